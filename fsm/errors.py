@@ -1,0 +1,39 @@
+"""What a spec can have wrong, and where: every message of the loader and the checks is one of these."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(order=True)
+class Place:
+    """A position in a spec: file name as given, line and column counted from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class SpecError(Exception):
+    """A spec that cannot be used.
+
+    `str()` of it is one line, `file:line:column: what is wrong, and what would be right [rule-id]`, so that a
+    program may show it as it is and an editor may jump to it.
+
+    Arguments:
+        place: where in the file.
+        message: what is wrong and what would be right, one sentence.
+        rule: the id of the broken rule, lower case with dashes.
+    """
+
+    def __init__(self, place: Place, message: str, rule: str) -> None:
+        super().__init__(place, message, rule)
+        self.place = place
+        self.message = message
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message} [{self.rule}]"

@@ -1,0 +1,1 @@
+"""Host High Availability: ports, adapters, worlds, planner, agents and the commands of a pool."""

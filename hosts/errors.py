@@ -1,0 +1,11 @@
+"""The one error that a boundary of a host answers with: a file, a socket, a disk or a command line that is not right."""
+
+from __future__ import annotations
+
+
+class PoolError(Exception):
+    """Something outside cannot be used as it is.
+
+    The message is one line that names the place and the remedy; a program shows it as it is and exits with 2.
+    Nothing has been overwritten when it is raised.
+    """
