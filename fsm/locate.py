@@ -1,0 +1,35 @@
+"""Where the specs are: the one place that knows how liveset may be installed.
+
+A wheel carries them inside the engine's package, as `fsm/_specs`; a checkout, and an editable install of one,
+has them beside the packages, as `specs`. The wheel's place is looked at first: beside an installed package
+lies `site-packages`, where a directory called `specs` could be anybody's.
+
+Left out: an import from a zip file. Specs are read by path, so that a message can name a file that exists.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fsm.errors import Place, SpecError
+
+
+def specs() -> Path:
+    """Find the directory that holds `machines/`, `ports/`, `systems/` and `state.yaml`.
+
+    Returns:
+        An absolute path; the same files from a wheel, an editable install and a plain checkout.
+
+    Raises:
+        SpecError: neither place has them, so the installation is not whole (rule `specs-missing`).
+    """
+    package = Path(__file__).resolve().parent
+    installed, checkout = package / "_specs", package.parent / "specs"
+    for directory in (installed, checkout):
+        if (directory / "machines").is_dir():
+            return directory
+    raise SpecError(
+        Place(str(installed)),
+        f"no specs here nor in {checkout}: reinstall liveset, or run it from a whole checkout",
+        "specs-missing",
+    )
