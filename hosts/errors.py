@@ -1,4 +1,4 @@
-"""The one error that a boundary of a host answers with: a file, socket, disk or command line that is not right."""
+"""The one error that a boundary of a host answers with: a bad file, socket, disk or command line."""
 
 from __future__ import annotations
 
