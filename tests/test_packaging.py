@@ -8,10 +8,13 @@ further, so that an editable liveset in the running environment stays unseen.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 import tomllib
 import venv
 import zipfile
@@ -148,9 +151,7 @@ def test_an_installed_wheel_needs_no_checkout(installed: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("script", "target"), sorted(PROJECT["scripts"].items()))
-def test_a_console_script_is_installed_and_answers(
-    installed: Path, tmp_path: Path, script: str, target: str
-) -> None:
+def test_a_console_script_is_installed_and_answers(installed: Path, tmp_path: Path, script: str, target: str) -> None:
     """`fsm --help` and `liveset --help` exit with 0 and show how they are used."""
     assert installed.with_name(script).is_file()
     if not (ROOT / target.partition(":")[0].replace(".", "/")).with_suffix(".py").is_file():
@@ -174,13 +175,52 @@ def test_a_plain_checkout_finds_its_specs() -> None:
     assert locate.specs() == ROOT / "specs"
 
 
-def test_an_installation_without_specs_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installation_without_specs_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the missing directory and the remedy; a stranger's `specs` does not count."""
     tmp_path.joinpath("specs").mkdir()
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "fsm" / "locate.py"))
-    with pytest.raises(
-        SpecError, match=r"_specs:1:1: no specs here nor in .*: reinstall .*\[specs-missing\]$"
-    ):
+    with pytest.raises(SpecError, match=r"_specs:1:1: no specs here nor in .*: reinstall .*\[specs-missing\]$"):
         locate.specs()
+
+
+# An interpreter that notes how it is called and makes what `-m venv` would have made.
+STUB = """#!/bin/sh
+echo "$*" >>"$(dirname "$0")/calls"
+case "$*" in *" venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;; esac
+"""
+
+
+def _make(directory: Path, python: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["make", "-C", str(directory), ".venv/.installed", f"PYTHON={python}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A directory with what `make` needs for the installation, and no .venv."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def test_make_installs_once_and_again_when_the_project_changes(bare: Path) -> None:
+    """The second run calls no interpreter; a changed pyproject.toml installs into the same .venv."""
+    stub, calls, project = bare / "python", bare / "calls", bare / "pyproject.toml"
+    stub.write_text(STUB, encoding="utf-8")
+    stub.chmod(0o755)
+    seen = []
+    for age in (60, 60, -60):
+        changed = time.time() - age
+        os.utime(project, (changed, changed))
+        assert _make(bare, stub).returncode == 0
+        said = calls.read_text(encoding="utf-8")
+        seen.append((said.count("-m venv"), said.count(" install ")))
+    assert seen == [(1, 1), (1, 1), (1, 2)]
+
+
+def test_make_says_which_python_it_needs(bare: Path) -> None:
+    """An interpreter that is too old is refused with the remedy before anything is made."""
+    run = _make(bare, "false")
+    assert run.returncode == 2
+    assert "liveset needs Python 3.11 or later and false is not: say which" in run.stderr
+    assert not bare.joinpath(".venv").exists()
