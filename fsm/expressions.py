@@ -154,7 +154,10 @@ class _Checker:
         other, other_domain = self.visit(node.orelse, wanted or domain)
         if not compatible(domain, other_domain):
             raise self.fail(f"both sides of {ast.unparse(node)!r} must have one type")
-        return f"({body} if {self.of(node.test, BOOL)} else {other})", other_domain if domain == NONE else domain
+        return (
+            f"({body} if {self.of(node.test, BOOL)} else {other})",
+            other_domain if domain == NONE else domain,
+        )
 
     def visit_Set(self, node: ast.Set, wanted: Domain | None) -> tuple[str, Domain]:
         return "frozenset((" + "".join(self.of(e, HOST) + ", " for e in node.elts) + "))", HOSTS
@@ -280,7 +283,15 @@ def parse_duration(text: str, parameters: Mapping[str, float], at: Place) -> flo
         if position < len(text.rstrip()) or not source or "**" in source or "//" in source:
             raise SyntaxError
         seconds = float(eval(compile(source, "<duration>", "eval"), {"__builtins__": {}}))  # numbers only
-    except (SyntaxError, ValueError, TypeError, ZeroDivisionError, OverflowError, RecursionError, MemoryError):
+    except (
+        SyntaxError,
+        ValueError,
+        TypeError,
+        ZeroDivisionError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ):
         raise SpecError(at, f"{text!r} is no duration; write one like '5s' or '2*T'", "bad-duration") from None
     if not 0 <= seconds < 1e9:
         raise SpecError(at, f"{text!r} is {seconds} s; a duration lies between 0 and 1e9 s", "bad-duration")

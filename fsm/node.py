@@ -321,7 +321,16 @@ class _Run:
             (self.pool if store == "pool" else self.local)[place] = value
         target = state if row.target == SAME else row.target
         self.fired.append(
-            Fired(event.machine, row.id, state, event.name, payload, target, {v[0]: v[3] for v in values}, row.why)
+            Fired(
+                event.machine,
+                row.id,
+                state,
+                event.name,
+                payload,
+                target,
+                {v[0]: v[3] for v in values},
+                row.why,
+            )
         )
         if row.target != SAME:
             self.enter(event.machine, compiled, state, target, slot)

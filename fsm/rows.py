@@ -53,7 +53,8 @@ class RowReader:
             if count > 1:
                 twin = [row for row in rows if row.id == row_id][1]
                 raise Item(None, twin.at).fail(
-                    f"{count} rows are {row_id}; give all but one a 'label', so that each can be named", "label-missing"
+                    f"{count} rows are {row_id}; give all but one a 'label', so that each can be named",
+                    "label-missing",
                 )
         return rows
 

@@ -197,9 +197,7 @@ def _move_others(room: _Room, want: Want) -> bool:
     return fits
 
 
-def turn(
-    now: float, vms: Iterable[Want], started: Mapping[str, float], given_up: Collection[str] = ()
-) -> Turn:
+def turn(now: float, vms: Iterable[Want], started: Mapping[str, float], given_up: Collection[str] = ()) -> Turn:
     """Which VMs of one restart may start now.
 
     A group's turn comes when every VM of the groups before it has been started or given up, and `start_delay`

@@ -57,9 +57,7 @@ def test_a_missed_bar_is_1_and_the_table_says_which(
     assert "yes" not in told
 
 
-@pytest.mark.parametrize(
-    "error", [PoolError("port 7 is in use: free it"), OSError(28, "No space left on device")]
-)
+@pytest.mark.parametrize("error", [PoolError("port 7 is in use: free it"), OSError(28, "No space left on device")])
 def test_a_benchmark_that_cannot_run_is_2_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
@@ -87,7 +85,5 @@ def test_every_benchmark_says_what_it_measures(name: str) -> None:
 def test_the_script_starts_from_anywhere(tmp_path: Path) -> None:
     """tools/bench lists its benchmarks without an installed liveset and outside the checkout."""
     script = Path(benches.__file__).parent.parent / "bench"
-    run = subprocess.run(
-        [sys.executable, script, "--help"], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, script, "--help"], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "  import " in run.stdout

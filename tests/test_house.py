@@ -15,9 +15,7 @@ import fsm
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("fsm", "hosts", "tools", "tests")
-MODULES = sorted(
-    [path for part in PARTS for path in (ROOT / part).rglob("*.py")] + [ROOT / "tools" / "bench"], key=str
-)
+MODULES = sorted([path for part in PARTS for path in (ROOT / part).rglob("*.py")] + [ROOT / "tools" / "bench"], key=str)
 
 MODULE_LINES = 400
 FUNCTION_LINES = 40
@@ -87,9 +85,7 @@ def test_hosts_needs_no_checkout(path: Path) -> None:
 
 def test_imports_are_found_however_they_are_written() -> None:
     """The two tests above would see a statement, a nested one, a from-import and a literal import_module."""
-    text = (
-        "import a.b\ndef f():\n    from c import d\n    importlib.import_module('e.f')\n    __import__('g')\n"
-    )
+    text = "import a.b\ndef f():\n    from c import d\n    importlib.import_module('e.f')\n    __import__('g')\n"
     assert _packages(ast.parse(text)) == {"a", "c", "e", "g"}
 
 

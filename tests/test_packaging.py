@@ -151,9 +151,7 @@ def test_an_installed_wheel_needs_no_checkout(installed: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("script", "target"), sorted(PROJECT["scripts"].items()))
-def test_a_console_script_is_installed_and_answers(
-    installed: Path, tmp_path: Path, script: str, target: str
-) -> None:
+def test_a_console_script_is_installed_and_answers(installed: Path, tmp_path: Path, script: str, target: str) -> None:
     """`fsm --help` and `liveset --help` exit with 0 and show how they are used."""
     assert installed.with_name(script).is_file()
     if not (ROOT / target.partition(":")[0].replace(".", "/")).with_suffix(".py").is_file():
@@ -177,15 +175,11 @@ def test_a_plain_checkout_finds_its_specs() -> None:
     assert locate.specs() == ROOT / "specs"
 
 
-def test_an_installation_without_specs_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installation_without_specs_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the missing directory and the remedy; a stranger's `specs` does not count."""
     tmp_path.joinpath("specs").mkdir()
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "fsm" / "locate.py"))
-    with pytest.raises(
-        SpecError, match=r"_specs:1:1: no specs here nor in .*: reinstall .*\[specs-missing\]$"
-    ):
+    with pytest.raises(SpecError, match=r"_specs:1:1: no specs here nor in .*: reinstall .*\[specs-missing\]$"):
         locate.specs()
 
 

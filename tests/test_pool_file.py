@@ -46,9 +46,7 @@ def test_the_example_is_what_its_comments_say() -> None:
 
 def test_a_vm_without_priority_gets_the_pools_default(tmp_path: Path) -> None:
     """The default stands for VMs that name none, also when it comes after them; an empty one is a choice."""
-    text = (
-        "name: p\nhosts: [{name: h, memory: 1024}]\nvms: [{name: a, memory: 1}, {name: b, memory: 1%s}]\n%s"
-    )
+    text = "name: p\nhosts: [{name: h, memory: 1024}]\nvms: [{name: a, memory: 1}, {name: b, memory: 1%s}]\n%s"
     pool = load(tmp_path, text % (', restart_priority: ""', "default_restart_priority: best-effort"))
     assert [vm.restart_priority for vm in pool.vms] == ["best-effort", ""]
     assert [vm.restart_priority for vm in load(tmp_path, text % ("", "")).vms] == ["restart", "restart"]
@@ -134,9 +132,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, messag
     assert refusal(tmp_path, text) == f"pool.yaml:{message}"
 
 
-@pytest.mark.parametrize(
-    "memory", ["0", "-1", "65TiB", "99999999999999", "0.5MiB", "4GB", "true", "[1]", "null", "x"]
-)
+@pytest.mark.parametrize("memory", ["0", "-1", "65TiB", "99999999999999", "0.5MiB", "4GB", "true", "[1]", "null", "x"])
 def test_absurd_memory_is_refused(tmp_path: Path, memory: str) -> None:
     """Nothing, negative, more than 64 TiB, a part of a MiB, an unknown unit: all refused in one way."""
     message = refusal(tmp_path, f"name: p\nhosts:\n- name: h\n  memory: {memory}\n")
@@ -144,9 +140,7 @@ def test_absurd_memory_is_refused(tmp_path: Path, memory: str) -> None:
     assert message.endswith("[bad-memory]")
 
 
-@pytest.mark.parametrize(
-    "name", ["A", "a b", "a/b", "../x", '""', "-rf", "a" * 33, "ä", "7", "[a]", '"a\\n"']
-)
+@pytest.mark.parametrize("name", ["A", "a b", "a/b", "../x", '""', "-rf", "a" * 33, "ä", "7", "[a]", '"a\\n"'])
 def test_names_are_safe_in_paths_and_lines(tmp_path: Path, name: str) -> None:
     """A name becomes a file name and a word of a line: only a-z, 0-9 and "-" are taken."""
     for text in (
@@ -195,9 +189,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     }
 
 
-scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["restart", "h", "4GiB", "1s"])
-)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["restart", "h", "4GiB", "1s"])
 
 
 def entries(part: st.SearchStrategy[object]) -> st.SearchStrategy[object]:

@@ -91,9 +91,7 @@ def table(name: str, measured: Sequence[Row]) -> Table:
 
 def _usage() -> str:
     listed = "\n".join(f"  {name:<12} {_summary(name)}" for name in names())
-    return (
-        f"usage: tools/bench NAME [--json] [options of NAME]\nexample: tools/bench import --json\n\n{listed}"
-    )
+    return f"usage: tools/bench NAME [--json] [options of NAME]\nexample: tools/bench import --json\n\n{listed}"
 
 
 def _summary(name: str) -> str:

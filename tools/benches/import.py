@@ -23,8 +23,7 @@ def rows(arguments: Sequence[str]) -> Iterable[Row]:
     argparse.ArgumentParser(prog="tools/bench import", description=__doc__).parse_args(arguments)
     command = [sys.executable, "-c", TIMED]
     times = [
-        float(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
-        for _ in range(10)
+        float(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout) for _ in range(10)
     ]
     median = statistics.median(times)
     yield Row("import fsm, median", median, "ms", median / BAR, BAR, median <= BAR)
