@@ -11,27 +11,56 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fsm.errors import Place, SpecError
+    from fsm.load import Library
     from fsm.locate import specs
+    from fsm.node import Effects, Event, Fired, Node, Operation, Reply, Signal, Timer, Turn
 
 __version__ = "0.1.0"
 
-__all__ = ["Place", "SpecError", "__version__", "specs"]
+__all__ = [
+    "Effects",
+    "Event",
+    "Fired",
+    "Library",
+    "Node",
+    "Operation",
+    "Place",
+    "Reply",
+    "Signal",
+    "SpecError",
+    "Timer",
+    "Turn",
+    "__version__",
+    "specs",
+]
 
 # Name -> module. Kept equal to the imports above (for type checkers) by tests/test_house.py.
 _EXPORTS = {
+    "Effects": "fsm.node",
+    "Event": "fsm.node",
+    "Fired": "fsm.node",
+    "Library": "fsm.load",
+    "Node": "fsm.node",
+    "Operation": "fsm.node",
     "Place": "fsm.errors",
+    "Reply": "fsm.node",
+    "Signal": "fsm.node",
     "SpecError": "fsm.errors",
+    "Timer": "fsm.node",
+    "Turn": "fsm.node",
     "specs": "fsm.locate",
 }
 
 
-def __getattr__(name: str) -> object:
-    module = _EXPORTS.get(name)
-    if module is None:
-        raise AttributeError(f"module 'fsm' has no attribute {name!r}")
-    value: object = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a module with __getattr__ has every name for a type checker, misspelt ones too
+
+    def __getattr__(name: str) -> object:
+        module = _EXPORTS.get(name)
+        if module is None:
+            raise AttributeError(f"module 'fsm' has no attribute {name!r}")
+        value: object = getattr(import_module(module), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
