@@ -1,0 +1,48 @@
+"""Where the processes of a host live: a PID namespace, or below a reaper where the kernel forbids namespaces.
+
+As root a PID namespace is free to make; anybody else needs a user namespace around it, in which he keeps his own user
+and group (an unmapped user could not create a file). Both may be forbidden: containers without CAP_SYS_ADMIN,
+user.max_user_namespaces = 0, AppArmor on some distributions.
+
+Then the host still runs and is still fenced, with a weaker containment, and says so in one line: each process is tied
+to its parent (PDEATHSIG), orphans fall to the outer supervisor, which kills until it has no child left. The obituary
+stays true, since no child left means no descendant left; what is lost is the bound on the time it takes (a process
+that forks faster than it is killed) and the case that the outer supervisor is itself killed first. Refusing to run
+was the alternative; it would leave everybody who tries this in an ordinary container with nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hosts.supervisor import kernel
+
+FORBIDDEN = (
+    "PID namespaces are forbidden here ({reason}): falling back to killing process by process, which a program that "
+    "forks without end could outrun; run as root with CAP_SYS_ADMIN or allow user namespaces"
+)
+
+
+def leave() -> str | None:
+    """Make the next child of this process the first of a new PID namespace.
+
+    Returns None, or where the kernel forbids it the one line that says so; then the next child is an ordinary one.
+    """
+    try:
+        kernel.unshare(kernel.CLONE_NEWPID)
+    except OSError:
+        return _leave_as_user()
+    return None
+
+
+def _leave_as_user() -> str | None:
+    user, group = os.geteuid(), os.getegid()
+    try:
+        kernel.unshare(kernel.CLONE_NEWPID | kernel.CLONE_NEWUSER)
+    except OSError as error:
+        return FORBIDDEN.format(reason=error.strerror)
+    # "deny" first: without it the kernel lets nobody but root map a group.
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as handle:
+            handle.write(text)
+    return None
