@@ -64,7 +64,7 @@ def read_secret(path: Path) -> str:
         raise PoolError(f"{path}: there is no pool secret; copy it from another host of the pool") from None
     except OSError as error:
         raise PoolError(f"{path}: cannot read the pool secret: {error.strerror}; run as its owner") from None
-    with os.fdopen(fd, "rb") as file:
+    try:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             raise PoolError(f"{path}: the pool secret is no regular file; put the secret's file there")
@@ -73,7 +73,9 @@ def read_secret(path: Path) -> str:
                 f"{path}: group or others can reach the pool secret (mode {stat.S_IMODE(mode):04o}); make a "
                 f"new secret if they may have read it, else: chmod 600 {path}"
             )
-        text = file.read(_DIGITS + 2)
+        text = os.read(fd, _DIGITS + 2)
+    finally:
+        os.close(fd)
     if not _SECRET.fullmatch(text):
         raise PoolError(f"{path}: a pool secret is {_DIGITS} hexadecimal digits; copy it again from another host")
     return text.strip().decode()
