@@ -1,0 +1,243 @@
+"""What a run leaves on disk: the VMs' disks, the agents' journals, the supervisors' records of the dead.
+
+Everything is read as it is found after a run that may have been cut off at any byte. A last line without
+its end is torn and left out. A line that makes no sense is reported as a trouble and left out; a file that
+is not there is reported as missing. Nothing is believed beyond its words: which instance of a VM wrote is
+what the line says, and the order of lines in a file counts beside their times, because a process that was
+frozen between looking at the clock and writing leaves an early time in a late line.
+
+All times are seconds of CLOCK_BOOTTIME; one machine, so they compare between hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+
+@frozen
+class Line:
+    """A line of a VM's disk. `at`: file:line; `text`: the line itself, to be quoted as proof."""
+
+    vm: str
+    host: str
+    incarnation: int
+    counter: int
+    time: float
+    at: str
+    text: str
+
+
+@frozen
+class Entry:
+    """A line of an agent's journal: one row that fired on `host`. `at`: file:line."""
+
+    host: str
+    time: float
+    machine: str
+    row: str
+    source: str
+    event: str
+    target: str
+    set: Mapping[str, Any]
+    why: str
+    at: str
+
+
+@frozen
+class Fence:
+    """`host` is dead at `when`. `confirmed`: an obituary, written after the last process had died;
+    otherwise the host's own announcement, written just before it went."""
+
+    host: str
+    when: float
+    reason: str
+    confirmed: bool = True
+
+
+@frozen
+class Stop:
+    """Somebody (`by`) ended an instance of `vm` on `host`, or with no `vm` the agent of `host`, and saw it end."""
+
+    host: str
+    when: float
+    by: str
+    vm: str = ""
+
+
+@frozen
+class Disable:
+    """HA was asked to be disabled, and was when `completed`; None: it never answered, or said no."""
+
+    asked: float
+    completed: float | None
+
+
+@frozen
+class Evidence:
+    """All that is known about a run.
+
+    hosts: names by index. lines: VM -> its lines in the order of the file. entries: of all journals, in the
+    order of time. protected: VMs that HA promised to run. unplaced: VM -> why there was no host for it.
+    fault: when the fault was injected; sentences count from it. until: when the run was looked at last,
+    None: at its last line. troubles: what made no sense, one sentence each. missing: what could not be read
+    at all, likewise.
+    """
+
+    hosts: tuple[str, ...]
+    lines: Mapping[str, tuple[Line, ...]] = field(factory=dict)
+    entries: tuple[Entry, ...] = ()
+    fences: tuple[Fence, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    protected: tuple[str, ...] = ()
+    unplaced: Mapping[str, str] = field(factory=dict)
+    fault: float = 0.0
+    until: float | None = None
+    disable: Disable | None = None
+    troubles: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def deaths(self) -> tuple[Fence, ...]:
+        """When hosts died, in the order of time. An obituary counts, and an announcement only of a host
+        without any: its processes may live on for a moment."""
+        buried = {fence.host for fence in self.fences if fence.confirmed}
+        believed = (fence for fence in self.fences if fence.confirmed or fence.host not in buried)
+        return tuple(sorted(believed, key=lambda fence: fence.when))
+
+    def end(self) -> float:
+        """When the run was looked at last."""
+        if self.until is not None:
+            return self.until
+        return max((line.time for lines in self.lines.values() for line in lines), default=self.fault)
+
+
+def read_evidence(
+    hosts: Sequence[str], disks: Mapping[str, Path], journals: Mapping[str, Path], fenced: Sequence[Path]
+) -> Evidence:
+    """The evidence in files; the caller adds what only it knows (`attrs.evolve`).
+
+    Arguments:
+        hosts: names by index; files may say either. disks: VM -> its disk, lines of "vm host incarnation
+        counter time". journals: host -> its agent's journal, one JSON object a line. fenced: the
+        supervisors' records and obituaries, JSON objects (one, a list, or one a line) with `host`, `reason`
+            and the time as `dead` (confirmed) or `when` (announced). A file that is not there says that
+            nobody died.
+    Errors: none; what cannot be read is in `troubles` and `missing`.
+    """
+    seen = _Reader(tuple(hosts), [], [])
+    lines = {vm: tuple(seen.parsed(path, seen.line(vm))) for vm, path in disks.items()}
+    entries = [entry for host, path in journals.items() for entry in seen.parsed(path, seen.entry(host))]
+    fences = [fence for path in fenced if path.exists() for fence in seen.fences(path)]
+    return evolve(
+        Evidence(seen.hosts, lines),
+        entries=tuple(sorted(entries, key=lambda entry: entry.time)),
+        fences=tuple(fences),
+        troubles=tuple(seen.troubles),
+        missing=tuple(seen.missing),
+    )
+
+
+@frozen
+class _Reader:
+    """Reads files and keeps account of what could not be read."""
+
+    hosts: tuple[str, ...]
+    troubles: list[str]
+    missing: list[str]
+
+    def parsed(self, path: Path, parse: Callable[[str, str], Any]) -> list[Any]:
+        """What `parse` makes of each whole line, given the line and its place."""
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            self.missing.append(f"{path.name} cannot be read: {error.strerror}")
+            return []
+        found = []
+        for number, text in enumerate(raw.decode("utf-8", "replace").split("\n")[:-1], start=1):
+            at = f"{path.name}:{number}"
+            try:
+                found.append(parse(text, at))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self.troubles.append(f"{at} makes no sense and is left out: {_shown(text)}")
+        return found
+
+    def host(self, said: object) -> str:
+        """A host's name from its name or index. Errors: `ValueError`."""
+        if said in self.hosts:
+            return str(said)
+        index = int(str(said))
+        if not 0 <= index < len(self.hosts):
+            raise ValueError(said)
+        return self.hosts[index]
+
+    def line(self, vm: str) -> Callable[[str, str], Line]:
+        def whole(text: str, at: str) -> Line:
+            name, host, incarnation, counter, time = text.split()
+            if name != vm:
+                raise ValueError(name)
+            return Line(vm, self.host(host), int(incarnation), int(counter), _time(time), at, text)
+
+        def parse_rest(text: str, at: str) -> Line:
+            """A line; or the whole one behind a torn one, when another instance wrote on after it."""
+            rest = text[max(text.rfind(f"{vm} "), 0) :]
+            line = whole(rest, at)
+            if rest != text:
+                self.troubles.append(f"{at} begins with a torn line: {_shown(text)}")
+            return line
+
+        return parse_rest
+
+    def entry(self, host: str) -> Callable[[str, str], Entry]:
+        def parse(text: str, at: str) -> Entry:
+            said = json.loads(text)
+            changed = said.get("set") or {}
+            return Entry(
+                host=self.host(said.get("host", host)),
+                time=_time(said["time"]),
+                machine=str(said["machine"]),
+                row=str(said["row"]),
+                source=str(said.get("from", "")),
+                event=str(said.get("event", "")),
+                target=str(said.get("to", "")),
+                set=dict(changed),
+                why=str(said.get("why", "")),
+                at=at,
+            )
+
+        return parse
+
+    def fences(self, path: Path) -> list[Fence]:
+        """One JSON document, or one a line."""
+        try:
+            document = json.loads(path.read_bytes())
+        except OSError as error:
+            self.missing.append(f"{path.name} cannot be read: {error.strerror}")
+            return []
+        except (ValueError, RecursionError):
+            return self.parsed(path, lambda text, _: self.fence(json.loads(text)))
+        try:
+            return [self.fence(said) for said in (document if isinstance(document, list) else [document])]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.troubles.append(f"{path.name} makes no sense and is left out: {_shown(str(document))}")
+            return []
+
+    def fence(self, said: Mapping[str, Any]) -> Fence:
+        when = said["dead"] if "dead" in said else said["when"]
+        return Fence(self.host(said["host"]), _time(when), str(said.get("reason", "")), "dead" in said)
+
+
+def _time(said: object) -> float:
+    """Seconds. Errors: `ValueError` for what is no finite number."""
+    seconds = float(str(said))
+    if not math.isfinite(seconds):
+        raise ValueError(said)
+    return seconds
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
