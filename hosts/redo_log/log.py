@@ -70,10 +70,12 @@ class RedoLog:
         disk: where the log is.
         identity: its first sector.
         place: what messages call it.
+
+    Attributes: `place`, as given; `broken`, why nothing is acknowledged, None while all is well.
     """
 
     def __init__(self, disk: Disk, identity: Identity, place: str) -> None:
-        self._disk, self._identity, self._place = disk, identity, place
+        self._disk, self._identity, self.place = disk, identity, place
         self._writer = uuid4().bytes  # tells two masters apart that claim one term at once
         self._term = 0
         self._slot = 0  # of the mark that this handle knows to be durable
@@ -151,7 +153,7 @@ class RedoLog:
 
         Errors: PoolError when the log cannot be read, or is damaged so that acknowledged changes are lost.
         """
-        with reported(self._place, "cannot be read", "check the storage"):
+        with reported(self.place, "cannot be read", "check the storage"):
             return self._replay()[2]
 
     def claim(self, term: int) -> Replay:
@@ -165,19 +167,19 @@ class RedoLog:
 
         Errors: StaleTerm for a term that is not; RedoLogBroken when a write failed; PoolError as `read`.
         """
-        with reported(self._place, "cannot be read", "check the storage"):
+        with reported(self.place, "cannot be read", "check the storage"):
             half, sequence, replay = self._replay()
             slot, mark = self._best_mark()
         mine = (mark.term, mark.writer) == (term, self._writer) and self._tail is None
         if term < replay.term or (term == replay.term and not mine):
-            raise StaleTerm(f"{self._place}: term {term} is refused, it has seen term {replay.term}; raise it above")
+            raise StaleTerm(f"{self.place}: term {term} is refused, it has seen term {replay.term}; raise it above")
         again = mine and term == self._term
         if not again:
             with self._writing():
                 self._tail, self._slot = None, 1 - slot if mine else slot
                 self._write_mark(Mark(term, sequence, self._writer))
             # What counts is what is there after the mark: the old writer may have acknowledged until then.
-            with reported(self._place, "cannot be read", "check the storage"):
+            with reported(self.place, "cannot be read", "check the storage"):
                 half, sequence, replay = self._replay()
             # A repeated claim keeps what this handle knows of its own tenure: after a failed write the page
             # cache may show what the disk does not have.
@@ -201,7 +203,7 @@ class RedoLog:
             self.claim(term)
         if generation < self._generation:
             raise PoolError(
-                f"{self._place}: it holds generation {self._generation}, this database is only at"
+                f"{self.place}: it holds generation {self._generation}, this database is only at"
                 f" {generation}; replay the log first"
             )
         self._write_half(generation, full)
@@ -228,14 +230,14 @@ class RedoLog:
         a wrong generation.
         """
         if self._tail is None and self.broken is None:
-            raise RedoLogBroken(f"{self._place}: not begun by this writer; begin it with a full database")
+            raise RedoLogBroken(f"{self.place}: not begun by this writer; begin it with a full database")
         if term < self._term:
-            raise StaleTerm(f"{self._place}: term {term} is refused, it was begun in term {self._term}")
+            raise StaleTerm(f"{self.place}: term {term} is refused, it was begun in term {self._term}")
         with self._writing():
             self._check()
         if self._tail is None or term != self._term:
             reason = self.broken or f"not begun in term {term}"
-            raise RedoLogBroken(f"{self._place}: {reason}; begin it again with a full database")
+            raise RedoLogBroken(f"{self.place}: {reason}; begin it again with a full database")
         if generation != self._generation + 1:
             raise ValueError(f"generation {generation} does not follow {self._generation}")
         record = pack_record(Record(self._sequence, term, generation, delta))
@@ -256,7 +258,7 @@ class RedoLog:
         room = self._identity.half - SECTOR
         if len(body) > room:
             raise PoolError(
-                f"{self._place}: the database takes {len(body)} bytes, a half holds {room}; make a larger log"
+                f"{self.place}: the database takes {len(body)} bytes, a half holds {room}; make a larger log"
             )
         base = self._base(target)
         with self._writing():
@@ -282,7 +284,7 @@ class RedoLog:
             yield
         except OSError as error:
             self._tail, self.broken = None, f"a write failed ({error.strerror or error})"
-            raise RedoLogBroken(f"{self._place}: {self.broken}; mend the storage, then begin again") from error
+            raise RedoLogBroken(f"{self.place}: {self.broken}; mend the storage, then begin again") from error
         except BaseException as error:
             self._tail = None
             self.broken = f"a write was stopped by {type(error).__name__}"
@@ -293,7 +295,7 @@ class RedoLog:
         mark = self._best_mark()[1]
         if mark.writer != self._writer and mark.term >= self._term:
             raise StaleTerm(
-                f"{self._place}: term {self._term} is refused, it was claimed with term {mark.term}; step down"
+                f"{self.place}: term {self._term} is refused, it was claimed with term {mark.term}; step down"
             )
         if mark.term < self._term:
             raise OSError(f"the mark of term {self._term} is gone from the log")
@@ -333,7 +335,7 @@ class RedoLog:
 
     def _damaged(self, what: str) -> PoolError:
         return PoolError(
-            f"{self._place}: damaged, {what}, so acknowledged changes may be lost; restore it, or move it"
+            f"{self.place}: damaged, {what}, so acknowledged changes may be lost; restore it, or move it"
             " away and begin a new log from the database of the host that was master"
         )
 
