@@ -103,7 +103,8 @@ class Effects:
     """What a turn wants done, in the order in which it must be done.
 
     host, pool: variables to be made durable before anything else is started. Then timers, signals, replies; last
-    operations, each the pending operation of its machine, replacing an earlier one."""
+    operations, each the pending operation of its machine, replacing an earlier one. `abandoned` names the machines that
+    entered another state without starting an operation: whatever they still wait for is of no interest any more."""
 
     host: Mapping[str, Value] = field(factory=dict)
     pool: Mapping[str, Value] = field(factory=dict)
@@ -111,6 +112,7 @@ class Effects:
     signals: tuple[Signal, ...] = ()
     replies: tuple[Reply, ...] = ()
     operations: tuple[Operation, ...] = ()
+    abandoned: tuple[str, ...] = ()
 
 
 @frozen
@@ -320,18 +322,8 @@ class _Run:
                 raise Refused(f"{row.id}: {name} cannot be {value!r}")
             (self.pool if store == "pool" else self.local)[place] = value
         target = state if row.target == SAME else row.target
-        self.fired.append(
-            Fired(
-                event.machine,
-                row.id,
-                state,
-                event.name,
-                payload,
-                target,
-                {v[0]: v[3] for v in values},
-                row.why,
-            )
-        )
+        assigned = {name: value for name, _, _, value in values}
+        self.fired.append(Fired(event.machine, row.id, state, event.name, payload, target, assigned, row.why))
         if row.target != SAME:
             self.enter(event.machine, compiled, state, target, slot)
         self.say(event, compiled)
@@ -393,7 +385,7 @@ class _Run:
         host = {k: self.local[s] for k, s in layout.host_slots.items() if self.local[s] != local[s]}
         shared = {k: self.pool[s] for k, s in layout.pool_slots.items() if self.pool[s] != pool[s]}
         operations = tuple(operation for operation in self.operations.values() if operation is not None)
-        effects = Effects(
-            host, shared, tuple(self.timers.values()), tuple(self.signals), tuple(self.replies), operations
-        )
+        abandoned = tuple(machine for machine, operation in self.operations.items() if operation is None)
+        timers, signals, replies = tuple(self.timers.values()), tuple(self.signals), tuple(self.replies)
+        effects = Effects(host, shared, timers, signals, replies, operations, abandoned)
         return Turn(tuple(self.local), tuple(self.pool), tuple(self.fired), effects, tuple(self.reads))
