@@ -1,0 +1,234 @@
+"""How a run is told: byte for byte without a terminal, and the same to a program."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from attrs import evolve
+
+from hosts.demo.evidence import Disable, Entry, Evidence, Fence, Line, Stop
+from hosts.demo.promises import Verdict, Words, judge
+from hosts.demo.report import Moment, Report, as_json, measures, screen, show, timeline
+
+WORDS = Words(serving=frozenset({"serving"}))
+FAULT = Moment(100.0, "ash", "power cut", "the fault that was asked for", "fault")
+
+
+def fired(host: str, time: float, machine: str, moved: str, why: str, **changed: object) -> Entry:
+    """A row that fired; `moved` is "from to"."""
+    source, target = moved.split()
+    return Entry(host, time, machine, f"{machine}.{source}/x", source, "daemon.granted", target, changed, why, "j:1")
+
+
+def wrote(vm: str, host: str, incarnation: int, *times: float) -> tuple[Line, ...]:
+    """Lines of an instance at these times."""
+    return tuple(Line(vm, host, incarnation, n, t, f"{vm}.disk:{n}", f"{vm} {host} {n}") for n, t in enumerate(times))
+
+
+RUN = Evidence(
+    hosts=("ash", "birch"),
+    lines={"vm1": wrote("vm1", "ash", 1, 90, 99.9) + wrote("vm1", "birch", 2, 101.2, 104.9)},
+    entries=(
+        fired("ash", 90.0, "election", "proposing idle", "the daemon gave us the lock", role=0),
+        fired("ash", 90.0, "life", "starting serving", "this host is master"),
+        fired("birch", 100.5, "monitor", "idle polling", "too often to be told"),
+        fired("birch", 100.6, "election", "idle proposing", "nobody alive holds the master lock"),
+        fired("birch", 100.7, "election", "proposing proposing", "still asking"),
+        fired("birch", 100.8, "election", "proposing idle", "the daemon gave us the lock", role=1, decisions=True),
+        fired("birch", 100.8, "life", "following serving", "this host is master"),
+        fired("birch", 101.0, "restart[vm1]", "waiting starting", "ash is fenced, and birch has memory for it"),
+        fired("birch", 105.2, "disable", "leaving off", "everybody has left", decisions=False),
+    ),
+    fences=(Fence("ash", 100.1, "power cut"),),
+    protected=("vm1",),
+    fault=100.0,
+    until=105.0,
+    disable=Disable(105.0, 105.3),
+)
+
+
+def report(run: Evidence) -> Report:
+    """The report of a run."""
+    title = "2 hosts, 1 VM, T = 2 s: the master loses its power"
+    return Report(title, FAULT.time, 2.0, timeline(run, FAULT), measures(run, WORDS), judge(run, WORDS))
+
+
+def shown(told: Report) -> str:
+    """What a person sees without a terminal, without the blanks that end lines."""
+    file = io.StringIO()
+    show(told, screen(file))
+    lines = file.getvalue().split("\n")
+    assert max(map(len, lines)) <= 100
+    return "\n".join(line.rstrip() for line in lines)
+
+
+GOOD = """\
+2 hosts, 1 VM, T = 2 s: the master loses its power
+
+    time   host    what                                     why
+ ──────────────────────────────────────────────────────────────────────────────────────────────────
+ +0.00 s   ash     power cut                                the fault that was asked for
+ +0.10 s   ash     dead                                     power cut
+ +0.60 s   birch   election: idle → proposing               nobody alive holds the master lock
+ +0.80 s   birch   election: proposing → idle, role =       the daemon gave us the lock
+                   birch, decisions = on
+ +0.80 s   birch   life: following → serving                this host is master
+ +1.00 s   birch   restart[vm1]: waiting → starting         ash is fenced, and birch has memory for
+                                                            it
+ +1.20 s   birch   vm1 runs                                 instance 2 writes to its disk
+ +5.20 s   birch   disable: leaving → off, decisions =      everybody has left
+                   off
+
+after the fault: dead 0.10 s (0.05 T) · new master 0.80 s (0.40 T) · VMs running 1.20 s (0.60 T)
+
+      promise                                            evidence
+ ──────────────────────────────────────────────────────────────────────────────────────────────────
+ S1   at most one acting master                   held   ash from -10.00 s to +0.10 s; birch from
+                                                         +0.80 s
+ S2   at most one running instance of a VM        held   1 VM ran again; the smallest gap is 1.30 s
+                                                         (vm1)
+ S3   no VM restarted before its former host is   held   1 restart; the closest, vm1, 1.10 s after
+      fenced or cleanly down                             ash was down
+ S4   a host with decisions off takes no lock     held   1 row with decisions off, on birch
+      and restarts nothing
+ S5   after disable nobody takes a failover       held   0 rows fired after it; none took the lock
+      action                                             or started a VM
+ L1   every protected VM runs again               held   1 protected VM running at the end, 1 of
+                                                         them again
+ L2   disable was clean                           held   completed 0.30 s after it was asked
+ E    the evidence is whole                       held   4 lines of VMs and 9 rows of agents read
+
+All 8 promises held.
+"""
+
+
+def test_a_good_run_is_told() -> None:
+    """The timeline with its whys, the steps in seconds and T, the promises, and a last line."""
+    assert shown(report(RUN)) == GOOD
+
+
+BROKEN = """\
+2 hosts, 1 VM, T = 2 s: the master loses its power
+
+      promise                                             evidence
+ ──────────────────────────────────────────────────────────────────────────────────────────────────
+ S1   at most one acting master                  BROKEN   ash and birch both acted as master from
+                                                          +0.80 s on
+                                                            ash from -10.00 s to +1.50 s
+                                                            birch from +0.80 s
+ S2   at most one running instance of a VM       held     1 VM ran again; the smallest gap is 1.30
+                                                          s (vm1)
+ S3   no VM restarted before its former host     BROKEN   vm1 ran on birch at +1.20 s, and ash was
+      is fenced or cleanly down                           not down by then
+                                                            vm1.disk:1  vm1 ash 1
+                                                            vm1.disk:0  vm1 birch 0
+                                                            ash was dead at +1.50 s: lease
+ S4   a host with decisions off takes no lock    held     1 row with decisions off, on birch
+      and restarts nothing
+ S5   after disable nobody takes a failover      held     0 rows fired after it; none took the lock
+      action                                              or started a VM
+ L1   every protected VM runs again              held     1 protected VM running at the end, 1 of
+                                                          them again
+ L2   disable was clean                          held     completed 0.30 s after it was asked
+ E    the evidence is whole                      held     4 lines of VMs and 9 rows of agents read
+
+note: no user namespaces: a process group instead
+
+BROKEN: S1, S3
+"""
+
+
+def test_a_broken_run_is_told_with_its_proof() -> None:
+    """BROKEN stands out, with the lines that prove it, and the last line names the promises."""
+    late = evolve(RUN, fences=(Fence("ash", 101.5, "lease"),))
+    told = evolve(report(late), moments=(), measures={}, notes=("no user namespaces: a process group instead",))
+    assert shown(told) == BROKEN
+
+
+def test_names_are_shown_as_they_are() -> None:
+    """Brackets are no markup: "restart[vm1]" and "[red]" stand in the report."""
+    told = evolve(report(RUN), moments=(Moment(1, "a", "restart[vm1]", "[red]x[/red] :smile: [/]"),))
+    assert "restart[vm1]   [red]x[/red] :smile: [/]" in shown(told)
+
+
+def test_a_run_without_fault_counts_from_its_first_moment() -> None:
+    """--kill none: the story is told from its beginning."""
+    told = Report("t", None, 2.0, timeline(RUN), {}, ())
+    assert (told.zero, told.moments[0].what) == (90.0, "election: proposing → idle, role = ash")
+    assert shown(Report("t", None, 2.0, (), {}, ())).startswith("t\n")
+
+
+def test_only_followed_rows_that_change_something_are_told() -> None:
+    """A monitor's turn and a row that changes nothing are no news; all instances of a machine are its rows."""
+    whats = [moment.what for moment in timeline(RUN, FAULT)]
+    assert whats == [
+        "power cut",
+        "dead",
+        "election: idle → proposing",
+        "election: proposing → idle, role = birch, decisions = on",
+        "life: following → serving",
+        "restart[vm1]: waiting → starting",
+        "vm1 runs",
+        "disable: leaving → off, decisions = off",
+    ]
+    assert "monitor: idle → polling" in [moment.what for moment in timeline(RUN, FAULT, {"monitor"})]
+
+
+def test_measures_are_of_the_failover_alone() -> None:
+    """Counted from the fault; what was before it, or after disable was asked for, is no part of it."""
+    assert {step: round(seconds, 6) for step, seconds in measures(RUN, WORDS).items()} == {
+        "dead": 0.1,
+        "master": 0.8,
+        "running": 1.2,
+    }
+    assert measures(evolve(RUN, fault=103.0), WORDS) == {}
+    assert measures(evolve(RUN, stops=(Stop("birch", 101.1, "x"),)), WORDS) == measures(RUN, WORDS)
+
+
+def test_a_program_is_told_the_same() -> None:
+    """The JSON holds every line of the report, with times from the fault."""
+    told = json.loads(json.dumps(as_json(report(RUN))))
+    assert (told["good"], told["zero"], told["timeout"]) == (True, 100.0, 2.0)
+    assert told["measures"] == {"dead": 0.1, "master": 0.8, "running": 1.2}
+    assert told["timeline"][1] == {"time": 0.1, "host": "ash", "what": "dead", "why": "power cut", "kind": "death"}
+    assert [found["word"] for found in told["promises"]] == [found.word for found in judge(RUN, WORDS)]
+
+
+def test_a_good_run_is_one_without_a_broken_promise() -> None:
+    """What was not exercised is said in the last line, and does not spoil the run; what is BROKEN does."""
+    held, open_, broken = (
+        Verdict("a", "", "held", ""),
+        Verdict("b", "", "not exercised", ""),
+        Verdict("c", "", "BROKEN", ""),
+    )
+    assert Report("t", None, 1.0, (), {}, (held, open_)).closing == "All 1 promises held; 1 not exercised."
+    assert Report("t", None, 1.0, (), {}, (held,)).broken == ()
+    assert Report("t", None, 1.0, (), {}, (held, broken)).broken == ("c",)
+
+
+def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No escape sequence reaches a file, whatever the environment says; a terminal gets colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert shown(report(RUN)) == GOOD
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal()
+    show(report(RUN), screen(terminal))
+    assert "\x1b[32mheld" in terminal.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_encoding_does_not_end_the_report() -> None:
+    """Arrows and dots become "?" where the terminal cannot show them."""
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding="ascii")
+    show(report(RUN), screen(file))
+    file.flush()
+    assert b"idle ? proposing" in raw.getvalue()
