@@ -194,6 +194,32 @@ def test_bytes_of_an_older_use_of_a_half_are_not_replayed() -> None:
     replay = handle(disk).read()
     assert value(replay) == writer.acknowledged
     assert (replay.deltas, replay.torn) == ((), False)
+    writer.append({"short": 1})
+    assert not handle(disk).read().torn
+
+
+def test_an_older_record_is_not_taken_for_the_next_one() -> None:
+    """A write that stops at the end of its record leaves the older bytes there: a whole record, but not of this half.
+
+    The half's older use had records of the same lengths at the same places.
+    """
+    disk = new_disk()
+    writer = Writer(handle(disk), database={"key": 0})
+    writer.begin()
+    start = writer.log._tail or 0
+    writer.append({"key": 1})
+    length = (writer.log._tail or 0) - start
+    writer.append({"key": 1})
+    for term in (2, 3):
+        writer.term = term
+        writer.begin()
+    assert (writer.log._half, writer.log._tail) == (0, start)
+    disk.budget = disk.written + length
+    before = writer.generation
+    with pytest.raises(RedoLogBroken):
+        writer.append({"key": 2})
+    replay = handle(disk).read()
+    assert (value(replay), replay.torn) == ((before + 1, {"key": 2}), True)
 
 
 # --- crashes --------------------------------------------------------------------------------------
@@ -227,6 +253,52 @@ def test_a_crash_at_any_byte_of_a_takeover_loses_nothing() -> None:
         log.append(2, before[0] + 1, {}, dict)
         follower.begin(3, *before)
         assert value(follower.read()) == before
+
+
+@define
+class LyingDisk(MemoryDisk):
+    """A disk on which the write number `lie` arrives whole, but is reported as failed, as is every one after `dead`."""
+
+    lie: int = 99
+    dead: int = 99
+    count: int = 0
+
+    def write(self, offset: int, data: bytes) -> None:
+        if self.count < self.dead:
+            MemoryDisk.write(self, offset, data)
+        self.count += 1
+        if self.count > self.dead or self.count == self.lie:
+            raise OSError(errno.EIO, "I/O error")
+
+
+@pytest.mark.parametrize("lie", range(1, 6))
+@pytest.mark.parametrize("dead", range(1, 12))
+def test_a_write_that_failed_but_arrived_loses_nothing(lie: int, dead: int) -> None:
+    """A takeover meets a write that lies, tries again and dies anywhere: all that was acknowledged is still there."""
+    disk = new_disk()
+    before = written(disk).acknowledged
+    lying = LyingDisk(disk.image, lie=lie, dead=dead)
+    log = handle(lying)
+    for attempt in range(2):
+        try:
+            log.begin(2, *before)
+        except RedoLogBroken:
+            continue
+        assert attempt == 1
+    assert value(handle(lying).read()) == before
+
+
+def test_a_torn_claim_does_not_lower_the_term() -> None:
+    """However little of a new mark arrives, the mark before it still counts."""
+    disk = new_disk()
+    handle(disk).claim(2)
+    for slot in range(2):
+        for budget in range(44):
+            torn = MemoryDisk(bytearray(disk.image), budget)
+            with pytest.raises(RedoLogBroken):
+                handle(torn).claim(9)
+            assert handle(torn).read().term in (2 + slot, 9)
+        handle(disk).claim(3 + slot)
 
 
 def test_a_crash_at_any_byte_of_a_switch_of_halves_loses_nothing() -> None:

@@ -14,8 +14,8 @@ Its rules:
   other one: wipe the header there, write the body, write the header, write the mark, each durable before the
   next. Until the header is there the old half counts, from then on the new one. The marks take turns in the
   same way.
-- *What is torn is dropped, what is damaged is refused.* A record counts when its checksum, sequence, term and
-  generation fit; the first one that does not ends the log. A header is written only after its body, and a
+- *What is torn is dropped, what is damaged is refused.* A record counts when its checksum, sequence and term
+  fit; the first one that does not ends the log. A header is written only after its body, and a
   mark after its header: so a good header over a bad body, or a mark newer than every header, is damage and no
   torn write. Then an older half would be a silent loss of acknowledged changes, and reading says so instead.
 - *A term is raised before it is used.* A new master writes its mark first, then reads, then writes its full

@@ -326,7 +326,7 @@ class RedoLog:
             raise self._damaged(f"the full database of half {sequence} does not match its checksum")
         full, offset = first
         generation, deltas = full.generation, []
-        while (found := unpack_record(data, offset)) and _fits(found[0], header, generation + 1):
+        while (found := unpack_record(data, offset)) and _fits(found[0], header):
             record, offset = found
             generation = record.generation
             deltas.append(record.payload)
@@ -340,7 +340,6 @@ class RedoLog:
         )
 
 
-def _fits(record: Record, header: Header, generation: int | None = None) -> bool:
-    """The record is of this half, not of an older use of the same bytes, and comes next."""
-    same_half = (record.sequence, record.term) == (header.sequence, header.term)
-    return same_half and generation in (None, record.generation)
+def _fits(record: Record, header: Header) -> bool:
+    """The record is of this half, not of an older use of the same bytes."""
+    return (record.sequence, record.term) == (header.sequence, header.term)
