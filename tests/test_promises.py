@@ -240,13 +240,11 @@ def test_evidence_is_read_from_files(tmp_path: Path) -> None:
     step = {"n": 1, "turn": 4, "time": 2.25, "host": 1, "machine": "life", "row": "life.a/b", "extra": [1]}
     step |= {"from": "a", "event": "b", "to": "c", "set": {"role": 1}, "why": "w", "digest": "d"}
     journal = write(tmp_path / "birch.journal", json.dumps(step) + '\n{"n": 2, "tu')
-    records = [
-        write(tmp_path / "fenced.json", '{"host": "ash", "when": 1.6, "reason": "r", "lease": null}'),
-        write(
-            tmp_path / "obituaries", '{"host": 0, "dead": 1.7, "reason": "o"}\n{"host": 2, "dead": 9, "reason": ""}\n'
-        ),
-        tmp_path / "nobody-died",
-    ]
+    records = {
+        "ash": write(tmp_path / "fenced.json", '{"reason": "r", "requested": 1.6, "dead": null}'),
+        "birch": write(tmp_path / "obituaries", '{"dead": 1.7, "reason": "o"}\n{"host": 2, "dead": 9}\n{"dea'),
+        "cedar": tmp_path / "nobody-died",
+    }
     found = read_evidence(HOSTS, {"vm1": disk}, {"birch": journal}, records)
     assert [(line.host, line.time, line.at) for line in found.lines["vm1"]] == [
         ("ash", 1.5, "vm1.disk:1"),
@@ -255,13 +253,13 @@ def test_evidence_is_read_from_files(tmp_path: Path) -> None:
     assert found.entries == (
         Entry("birch", 2.25, "life", "life.a/b", "a", "b", "c", {"role": 1}, "w", "birch.journal:1"),
     )
-    assert found.fences == (Fence("ash", 1.6, "r", False), Fence("ash", 1.7, "o"), Fence("cedar", 9.0, ""))
+    assert found.fences == (Fence("ash", 1.6, "r", False), Fence("birch", 1.7, "o"), Fence("cedar", 9.0, ""))
     assert (found.troubles, found.missing) == ((), ())
 
 
 def test_missing_files_break_the_table_but_not_the_judge(tmp_path: Path) -> None:
     """A disk and a journal that are not there are named, and the run is not called good."""
-    found = read_evidence(HOSTS, {"vm1": tmp_path / "vm1.disk"}, {"ash": tmp_path / "ash.journal"}, [])
+    found = read_evidence(HOSTS, {"vm1": tmp_path / "vm1.disk"}, {"ash": tmp_path / "ash.journal"}, {})
     assert verdict(found, "E") == Verdict(
         "E",
         "the evidence is whole",
@@ -280,7 +278,7 @@ def test_garbage_is_reported_and_left_out(tmp_path: Path) -> None:
     disk = write(tmp_path / "vm1.disk", text)
     journal = write(tmp_path / "ash.journal", "[]\n{}\nnull\n" + "[" * 100000 + "\n")
     fenced = write(tmp_path / "fenced.json", '{"host": "ash"}')
-    found = read_evidence(HOSTS, {"vm1": disk}, {"ash": journal}, [fenced])
+    found = read_evidence(HOSTS, {"vm1": disk}, {"ash": journal}, {"ash": fenced})
     assert [line.time for line in found.lines["vm1"]] == [1.0, 2.0]
     assert len(found.troubles) == 9
     assert found.troubles[1] == "vm1.disk:3 makes no sense and is left out: 'vm2 ash 1 0 1'"
@@ -290,7 +288,7 @@ def test_garbage_is_reported_and_left_out(tmp_path: Path) -> None:
 def test_a_line_behind_a_torn_one_counts(tmp_path: Path) -> None:
     """The first line of a new instance is found although the old one was killed in the middle of a line."""
     disk = write(tmp_path / "vm1.disk", "vm1 ash 1 0 1.0\nvm1 ash 1 1 1.vm1 birch 2 0 3.0\n")
-    found = read_evidence(HOSTS, {"vm1": disk}, {}, [])
+    found = read_evidence(HOSTS, {"vm1": disk}, {}, {})
     assert [(line.host, line.time) for line in found.lines["vm1"]] == [("ash", 1.0), ("birch", 3.0)]
     assert len(found.troubles) == 1
 
@@ -304,5 +302,5 @@ def test_any_bytes_are_judged(
     files = [tmp_path_factory.getbasetemp() / name for name in ("d", "j", "f")]
     for file, data in zip(files, (disk, journal, fenced), strict=True):
         file.write_bytes(data)
-    found = read_evidence(HOSTS, {"vm1": files[0]}, {"ash": files[1]}, files[2:])
+    found = read_evidence(HOSTS, {"vm1": files[0]}, {"ash": files[1]}, {"ash": files[2]})
     assert len(judge(found, WORDS)) == 8

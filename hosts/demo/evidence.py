@@ -117,22 +117,22 @@ class Evidence:
 
 
 def read_evidence(
-    hosts: Sequence[str], disks: Mapping[str, Path], journals: Mapping[str, Path], fenced: Sequence[Path]
+    hosts: Sequence[str], disks: Mapping[str, Path], journals: Mapping[str, Path], fenced: Mapping[str, Path]
 ) -> Evidence:
     """The evidence in files; the caller adds what only it knows (`attrs.evolve`).
 
     Arguments:
-        hosts: names by index; files may say either. disks: VM -> its disk, lines of "vm host incarnation
-        counter time". journals: host -> its agent's journal, one JSON object a line. fenced: the
-        supervisors' records and obituaries, JSON objects (one, a list, or one a line) with `host`, `reason`
-            and the time as `dead` (confirmed) or `when` (announced). A file that is not there says that
-            nobody died.
+        hosts: names by index; files may say either.
+        disks: VM -> its disk, lines of "vm host incarnation counter time".
+        journals: host -> its agent's journal, one JSON object a line.
+        fenced: host -> its supervisor's `fenced.json`, or more of the kind, one a line: `reason`, and the time as
+            `dead` (an obituary) or, where that is null, as `requested` (announced). No file: it did not die.
     Errors: none; what cannot be read is in `troubles` and `missing`.
     """
     seen = _Reader(tuple(hosts), [], [])
     lines = {vm: tuple(seen.parsed(path, seen.line(vm))) for vm, path in disks.items()}
     entries = [entry for host, path in journals.items() for entry in seen.parsed(path, seen.entry(host))]
-    fences = [fence for path in fenced if path.exists() for fence in seen.fences(path)]
+    fences = [fence for host, path in fenced.items() if path.exists() for fence in seen.fences(path, host)]
     return evolve(
         Evidence(seen.hosts, lines),
         entries=tuple(sorted(entries, key=lambda entry: entry.time)),
@@ -211,7 +211,7 @@ class _Reader:
 
         return parse
 
-    def fences(self, path: Path) -> list[Fence]:
+    def fences(self, path: Path, host: str) -> list[Fence]:
         """One JSON document, or one a line."""
         try:
             document = json.loads(path.read_bytes())
@@ -219,16 +219,17 @@ class _Reader:
             self.missing.append(f"{path.name} cannot be read: {error.strerror}")
             return []
         except (ValueError, RecursionError):
-            return self.parsed(path, lambda text, _: self.fence(json.loads(text)))
+            return self.parsed(path, lambda text, _: self.fence(json.loads(text), host))
         try:
-            return [self.fence(said) for said in (document if isinstance(document, list) else [document])]
+            return [self.fence(said, host) for said in (document if isinstance(document, list) else [document])]
         except (ValueError, KeyError, TypeError, AttributeError):
             self.troubles.append(f"{path.name} makes no sense and is left out: {_shown(str(document))}")
             return []
 
-    def fence(self, said: Mapping[str, Any]) -> Fence:
-        when = said["dead"] if "dead" in said else said["when"]
-        return Fence(self.host(said["host"]), _time(when), str(said.get("reason", "")), "dead" in said)
+    def fence(self, said: Mapping[str, Any], host: str) -> Fence:
+        confirmed = said.get("dead") is not None
+        when = said["dead"] if confirmed else said["requested"]
+        return Fence(self.host(said.get("host", host)), _time(when), str(said.get("reason", "")), confirmed)
 
 
 def _time(said: object) -> float:
