@@ -127,10 +127,10 @@ class Init:
 
     async def start_vm(self, request: Fields) -> Mapping[str, object]:
         """Answer once its first line is on its disk."""
-        disk, host = Path(text(request, "disk")), text(request, "host")
-        if not disk.is_absolute():
-            raise PoolError(f"start_vm: disk must be an absolute path, not {str(disk)!r}")
-        await self.vms.start(VmStart(text(request, "vm"), disk, whole(request, "incarnation"), host))
+        disk, host = text(request, "disk"), text(request, "host")
+        if not os.path.isabs(disk) or not disk.isprintable():
+            raise PoolError(f"start_vm: disk must be an absolute path, not {disk!r}")
+        await self.vms.start(VmStart(text(request, "vm"), Path(disk), whole(request, "incarnation"), host))
         return {}
 
     async def stop_vm(self, request: Fields) -> Mapping[str, object]:

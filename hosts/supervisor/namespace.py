@@ -43,6 +43,6 @@ def _leave_as_user() -> str | None:
         return FORBIDDEN.format(reason=error.strerror)
     # "deny" first: without it the kernel lets nobody but root map a group.
     for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-        with open(f"/proc/self/{file}", "w", encoding="ascii") as handle:
+        with open(f"/proc/self/{file}", "w", encoding="utf-8") as handle:
             handle.write(text)
     return None

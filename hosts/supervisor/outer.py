@@ -199,7 +199,7 @@ class Outer:
 
 def _process_id(pidfd: int) -> int:
     """The process of a pidfd as numbered here; -1 when it is dead."""
-    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as lines:
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="utf-8") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
 
 
