@@ -165,7 +165,9 @@ class Database:
         """
         version = value.get("version")
         if version != FORMAT:
-            raise PoolError(f"{place}: database format {version!r}, not {FORMAT}; use the program that wrote it")
+            raise PoolError(
+                f"{place}: database format {version!r}, not {FORMAT}; use the program that wrote it"
+            )
         tables = _tables({table: rows for table, rows in value.items() if table != "version"}, place)
         pool = _structured(f"{place}: pool", tables["pool"], Pool)
         return _filled(place, tables, Database(pool), pool)
@@ -260,7 +262,7 @@ class DatabaseStore:
 
 
 def _json_object(value: Mapping[str, object], place: str) -> dict[str, Any]:
-    """A copy as it will come back from the log, so that nobody's later change of a list shows in the database."""
+    """A copy as it will come back from the log: a list that its owner changes later is not ours."""
     try:
         copy = json.loads(canonical(value))
     except (TypeError, ValueError, RecursionError) as error:
@@ -351,7 +353,9 @@ def _checked(place: str, database: Database) -> Database:
         named |= {f"vms.{name}.resident": vm.resident, f"vms.{name}.scheduled": vm.scheduled}
     for where, named_host in named.items():
         if named_host is not None and named_host not in database.hosts:
-            raise PoolError(f"{place}: {where}: no host has index {named_host}; there are {sorted(database.hosts)}")
+            raise PoolError(
+                f"{place}: {where}: no host has index {named_host}; there are {sorted(database.hosts)}"
+            )
     return database
 
 

@@ -1,4 +1,4 @@
-"""The pool database: changes are deltas, durable before they are visible, and garbage is refused with a message."""
+"""The pool database: changes are deltas, durable before they are visible; garbage is refused."""
 
 from __future__ import annotations
 

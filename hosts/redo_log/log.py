@@ -172,7 +172,9 @@ class RedoLog:
             slot, mark = self._best_mark()
         mine = (mark.term, mark.writer) == (term, self._writer) and self._tail is None
         if term < replay.term or (term == replay.term and not mine):
-            raise StaleTerm(f"{self.place}: term {term} is refused, it has seen term {replay.term}; raise it above")
+            raise StaleTerm(
+                f"{self.place}: term {term} is refused, it has seen term {replay.term}; raise it above"
+            )
         again = mine and term == self._term
         if not again:
             with self._writing():
@@ -229,6 +231,21 @@ class RedoLog:
         when the half is full and the database fits no half; TypeError or ValueError for what is not JSON, or
         a wrong generation.
         """
+        tail = self._writable(term)
+        if generation != self._generation + 1:
+            raise ValueError(f"generation {generation} does not follow {self._generation}")
+        record = pack_record(Record(self._sequence, term, generation, delta))
+        room = self._identity.half - tail
+        if len(record) > room:
+            self._write_half(generation, full())
+            return
+        with self._writing():
+            self._disk.write(self._base(self._half) + tail, (record + END)[:room])
+            self._check()
+        self._tail, self._generation = tail + len(record), generation
+
+    def _writable(self, term: int) -> int:
+        """Where the next record of a writer with this term goes; an error when it may not write."""
         if self._tail is None and self.broken is None:
             raise RedoLogBroken(f"{self.place}: not begun by this writer; begin it with a full database")
         if term < self._term:
@@ -238,18 +255,7 @@ class RedoLog:
         if self._tail is None or term != self._term:
             reason = self.broken or f"not begun in term {term}"
             raise RedoLogBroken(f"{self.place}: {reason}; begin it again with a full database")
-        if generation != self._generation + 1:
-            raise ValueError(f"generation {generation} does not follow {self._generation}")
-        record = pack_record(Record(self._sequence, term, generation, delta))
-        room = self._identity.half - self._tail
-        if len(record) > room:
-            self._write_half(generation, full())
-            return
-        with self._writing():
-            self._disk.write(self._base(self._half) + self._tail, (record + END)[:room])
-            self._check()
-        self._tail += len(record)
-        self._generation = generation
+        return self._tail
 
     def _write_half(self, generation: int, full: Mapping[str, object]) -> None:
         """A full database into the half that does not count; from its header on it does."""
