@@ -165,9 +165,7 @@ class Database:
         """
         version = value.get("version")
         if version != FORMAT:
-            raise PoolError(
-                f"{place}: database format {version!r}, not {FORMAT}; use the program that wrote it"
-            )
+            raise PoolError(f"{place}: database format {version!r}, not {FORMAT}; use the program that wrote it")
         tables = _tables({table: rows for table, rows in value.items() if table != "version"}, place)
         pool = _structured(f"{place}: pool", tables["pool"], Pool)
         return _filled(place, tables, Database(pool), pool)
@@ -353,9 +351,7 @@ def _checked(place: str, database: Database) -> Database:
         named |= {f"vms.{name}.resident": vm.resident, f"vms.{name}.scheduled": vm.scheduled}
     for where, named_host in named.items():
         if named_host is not None and named_host not in database.hosts:
-            raise PoolError(
-                f"{place}: {where}: no host has index {named_host}; there are {sorted(database.hosts)}"
-            )
+            raise PoolError(f"{place}: {where}: no host has index {named_host}; there are {sorted(database.hosts)}")
     return database
 
 

@@ -29,9 +29,7 @@ def log_file(path: Path, pool: str = POOL) -> Path:
         (OTHER, "of another pool"),
     ],
 )
-def test_nothing_is_overwritten_by_creation(
-    tmp_path: Path, content: bytes | str | None, message: str
-) -> None:
+def test_nothing_is_overwritten_by_creation(tmp_path: Path, content: bytes | str | None, message: str) -> None:
     """A file with anything in it, a log of this pool included, is refused and left as it was."""
     path = tmp_path / "redo.log"
     if isinstance(content, bytes):

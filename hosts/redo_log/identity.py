@@ -33,14 +33,10 @@ def checked_identity(sector: bytes, pool: UUID, place: str) -> Identity:
     identity = unpack_identity(sector)
     if identity is None:
         if any(sector):
-            raise PoolError(
-                f"{place}: no redo log, or its first sector is damaged; restore it or name another"
-            )
+            raise PoolError(f"{place}: no redo log, or its first sector is damaged; restore it or name another")
         raise PoolError(f"{place}: empty, it was never made a redo log; create one there")
     if identity.version != VERSION:
-        raise PoolError(
-            f"{place}: format version {identity.version}, not {VERSION}; use the program that made it"
-        )
+        raise PoolError(f"{place}: format version {identity.version}, not {VERSION}; use the program that made it")
     if identity.pool != pool:
         raise PoolError(f"{place}: of another pool ({identity.pool}, not {pool}); name this pool's own log")
     return identity
@@ -49,9 +45,7 @@ def checked_identity(sector: bytes, pool: UUID, place: str) -> Identity:
 def refuse_used(disk: FileDisk, identity: Identity, place: str) -> None:
     """Nothing but zeros may be written over."""
     if disk.device and disk.size < identity.size:
-        raise PoolError(
-            f"{place}: the device has {disk.size} bytes, not {identity.size}; give a smaller size"
-        )
+        raise PoolError(f"{place}: the device has {disk.size} bytes, not {identity.size}; give a smaller size")
     if disk.is_zero(identity.size if disk.device else disk.size):
         return
     checked_identity(disk.read(0, SECTOR), identity.pool, place)

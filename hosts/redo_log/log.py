@@ -172,9 +172,7 @@ class RedoLog:
             slot, mark = self._best_mark()
         mine = (mark.term, mark.writer) == (term, self._writer) and self._tail is None
         if term < replay.term or (term == replay.term and not mine):
-            raise StaleTerm(
-                f"{self.place}: term {term} is refused, it has seen term {replay.term}; raise it above"
-            )
+            raise StaleTerm(f"{self.place}: term {term} is refused, it has seen term {replay.term}; raise it above")
         again = mine and term == self._term
         if not again:
             with self._writing():
