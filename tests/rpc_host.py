@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -68,6 +69,12 @@ async def calling(
         yield calls
     finally:
         await calls.close()
+
+
+def closed_port() -> Address:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Address(*listener.getsockname())
 
 
 def post(address: Address, body: bytes, method: str = "POST", path: str = "/jsonrpc") -> tuple[int, str, Any]:

@@ -176,6 +176,14 @@ def test_the_largest_body_is_read_and_a_larger_one_is_not(host: Host) -> None:
     assert answer["error"]["message"] == "Invalid Request: more than 1048576 bytes"
 
 
+def test_a_refusal_that_repeats_the_request_stays_small(host: Host) -> None:
+    """Text grows sixfold when it is escaped: what a refusal quotes is cut before it outgrows an answer."""
+    body = '{"jsonrpc":"2.0","id":1,"method":"pool.status","params":["%s"]}' % ("é" * 400_000)
+    status, _, answer = post(host.address, body.encode())
+    code, params = _error(answer)
+    assert (status, code, params) == (200, "SESSION_INVALID", ["é" * 4096])
+
+
 def test_other_paths_and_methods_are_json_errors_too(host: Host) -> None:
     """404 and 405 with a body that a JSON-RPC client can read."""
     assert post(host.address, b"", "GET")[0] == 405
