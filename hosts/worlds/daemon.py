@@ -1,0 +1,165 @@
+"""The liveset daemons of all hosts and their statefile, without time: the half of the world that the clauses are
+about. A value of `Daemons` is immutable; `moves` are what the daemons do by themselves, `answer_…` how an operation that
+a machine waits for may end.
+
+Livesets shrink and grow at once for all daemons that can read the statefile; a disarmed one keeps its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import evolve, frozen
+
+OFF, STARTING, LIVE, DISARMED = "off", "starting", "live", "disarmed"
+NOBODY: frozenset[int] = frozenset()
+Answer = tuple[str, "Daemons", dict[str, Any]]
+
+
+@frozen(cache_hash=True)
+class Daemon:
+    """One daemon: off, starting, live or disarmed, and the liveset it sees."""
+
+    phase: str = OFF
+    live: frozenset[int] = NOBODY
+
+
+@frozen(cache_hash=True)
+class Daemons:
+    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark` are on it; `lock` is its holder."""
+
+    daemons: tuple[Daemon, ...]
+    statefile: frozenset[int]
+    state: str
+    mark: int | None
+    lock: int | None
+
+    def those(self, *phases: str) -> frozenset[int]:
+        """The hosts whose daemon is in one of these phases."""
+        return frozenset(h for h, d in enumerate(self.daemons) if d.phase in phases)
+
+    def put(self, host: int, daemon: Daemon) -> Daemons:
+        """With another daemon on a host; the lock evaporates when its holder is in no liveset any more (K4)."""
+        return evolve(self, daemons=tuple(daemon if h == host else d for h, d in enumerate(self.daemons))).settled()
+
+    def settled(self) -> Daemons:
+        """The lock evaporates when its holder is in no liveset any more (K4)."""
+        held = self.lock is not None and any(self.lock in d.live for d in self.daemons)
+        return self if self.lock is None or held else evolve(self, lock=None)
+
+    def started(self, host: int) -> Daemons:
+        """Somebody starts the daemon; one that is there already is left alone."""
+        return self.put(host, Daemon(STARTING)) if self.daemons[host].phase == OFF else self
+
+    def stopped(self, host: int) -> Daemons:
+        """A clean goodbye: the lock is released with it."""
+        return evolve(self, lock=None if self.lock == host else self.lock).put(host, Daemon())
+
+    def dead(self, host: int) -> Daemons:
+        """The daemon is gone without a word: the lock stays until the others drop the host."""
+        return self.put(host, Daemon())
+
+    def droppable(self, host: int, up: frozenset[int], off: frozenset[str]) -> bool:
+        """Whether survivors may drop a host: K1, and K2."""
+        gone = self.daemons[host].phase in (OFF, STARTING) or host not in up
+        if not gone and "K1" not in off:
+            return False
+        told = self.state in ("invalid", "init") and self.those(LIVE) & self.statefile
+        return not (told and "K2" not in off)
+
+    def moves(self, up: frozenset[int], off: frozenset[str], awaited: set[int]) -> Iterator[tuple[str, Daemons]]:
+        """What daemons do by themselves; `awaited` are the hosts where somebody waits for the start."""
+        for host in sorted(self.those(LIVE, STARTING) & self.statefile):
+            phase = self.daemons[host].phase
+            leaves = self.state == "invalid" or (self.state == "init" and phase == LIVE)
+            if leaves and not (phase == STARTING and host in awaited):
+                yield f"the daemon of host {host} reads {self.state} and leaves", self.stopped(host)
+        for host in range(len(self.daemons)):
+            seers = frozenset(
+                h for h in self.those(LIVE) & self.statefile if host in self.daemons[h].live and h != host
+            )
+            if seers and self.droppable(host, up, off):
+                yield f"host {host} leaves the liveset", self.dropped(host, seers)
+        if self.lock is not None and self.mark != self.lock and self.lock in self.statefile & self.those(LIVE):
+            yield f"host {self.lock} is marked as master", evolve(self, mark=self.lock)
+        yield from self.arrivals(up)
+
+    def dropped(self, host: int, seers: frozenset[int]) -> Daemons:
+        """Those who can read the statefile drop a host together."""
+        daemons = tuple(evolve(d, live=d.live - {host}) if h in seers else d for h, d in enumerate(self.daemons))
+        return evolve(self, daemons=daemons).settled()
+
+    def arrivals(self, up: frozenset[int]) -> Iterator[tuple[str, Daemons]]:
+        """Starting daemons form a liveset or join the one there is."""
+        ready = sorted(self.those(STARTING) & self.statefile)
+        everybody = frozenset(range(len(self.daemons)))
+        if self.state == "init" and len(ready) == len(everybody):
+            formed = evolve(self, daemons=(Daemon(LIVE, everybody),) * len(everybody), state="active", lock=None)
+            yield "all hosts form a liveset", formed
+        if self.state != "active" or not ready:
+            return
+        present = self.those(LIVE, DISARMED)
+        if not present:
+            yield f"host {ready[0]} forms a liveset", self.put(ready[0], Daemon(LIVE, frozenset({ready[0]})))
+            return
+        members = frozenset().union(*(self.daemons[h].live for h in present))
+        if self.those(DISARMED) or not members <= self.those(LIVE):
+            return  # a member that is gone must be dropped first, and a disarmed one admits nobody
+        for host in ready:
+            live = members | {host}
+            daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
+            yield f"host {host} joins the liveset", evolve(self, daemons=daemons)
+
+    def fenced(self, up: frozenset[int], off: frozenset[str]) -> list[int]:
+        """Hosts that may fence themselves: without the statefile while a peer has it or a host is out of sight (K5)."""
+        visible = self.those(LIVE, DISARMED, STARTING) == frozenset(range(len(self.daemons)))
+        lost = self.those(LIVE) - self.statefile
+        return sorted(lost) if self.those(LIVE, DISARMED) & self.statefile or not visible else []
+
+    def answer_start(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+        """started, invalid with the last mark, no_statefile, or failed (K6)."""
+        phase = self.daemons[host].phase
+        if phase in (LIVE, DISARMED):
+            yield "started", self, {}
+        elif phase == OFF:
+            yield "failed", self, {}
+        elif host not in self.statefile:
+            yield "no_statefile", self.dead(host), {}
+        elif self.state == "invalid":
+            yield "invalid", self.dead(host), {"master": self.mark}
+        elif "K6" in off or len(self.those(STARTING, LIVE)) < len(self.daemons) or self.state == "none":
+            yield "failed", self.dead(host), {}
+
+    def answer_propose(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+        """granted if every member of the liveset grants; refused if another member holds the lock; else it blocks."""
+        daemon = self.daemons[host]
+        if daemon.phase in (OFF, STARTING):
+            yield "gone", self, {}
+        elif daemon.phase == DISARMED or host not in self.statefile or (self.lock is not None and self.lock != host and "K4" not in off):
+            yield "refused", self, {}
+        elif all(self.daemons[m].phase == LIVE and host in self.daemons[m].live for m in daemon.live):
+            yield "granted", evolve(self, lock=host), {"live": daemon.live}
+
+    def answer_set_init(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+        """A fresh statefile: no mark."""
+        if host in self.statefile:
+            yield "ok", evolve(self, state="init", mark=None), {}
+        else:
+            yield "failed", self, {}
+
+    def answer_set_invalid(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+        """A master's own mark comes first (K3)."""
+        if host not in self.statefile:
+            yield "failed", self, {}
+        elif self.lock != host or self.mark == host or "K3" in off:
+            yield "ok", evolve(self, state="invalid"), {}
+
+    def answer_disarm(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+        """The daemon gives the lock away and fences no more; one that is not live has nothing to disarm."""
+        daemon = self.daemons[host]
+        if daemon.phase == LIVE:
+            lock = None if self.lock == host else self.lock
+            yield "disarmed", evolve(self, lock=lock).put(host, Daemon(DISARMED, daemon.live)), {}
+        else:
+            yield "disarmed", self if daemon.phase != STARTING else self.dead(host), {}

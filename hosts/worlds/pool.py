@@ -1,0 +1,259 @@
+"""The world of a pool: power, the liveset daemons, the statefile, calls between hosts and the processes of VMs.
+
+A pure model of what the agents' machines talk to, with time left out: whatever may happen, happens in any order that
+the clauses allow. They are what the embedded daemon promises and are proved of its own machine:
+
+    K1  a host leaves a survivor's liveset only once it is down or its daemon was stopped or disarmed
+    K2  a daemon that can read "invalid" acts on it before it drops a host that stopped
+    K3  the master's mark is on the statefile before it writes "invalid"
+    K4  at most one host holds the lock, and it evaporates when its holder has left every liveset
+    K5  without the statefile a host is fenced, unless nobody has it and every host is visible
+    K6  a start of the daemon fails only while some host is down, disarmed, or has no daemon
+
+Faults: crash (a host loses power), restart (its agent dies and starts again), statefile (a host cannot reach it; it may
+come back at any time), loss (a request or a reply between hosts), late (a caller gives up while the call still runs).
+A host that is down may boot at any time; that is no fault.
+
+Left out: partitions of the network between live daemons, the excluded flag, terms (a request never outlives its caller
+here), livesets that shrink host by host, and the loss of the redo log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from fsm.calls import RUNNING, TODO, Calls, Routes
+from fsm.domains import Domain, Value
+from fsm.node import Effects, Event, Operation
+from fsm.world import Action, Pending
+from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemon, Daemons
+
+HOSTS = Domain("hosts")
+NOBODY: frozenset[int] = frozenset()
+
+
+@frozen(cache_hash=True)
+class PoolState:
+    """One world: the daemons with their statefile, which hosts have power, where each VM runs, the calls under way.
+
+    launching: (host, vm) of starts that were asked for and have not happened yet."""
+
+    daemons: Daemons
+    up: frozenset[int]
+    vms: tuple[tuple[str, frozenset[int]], ...]
+    launching: frozenset[tuple[int, str]] = frozenset()
+    calls: Calls = field(factory=Calls)
+
+    def running(self, vm: str) -> frozenset[int]:
+        """The hosts on which a VM has a live process."""
+        return dict(self.vms)[vm]
+
+    def with_vm(self, vm: str, hosts: frozenset[int]) -> PoolState:
+        """The world with a VM running exactly there."""
+        return evolve(self, vms=tuple((v, hosts if v == vm else h) for v, h in self.vms))
+
+
+@define(eq=False)
+class PoolWorld:
+    """The world of `n` hosts.
+
+    Arguments:
+        n: hosts.
+        off: clauses that do not hold.
+        faults: kinds of fault that may happen.
+        routes: which machine serves which call.
+        ha: "on": every daemon is live, host `master` holds the lock; "off": no daemon runs.
+        master: the host that is master at the beginning.
+        running: for each VM the host that runs it at the beginning, or None.
+    """
+
+    n: int
+    off: frozenset[str]
+    faults: frozenset[str]
+    routes: Routes
+    ha: str = "on"
+    master: int = 0
+    running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
+    clauses = ("K1", "K2", "K3", "K4", "K5", "K6")
+
+    @property
+    def facts(self) -> Mapping[str, Domain]:
+        """up, armed daemons, disarmed ones, who can read "invalid", the lock and the mark, and each VM's hosts."""
+        names = dict.fromkeys(("up", "live", "disarmed", "warned", *self.running), HOSTS)
+        return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
+
+    def state_facts(self, w: PoolState) -> Mapping[str, Value]:
+        """The values of `facts`."""
+        d = w.daemons
+        return {
+            "up": w.up,
+            "live": d.those(LIVE),
+            "disarmed": d.those(DISARMED),
+            "warned": d.those(LIVE) & d.statefile if d.state == "invalid" else NOBODY,
+            "lock": d.lock,
+            "mark": d.mark,
+            **dict(w.vms),
+        }
+
+    def initial(self) -> Iterable[PoolState]:
+        """The one world at the beginning; all hosts have power."""
+        everybody = frozenset(range(self.n))
+        on = self.ha == "on"
+        daemon = Daemon(LIVE, everybody) if on else Daemon()
+        daemons = Daemons(
+            daemons=(daemon,) * self.n,
+            statefile=everybody,
+            state="active" if on else "none",
+            mark=self.master if on else None,
+            lock=self.master if on else None,
+        )
+        vms = tuple((vm, NOBODY if host is None else frozenset({host})) for vm, host in sorted(self.running.items()))
+        yield PoolState(daemons, everybody, vms)
+
+    def alive(self, w: PoolState, host: int) -> bool:
+        """A host with power has an agent: a restart of it is one step."""
+        return host in w.up
+
+    def view(self, w: PoolState, host: int) -> Hashable:
+        """What the daemon says, and which VMs run here."""
+        d = w.daemons
+        return d.daemons[host], d.mark, host in d.statefile, tuple(vm for vm, hosts in w.vms if host in hosts)
+
+    def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
+        """The instant operations: the liveset, a VM's process here, and where to start a VM."""
+        daemon, mark, statefile, here = view
+        if operation.name == "find":
+            return ("here" if operation.arguments["vm"] in here else "absent"), {}
+        if operation.name == "place":
+            live = operation.arguments["live"]  # the highest index, so that a remote host is chosen where there is one
+            return ("best", {"best": max(live)}) if live else ("nowhere", {})
+        if daemon.phase in (OFF, STARTING):
+            return ("gone" if daemon.phase == OFF else "starting"), {}
+        marked = NOBODY if mark is None else frozenset({mark})
+        return "liveset", {"live": daemon.live, "marked": marked, "statefile": statefile}
+
+    def perform(self, w: PoolState, host: int, effects: Effects) -> PoolState:
+        """One turn's effects: calls begin and end, the daemon is started or told to go."""
+        calls = w.calls
+        for machine in effects.abandoned:
+            calls = calls.abandon(host, machine)
+        for reply in effects.replies:
+            calls = calls.reply(host, reply)
+        for signal in effects.signals:
+            if (signal.port, signal.name) == ("daemon", "quit"):
+                w = evolve(w, daemons=w.daemons.stopped(host))
+        for operation in effects.operations:
+            name = f"{operation.port}.{operation.name}"
+            if operation.targets is not None:
+                calls = calls.start(host, operation)
+            elif name == "daemon.start":
+                w = evolve(w, daemons=w.daemons.started(host))
+            elif name == "toolstack.start":
+                w = evolve(w, launching=w.launching | {(host, operation.arguments["vm"])})
+        return evolve(w, calls=calls)
+
+    def actions(self, w: PoolState, pending: Pending) -> Iterator[Action[PoolState]]:
+        """Everything that may happen next."""
+        for label, daemons in w.daemons.moves(w.up, self.off, {h for h in w.up if ("daemon.start") in
+                                                              [op for _, op in pending[h]]}):  # fmt: skip
+            yield Action(label, evolve(w, daemons=daemons))
+        for host in w.daemons.fenced(w.up, self.off):
+            yield self.lose_power(w, host, f"host {host} is fenced", None)
+        for host, vm in sorted(w.launching):
+            started = w.with_vm(vm, w.running(vm) | {host})
+            yield Action(f"{vm} starts on host {host}", evolve(started, launching=w.launching - {(host, vm)}))
+            yield Action(f"{vm} does not start on host {host}", evolve(w, launching=w.launching - {(host, vm)}))
+        yield from self.happens(w)
+        for host in sorted(w.up):
+            for machine, operation in pending[host]:
+                yield from self.outcomes(w, host, machine, operation)
+        yield from self.talk(w)
+
+    def lose_power(self, w: PoolState, host: int, label: str, fault: str | None) -> Action[PoolState]:
+        """Everything of the host is gone; the others do not know it yet."""
+        dead = evolve(
+            self.forget(w, host),
+            daemons=w.daemons.dead(host),
+            up=w.up - {host},
+            vms=tuple((vm, hosts - {host}) for vm, hosts in w.vms),
+        )
+        return Action(label, dead, fault, restart=(host,))
+
+    def forget(self, w: PoolState, host: int) -> PoolState:
+        """What is lost with a host's agent: its calls, the calls it served, starts that had not happened."""
+        return evolve(
+            w,
+            calls=w.calls.caller_restarted(host).target_restarted(host),
+            launching=frozenset(launch for launch in w.launching if launch[0] != host),
+        )
+
+    def happens(self, w: PoolState) -> Iterator[Action[PoolState]]:
+        """Power, agents and the way to the statefile."""
+        boot = Event("life", "boot")
+        for host in range(self.n):
+            if host not in w.up:
+                booted = evolve(w, up=w.up | {host})
+                yield Action(f"host {host} boots", booted, host=host, event=boot, restart=(host,))
+                continue
+            if "crash" in self.faults:
+                yield self.lose_power(w, host, f"host {host} loses power", "crash")
+            if "restart" in self.faults:
+                label = f"the agent of host {host} restarts"
+                yield Action(label, self.forget(w, host), "restart", host, boot, (host,))
+        for host in range(self.n):
+            if host not in w.daemons.statefile:
+                back = w.daemons.statefile | {host}
+                yield Action(
+                    f"host {host} reaches the statefile again", evolve(w, daemons=evolve(w.daemons, statefile=back))
+                )
+            elif "statefile" in self.faults:
+                lost = evolve(w.daemons, statefile=w.daemons.statefile - {host})
+                yield Action(f"host {host} loses the statefile", evolve(w, daemons=lost), "statefile")
+
+    def outcomes(self, w: PoolState, host: int, machine: str, operation: str) -> Iterator[Action[PoolState]]:
+        """How a pending local operation may end now."""
+        port, _, name = operation.partition(".")
+
+        def ends(outcome: str, daemons: Daemons = w.daemons, **payload: Value) -> Action[PoolState]:
+            event = Event(machine, f"{port}.{outcome}", payload)
+            return Action(f"{operation} of host {host}: {outcome}", evolve(w, daemons=daemons), host=host, event=event)
+
+        if port == "daemon":
+            answers: Callable[..., Iterable[tuple[Any, ...]]] = getattr(w.daemons, f"answer_{name}")
+            for outcome, daemons, payload in answers(host, w.up, self.off):
+                yield ends(outcome, daemons, **payload)
+        elif operation == "storage.attach":
+            yield ends("attached" if host in w.daemons.statefile else "failed")
+        elif operation == "database.take_over":
+            yield ends("ok" if w.daemons.daemons[host].live <= w.up else "failed")
+        elif operation == "toolstack.start":
+            vm = machine.partition("[")[2].rstrip("]")
+            if (host, vm) not in w.launching:
+                yield ends("started" if host in w.running(vm) else "failed")
+
+    def talk(self, w: PoolState) -> Iterator[Action[PoolState]]:
+        """Calls between hosts: their five fates. A host never loses a call to itself."""
+        for leg in w.calls.legs(TODO):
+            way = f"{leg.call} from host {leg.caller} to host {leg.target}"
+            if leg.target in w.up:
+                calls, event = w.calls.deliver(leg, self.routes)
+                yield Action(way, evolve(w, calls=calls), host=leg.target, event=event)
+            down = leg.target not in w.up
+            if down or ("loss" in self.faults and leg.target != leg.caller):
+                lost = evolve(w, calls=w.calls.lose_request(leg))
+                yield Action(f"{way} is lost", lost, None if down else "loss")
+        for leg in w.calls.legs(RUNNING):
+            if "late" in self.faults and leg.target != leg.caller:
+                label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
+                yield Action(label, evolve(w, calls=w.calls.give_up(leg)), "late")
+        for leg in w.calls.legs("ok"):
+            if "loss" in self.faults and leg.target != leg.caller:
+                label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
+                yield Action(label, evolve(w, calls=w.calls.lose_reply(leg)), "loss")
+        for caller, event, calls in w.calls.finished():
+            yield Action(
+                f"host {caller} has its answer: {event.name}", evolve(w, calls=calls), host=caller, event=event
+            )
