@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import os
+import select
 import signal
 import socket
 import threading
@@ -30,6 +31,7 @@ from hosts.supervisor.outer import KILLED, LEASE_ENDED, epitaph
 from hosts.supervisor.process import fork
 from hosts.supervisor.slate import Held, Slate
 
+PATIENCE = 10.0  # s, for what should take milliseconds
 deadlines = st.floats(0, 1000)
 incarnations = st.integers(0, 2**63 - 1)
 holds = st.builds(Hold, deadlines, incarnations, st.booleans())
@@ -128,6 +130,11 @@ def log(tmp_path: Path) -> Iterator[int]:
 
 def end_of(process: int) -> int:
     """The exit status of a forked process, which must end by itself."""
+    with os.fdopen(os.pidfd_open(process)) as ended:
+        if not select.select([ended], [], [], PATIENCE)[0]:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            pytest.fail("it does not end by itself")
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 

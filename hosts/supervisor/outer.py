@@ -244,11 +244,13 @@ def run(config: HostConfig, programs: Mapping[str, init.Program], starter: int, 
     os.setsid()  # a Ctrl-C in the starter's terminal is the starter's to handle
     die_with(starter)
     kernel.adopt_orphans()
+    kernel.run_first()
     slate = Slate()
     mine, of_init = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     me = os.getpid()
 
     def be_guard() -> None:
+        kernel.run_first()  # before the namespace: a user namespace has no right to it, but keeps what it had
         note = namespace.leave() or ""
         die_with(me)
 
@@ -257,6 +259,7 @@ def run(config: HostConfig, programs: Mapping[str, init.Program], starter: int, 
                 die_with_holder(lifeline)
                 slate.close()
                 kernel.adopt_orphans()
+                kernel.run_first()
                 init.run(config, programs, channel, of_init, frozenset({lock}), note)
 
             return fork(be_init, keep={channel.fileno(), lifeline, of_init.fileno(), lock})

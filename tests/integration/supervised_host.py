@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import tempfile
 import time
@@ -112,6 +113,7 @@ class Host:
 
     def wait(self) -> dict[str, Any]:
         """Wait for the end of the outer supervisor; returns what is on the disk about the death."""
+        assert _ended(self.process), "the host does not die"
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         self.process = 0
         assert not self.members()
@@ -143,6 +145,11 @@ def _link(path: Path) -> str:
         return os.readlink(path)
     except OSError:
         return ""
+
+
+def _ended(process: int) -> bool:
+    with os.fdopen(os.pidfd_open(process)) as ended:
+        return bool(select.select([ended], [], [], PATIENCE)[0])
 
 
 def process_state(process: int) -> str:

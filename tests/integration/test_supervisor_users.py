@@ -16,6 +16,7 @@ from hosts.supervisor.process import fork
 from tests.integration.supervised_host import Host, unstarted_host, until
 
 NOBODY = 65534
+SOON = 2.0  # s; a loaded machine is no failure of the supervisor
 _PR_SET_DUMPABLE = 4
 
 
@@ -41,7 +42,7 @@ def test_a_host_needs_no_root(host: Host) -> None:
         disk = host.start_vm()
         assert disk.stat().st_uid == NOBODY
         host.run_daemon(hold=0.3)
-        assert 0 <= (record := host.wait())["dead"] - record["deadline"] < 0.3
+        assert 0 <= (record := host.wait())["dead"] - record["deadline"] < SOON
         assert len(host.obituaries()) == 1
 
     log = os.open(host.directory / "user.log", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -74,7 +75,7 @@ def test_a_host_without_namespace_dies_process_by_process(host: Host, caplog: py
     until(escapee.exists)
     host.run_daemon(hold=0.3)
     host.order(lambda control: control.freeze())
-    assert 0 <= (record := host.wait())["dead"] - record["deadline"] < 0.5
+    assert 0 <= (record := host.wait())["dead"] - record["deadline"] < SOON
     before = disk.read_bytes(), escapee.read_bytes()
     time.sleep(0.15)
     assert (disk.read_bytes(), escapee.read_bytes()) == before
