@@ -136,7 +136,11 @@ class Daemons:
         daemon = self.daemons[host]
         if daemon.phase in (OFF, STARTING):
             yield "gone", self, {}
-        elif daemon.phase == DISARMED or host not in self.statefile or (self.lock is not None and self.lock != host and "K4" not in off):
+        elif (
+            daemon.phase == DISARMED
+            or host not in self.statefile
+            or (self.lock is not None and self.lock != host and "K4" not in off)
+        ):
             yield "refused", self, {}
         elif all(self.daemons[m].phase == LIVE and host in self.daemons[m].live for m in daemon.live):
             yield "granted", evolve(self, lock=host), {"live": daemon.live}

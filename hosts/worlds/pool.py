@@ -81,8 +81,8 @@ class PoolWorld:
 
     @property
     def facts(self) -> Mapping[str, Domain]:
-        """up, armed daemons, disarmed ones, who can read "invalid", the lock and the mark, and each VM's hosts."""
-        names = dict.fromkeys(("up", "live", "disarmed", "warned", *self.running), HOSTS)
+        """Hosts that are up, armed, disarmed, can read "invalid", were master first; lock, mark; each VM's hosts."""
+        names = dict.fromkeys(("up", "live", "disarmed", "warned", "first", *self.running), HOSTS)
         return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
 
     def state_facts(self, w: PoolState) -> Mapping[str, Value]:
@@ -93,6 +93,7 @@ class PoolWorld:
             "live": d.those(LIVE),
             "disarmed": d.those(DISARMED),
             "warned": d.those(LIVE) & d.statefile if d.state == "invalid" else NOBODY,
+            "first": frozenset({self.master}),
             "lock": d.lock,
             "mark": d.mark,
             **dict(w.vms),
