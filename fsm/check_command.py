@@ -1,0 +1,119 @@
+"""`fsm check`: every finding about machines, one a line, for people, editors and programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from fsm.check import check, check_node
+from fsm.errors import Place, SpecError
+from fsm.load import Library
+from fsm.locate import specs
+from fsm.spec import Machine
+
+
+@define
+class Found:
+    """What a run of the checks has seen."""
+
+    machines: list[Machine] = field(factory=list)
+    findings: list[SpecError] = field(factory=list)
+    seen: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Lines of tables: a line for several states or events counts once."""
+        return sum(len({row.at for row in machine.rows}) for machine in self.machines)
+
+
+def add(subparsers: Any) -> None:
+    """Declares the command."""
+    command: argparse.ArgumentParser = subparsers.add_parser(
+        "check",
+        help="find what is wrong with machines before they run",
+        description="Find what is wrong with machines: missing pairs, outcomes that nobody handles, guards that "
+        "overlap or leave a hole, dead rows, traps. Exit 0: nothing found; 1: findings; 2: it could not run.",
+        epilog="example: fsm check specs/machines/election.yaml",
+    )
+    command.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="a machine's file, or a folder that holds machines/ and ports/; the shipped specs by default",
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Checks everything that was named. Errors: `SpecError` for a path that is no machine and no folder of specs."""
+    found = Found()
+    for path in args.paths or [specs()]:
+        root, names = located(path)
+        check_folder(root, names, found, together=path.is_dir())
+    findings = [SpecError(_relative(e.place), e.message, e.rule) for e in found.findings]
+    if args.json:
+        print(json.dumps(_report(found, findings), indent=2))
+    else:
+        for finding in findings:
+            print(finding)
+        what = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "no findings"
+        print(f"{found.seen} machine{'s' if found.seen != 1 else ''}, {found.rows} rows: {what}")
+    return 1 if findings else 0
+
+
+def located(path: Path) -> tuple[Path, list[str]]:
+    """The folder of specs and the names of the machines that a path means.
+
+    Errors: `SpecError` where it is neither a folder with `machines/` nor a machine's file in one."""
+    if path.is_dir() and (path / "machines").is_dir():
+        return path, Library(path).names()
+    if path.suffix == ".yaml" and path.parent.resolve().name == "machines" and path.is_file():
+        return path.parent.parent if path.parent.name else path.resolve().parent.parent, [path.stem]
+    message = "no such file" if not path.exists() else "no folder with machines/ in it, and no file of such a folder"
+    raise SpecError(Place(str(path)), f"{message}; name a specs folder or its machines/NAME.yaml", "no-spec")
+
+
+def check_folder(root: Path, names: list[str], found: Found, together: bool) -> None:
+    """Adds the findings of machines of one folder; one that does not load is a finding too.
+
+    Arguments:
+        root, names: the folder and the machines.
+        found: where to add.
+        together: whether they are all of one host, so that what they say to each other can be checked.
+    """
+    library = Library(root)
+    loaded: list[Machine] = []
+    for name in names:
+        found.seen += 1
+        try:
+            machine = library.machine(name)
+        except SpecError as error:
+            found.findings.append(error)
+            continue
+        loaded.append(machine)
+        found.findings += check(machine, library)
+    found.machines += loaded
+    if together and len(loaded) == len(names):
+        found.findings += check_node(loaded)
+
+
+def _relative(place: Place) -> Place:
+    path = os.path.relpath(place.file)
+    return place if path.startswith(os.pardir) else Place(path, place.line, place.column)
+
+
+def _report(found: Found, findings: list[SpecError]) -> dict[str, Any]:
+    return {
+        "machines": found.seen,
+        "rows": found.rows,
+        "findings": [
+            {"file": e.place.file, "line": e.place.line, "column": e.place.column, "rule": e.rule, "message": e.message}
+            for e in findings
+        ],
+    }

@@ -1,0 +1,257 @@
+"""The checks that evaluate: guards that overlap or leave a hole, and values that a row could not assign or pass on.
+
+For each (state, event) the guards of its rows are tried with every assignment of the names they use
+(`fsm.assignments`); a defect is reported with an assignment that shows it. Updates and arguments are tried only where
+their row fires: its own guard holds, or for `else` none of the others does. As at run time, `set` sees the values
+before the row, and `do`, `tell` and `reply` those after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import define, evolve, field, frozen
+
+from fsm.assignments import MOST, Function, Pool, Values, assignments, pools, show
+from fsm.domains import Domain
+from fsm.errors import SpecError
+from fsm.expressions import HOST, HOSTS, OPAQUE, Expr, NotOne
+from fsm.facts import Facts, payload, reply_fields
+from fsm.load import read_events
+from fsm.spec import ELSE, Fields, Row
+
+
+def guard_rules(facts: Facts) -> Iterator[SpecError]:
+    """Every finding about the guards, updates and arguments of a machine, each once."""
+    seen: set[tuple[str, ...]] = set()
+    for state, event, rows in facts.groups():
+        key = tuple(row.id for row in rows)
+        if key in seen:
+            continue
+        seen.add(key)
+        opaque = list(_opaque(facts, event, rows))
+        yield from opaque
+        if not opaque:
+            yield from _Group(facts, state, event, rows).findings()
+
+
+def _scope(facts: Facts, event: str) -> Fields:
+    machine = facts.machine
+    scope = {name: variable.domain for name, variable in machine.variables.items()} | dict(machine.siblings)
+    if machine.instance:
+        scope[machine.instance] = OPAQUE
+    return scope | dict(payload(machine, event))
+
+
+def _opaque(facts: Facts, event: str, rows: Sequence[Row]) -> Iterator[SpecError]:
+    scope = _scope(facts, event)
+    for row in rows:
+        passed = [value.expr for value in _values(facts, row) if value.expr.text not in scope]
+        for expr in [row.guard, *passed] if isinstance(row.guard, Expr) else passed:
+            for name in sorted(n for n in expr.names if scope[n].kind == "opaque"):
+                message = f"{name!r} is opaque: it is carried and never tested; give it a type to decide by it"
+                yield SpecError(expr.at, message, "opaque-tested")
+
+
+@frozen
+class _Value:
+    """An expression of a row that must lie in a domain; `after` says that it sees what the row has set."""
+
+    what: str
+    expr: Expr
+    domain: Domain
+    after: bool
+
+
+def _values(facts: Facts, row: Row) -> list[_Value]:
+    """Everything that a row evaluates but its guard."""
+    machine = facts.machine
+    found = [_Value(f"set {name}", expr, machine.variables[name].domain, False) for name, expr in row.set]
+    if row.do is not None:
+        declared = machine.ports[row.do.port].operations[row.do.operation].arguments
+        found += [_Value(f"the argument {n}", expr, declared[n], True) for n, expr in row.do.arguments]
+        if row.do.targets is not None:
+            found.append(_Value("the target", row.do.targets, HOSTS if row.do.joined else HOST, True))
+    for tell in row.tell:
+        if tell.signal:
+            wanted = machine.ports[tell.target].signals[tell.name]
+        else:
+            sibling = facts.library.document(f"machines/{tell.target}.yaml").mapping("a machine")
+            wanted = read_events(sibling.get("events"))[tell.name]
+        found += [_Value(f"the field {n} of {tell.name}", expr, wanted[n], True) for n, expr in tell.arguments]
+    if row.reply is not None:
+        outcome, arguments = row.reply
+        wanted = reply_fields(machine, outcome)
+        found += [_Value(f"the field {n} of the reply", expr, wanted[n], True) for n, expr in arguments]
+    return found
+
+
+@define(eq=False)
+class _Group:
+    """The rows of one (state, event)."""
+
+    facts: Facts
+    state: str
+    event: str
+    rows: tuple[Row, ...]
+    scope: Fields = field(init=False)
+    conditions: list[tuple[Row, Expr]] = field(init=False)
+    defects: dict[tuple[str, str], SpecError] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.scope = _scope(self.facts, self.event)
+        self.conditions = [(row, row.guard) for row in self.rows if isinstance(row.guard, Expr)]
+
+    def findings(self) -> Iterator[SpecError]:
+        yield from self.shape()
+        guards = [guard for _, guard in self.conditions]
+        found = pools(self.scope, guards)
+        if isinstance(found, int):
+            yield self.too_many(guards[0], found)
+            return
+        if guards:
+            yield from self.table(found)
+        for row in self.rows:
+            for value in _values(self.facts, row):
+                yield from self.value(row, value)
+
+    def shape(self) -> Iterator[SpecError]:
+        """Defects that show without evaluating: a second `else`, a row without guard among others."""
+        where = f"in {self.state}, {self.event}"
+        for twin in [row for row in self.rows if row.guard == ELSE][1:]:
+            yield SpecError(twin.at, f"{where}: there is another 'else' row; one of them can go", "guards-overlap")
+        bare = [row for row in self.rows if row.guard is None]
+        if bare and len(self.rows) > 1:
+            other = next(row for row in self.rows if row is not bare[0])
+            message = (
+                f"{where}: the row without 'if' always fires, so {other.id} overlaps it; give it a guard or 'else'"
+            )
+            yield SpecError(bare[0].at, message, "guards-overlap")
+
+    def table(self, found: Sequence[Pool]) -> Iterator[SpecError]:
+        """Evaluates all guards together: overlaps, holes, errors, and rows that never fire."""
+        open_ended = any(row.guard is None or row.guard == ELSE for row in self.rows)
+        fires: set[int] = set()
+        rest = False
+        for pool in found:
+            functions = pool.functions([guard for _, guard in self.conditions])
+            for values in assignments(pool):
+                true = self.true(functions, pool, values)
+                fires.update(true)
+                rest |= not true
+                if len(true) > 1:
+                    self.overlap(true, pool, values)
+                elif not true and not open_ended:
+                    self.hole(pool, values)
+        yield from self.defects.values()
+        for index, (row, guard) in enumerate(self.conditions):
+            if index not in fires and (row.id, "not-one") not in self.defects:
+                yield SpecError(guard.at, f"this guard is never true, so {row.id} never fires", "dead-row")
+        for row in self.rows:
+            if row.guard == ELSE and not rest and not self.defects:
+                yield SpecError(row.at, f"the other guards leave nothing to the 'else' of {row.id}", "dead-row")
+
+    def true(self, functions: Sequence[Function], pool: Pool, values: Values) -> list[int]:
+        """Which guards hold; one that cannot be evaluated is a defect, and does not hold."""
+        holding = []
+        for index, function in enumerate(functions):
+            try:
+                if function(values):
+                    holding.append(index)
+            except NotOne as error:
+                row, guard = self.conditions[index]
+                message = f"{error} with {pool.show(values)}; ask one(…) or not empty(…) first, joined by 'and'"
+                self.defects.setdefault((row.id, "not-one"), SpecError(guard.at, message, "not-one"))
+        return holding
+
+    def overlap(self, true: Sequence[int], pool: Pool, values: Values) -> None:
+        """Keeps the first assignment under which two rows fire."""
+        (first, _), (second, guard) = self.conditions[true[0]], self.conditions[true[1]]
+        if (first.id, second.id) not in self.defects:
+            message = (
+                f"in {self.state}, {self.event}: both {first.id} and {second.id} fire with "
+                f"{pool.show(values)}; make one of them exclude it"
+            )
+            self.defects[first.id, second.id] = SpecError(guard.at, message, "guards-overlap")
+
+    def hole(self, pool: Pool, values: Values) -> None:
+        """Keeps the first assignment under which no row fires."""
+        if ("", "hole") not in self.defects:
+            message = (
+                f"in {self.state}, {self.event}: no row fires with {pool.show(values)}; "
+                "add a row for it, or one with 'if: else'"
+            )
+            self.defects["", "hole"] = SpecError(self.rows[0].at, message, "guards-incomplete")
+
+    def too_many(self, expr: Expr, count: int) -> SpecError:
+        message = (
+            f"in {self.state}, {self.event}: {count} assignments to try, at most {MOST}; "
+            "use fewer names here, or decide in two rows"
+        )
+        return SpecError(expr.at, message, "too-many-assignments")
+
+    def firing(self, row: Row) -> list[tuple[Expr, bool]]:
+        """The guards that decide whether a row fires, each with the answer that it must give."""
+        if row.guard == ELSE:
+            return [(guard, False) for _, guard in self.conditions]
+        return [(row.guard, True)] if isinstance(row.guard, Expr) else []
+
+    def value(self, row: Row, value: _Value) -> Iterator[SpecError]:
+        """Tries one update or argument: alone first, for most cannot fail, then where its row fires."""
+        if self.defect(row, value, []) is None:
+            return
+        finding = self.defect(row, value, self.firing(row))
+        if finding is not None:
+            yield finding
+
+    def defect(self, row: Row, value: _Value, firing: list[tuple[Expr, bool]]) -> SpecError | None:
+        """The first assignment under which the value cannot be had or leaves its domain."""
+        before = [(n, e) for n, e in row.set if value.after and n in value.expr.names]
+        kept = evolve(value.expr, names=value.expr.names - {n for n, _ in before})
+        needed = [kept, *(e for _, e in before), *(guard for guard, _ in firing)]
+        found = pools(self.scope, needed)
+        if isinstance(found, int):
+            return self.too_many(value.expr, found)
+        for pool in found:
+            wanted = [answer for _, answer in firing]
+            guards = pool.functions([guard for guard, _ in firing])
+            updates = pool.functions([e for _, e in before])
+            seen = Pool(pool.n, pool.me, (*(n for n in pool.names), *(f"{n}'" for n, _ in before)), ())
+            function = _after(seen, value.expr, {n for n, _ in before})
+            for values in assignments(pool):
+                problem = _problem(values, guards, wanted, updates, function, value.domain, pool.n)
+                if problem:
+                    message = f"{row.id}: {value.what} {problem[0]} with {pool.show(values)}; let the guard exclude it"
+                    return SpecError(value.expr.at, message, problem[1])
+        return None
+
+
+def _after(pool: Pool, expr: Expr, changed: set[str]) -> Function:
+    """An expression of the values before a row, followed by the values of what the row has set."""
+    codes = {name.rstrip("'"): f"p[{i}]" for i, name in enumerate(pool.names)
+             if name.endswith("'") or name not in changed}  # fmt: skip
+    function = expr.function(codes, pool.me, pool.n)
+    return lambda values: function(None, None, values)
+
+
+def _problem(
+    values: Values,
+    guards: Sequence[Function],
+    wanted: Sequence[bool],
+    updates: Sequence[Function],
+    function: Function,
+    domain: Domain,
+    n: int,
+) -> tuple[str, str] | None:
+    """What is wrong under one assignment and by which rule; None where nothing is or the row does not fire."""
+    try:
+        if any(bool(guard(values)) is not answer for guard, answer in zip(guards, wanted, strict=True)):
+            return None
+        after = (*values, *(update(values) for update in updates))
+    except NotOne:
+        return None  # reported where that guard or update stands
+    try:
+        result = function(after)
+    except NotOne as error:
+        return f"cannot be had: {error}", "not-one"
+    return None if domain.holds(result, n) else (f"would be {show(result)}, which is no {domain},", "out-of-domain")
