@@ -1,0 +1,278 @@
+"""Machines put together with a world, faults and properties: one story, read from `systems/NAME.yaml`.
+
+    language: 1
+    system: failover
+    essay: |
+      The story, what is frozen, what is left out.
+    world: hosts.worlds.pool:PoolWorld      # imported only when a system names it
+    settings: {ha: on}                      # keywords of the world
+    hosts: 2
+    machines: [life, election, monitor, restart, guest]
+    instances: {vm: [v]}
+    host: {role: 0, armed: true}            # initial host variables, for all or a list with one entry a host
+    pool: {ha: on}                          # initial pool variables
+    faults: {crash: any, loss: 1}           # any: no counter in the state, the stronger claim; a number is a budget
+    operator: {enable.enable: 1}            # events that an operator may send to any living host; budgets likewise
+    sets: {acting: "life in [running, plain] and role == me"}
+    properties:
+      S1: {always: "size(acting) <= 1", why: "at most one acting master"}
+
+Rules.
+- Machines, ports and state.yaml are those of the folder that holds the folder of the system file, so that a copied
+  folder is a whole of its own.
+- A fault that is not named does not happen. A clause of the world holds until it is switched off (`without`).
+- A system is a value: `with_machine`, `with_setting` and `without` give another one.
+- `me` in `host` stands for the index of each host. What properties may say stands in `fsm.properties`.
+
+Left out: how it is explored (`fsm.verify`) and what a move is (`fsm.joint`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from fsm.calls import Routes
+from fsm.document import Item, suggest
+from fsm.errors import Place, SpecError
+from fsm.load import Library
+from fsm.spec import Machine
+from fsm.world import World
+
+KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool", "faults",
+        "operator", "sets", "properties")  # fmt: skip
+NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
+KINDS = ("always", "step", "reachable")
+MOST_HOSTS = 8
+LARGEST_BUDGET = 1000
+
+
+@frozen
+class Condition:
+    """A set of hosts: those for which `text` holds."""
+
+    name: str
+    text: str
+    at: Place = field(eq=False, repr=False)
+
+
+@frozen
+class Property:
+    """A promise. kind: always (holds in every state), step (on every edge), reachable (in some state)."""
+
+    name: str
+    kind: str
+    text: str
+    why: str
+    at: Place = field(eq=False, repr=False)
+
+
+@frozen
+class Operated:
+    """An event that an operator may send to a machine of any living host, and how often (None: any number of times)."""
+
+    machine: str
+    event: str
+    budget: int | None
+
+
+@frozen
+class System:
+    """A loaded system. `host` and `pool` are the initial variables as written, None where nothing is said;
+    `parameters` are in seconds where they are times; `off` are the clauses of the world that are switched off."""
+
+    name: str
+    essay: str
+    at: Place
+    world: Item = field(repr=False)
+    settings: Mapping[str, Any]
+    n: int
+    machines: tuple[Machine, ...] = field(repr=False)
+    machines_at: Place
+    parameters: Mapping[str, float]
+    instances: Mapping[str, tuple[str, ...]]
+    host: Item | None = field(repr=False)
+    pool: Item | None = field(repr=False)
+    faults: Mapping[str, int | None]
+    faults_at: Place
+    operator: tuple[Operated, ...]
+    sets: tuple[Condition, ...]
+    properties: tuple[Property, ...]
+    off: frozenset[str] = frozenset()
+
+    @classmethod
+    def load(cls, path: Path) -> System:
+        """The system in a file; it is also put together once, so that every message comes now.
+
+        Errors: `SpecError`, in the system, a machine, a port or state.yaml.
+        """
+        from fsm.joint import Joint
+        from fsm.properties import Observer
+
+        library = Library(path.resolve().parent.parent)
+        system = _Reader(library, library.document(str(path.resolve().relative_to(library.root)))).system()
+        Observer(system, Joint(system))
+        return system
+
+    def with_machine(self, machine: Machine) -> System:
+        """The same with a machine of this name replaced; for mutants. Errors: `SpecError` if there is none."""
+        names = [old.name for old in self.machines]
+        if machine.name not in names:
+            message = f"{self.name} has no machine {machine.name!r}{suggest(machine.name, names)}"
+            raise SpecError(self.machines_at, message, "unknown-name")
+        return evolve(self, machines=tuple(machine if old.name == machine.name else old for old in self.machines))
+
+    def with_setting(self, name: str, value: str) -> System:
+        """The same with another number of hosts (`hosts`) or another budget (`faults.crash`, `operator.enable.enable`).
+
+        Arguments:
+            name: what to set.
+            value: a number, or `any` for a budget.
+        Errors: `SpecError` at the system for anything else.
+        """
+        said = Item(int(value) if value.isascii() and value.isdigit() else value, self.at)
+        part, _, rest = name.partition(".")
+        if name == "hosts":
+            return evolve(self, n=_hosts(said))
+        if part == "faults" and rest:
+            return evolve(self, faults={**self.faults, rest: _budget(rest, said)})
+        operated = {f"operator.{o.machine}.{o.event}": o for o in self.operator}
+        if name in operated:
+            budget = _budget(name, said)
+            changed = (evolve(o, budget=budget) if o is operated[name] else o for o in self.operator)
+            return evolve(self, operator=tuple(changed))
+        known = ["hosts", *(f"faults.{fault}" for fault in self.faults), *operated]
+        raise said.fail(f"{self.name} has nothing to set called {name!r}{suggest(name, known)}", "unknown-name")
+
+    def without(self, clause: str) -> System:
+        """The same with a clause of its world switched off; whether the world has it is seen when it is built."""
+        return evolve(self, off=self.off | {clause})
+
+    def build_world(self) -> World[Any]:
+        """A fresh world for this system. Errors: `SpecError` where it cannot be found or does not fit."""
+        make, at = self._world_class(), self.world.at
+        routes = Routes.of(self.machines, self.machines_at)
+        try:
+            world: World[Any] = make(
+                n=self.n, off=self.off, faults=frozenset(self.faults), routes=routes, **dict(self.settings)
+            )
+        except (TypeError, ValueError) as error:
+            raise SpecError(
+                at, f"{self.world.value} cannot be made with these settings: {error}", "bad-world"
+            ) from None
+        for fault in self.faults:
+            if fault not in world.faults:
+                known = suggest(fault, world.faults)
+                raise SpecError(self.faults_at, f"the world has no fault {fault!r}{known}", "unknown-name")
+        for clause in sorted(self.off):
+            if clause not in world.clauses:
+                raise SpecError(
+                    at, f"the world has no clause {clause!r}{suggest(clause, world.clauses)}", "unknown-name"
+                )
+        return world
+
+    def _world_class(self) -> Any:
+        module, _, name = self.world.value.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            message = f"cannot import {self.world.value!r} ({error}); write 'package.module:Class'"
+            raise self.world.fail(message, "bad-world") from None
+
+
+def _hosts(item: Item) -> int:
+    if type(item.value) is not int or not 1 <= item.value <= MOST_HOSTS:
+        raise item.fail(f"hosts is a number from 1 to {MOST_HOSTS}, not {item.value!r}", "bad-value")
+    return item.value
+
+
+def _budget(name: str, item: Item) -> int | None:
+    """How often something may happen; None is any number of times, and is not counted."""
+    if item.value == "any":
+        return None
+    if type(item.value) is not int or not 0 <= item.value <= LARGEST_BUDGET:
+        raise item.fail(
+            f"{name}: a budget is 'any' or a number up to {LARGEST_BUDGET}, not {item.value!r}", "bad-value"
+        )
+    return item.value
+
+
+@frozen
+class _Reader:
+    """Reads one system file."""
+
+    library: Library
+    document: Item
+
+    def system(self) -> System:
+        top = self.document.mapping("a system", KEYS)
+        for key in NEEDED:
+            if key not in top:
+                raise self.document.fail(f"a system needs the key {key!r}", "missing-key")
+        name = top["system"].text("the name")
+        if name != Path(self.document.at.file).stem:
+            raise top["system"].fail(f"the file is called {Path(self.document.at.file).name}, not {name}", "bad-name")
+        top["world"].text("the world")
+        machines = tuple(self.machine(item) for item in top["machines"].sequence("machines"))
+        faults = top["faults"].mapping("faults") if "faults" in top else {}
+        return System(
+            name=name, essay=top["essay"].text("the essay"), at=Place(self.document.at.file), world=top["world"],
+            settings=self.settings(top.get("settings")), n=_hosts(top["hosts"]), machines=machines,
+            machines_at=top["machines"].at, parameters=self.library.parameters(),
+            instances=self.instances(top.get("instances"), machines), host=top.get("host"), pool=top.get("pool"),
+            faults={fault: _budget(fault, item) for fault, item in faults.items()},
+            faults_at=top["faults"].at if "faults" in top else self.document.at,
+            operator=self.operator(top.get("operator"), machines),
+            sets=tuple(Condition(n, i.text("a condition"), i.at) for n, i in self.named(top.get("sets"), "sets")),
+            properties=tuple(self.property(n, i) for n, i in self.named(top["properties"], "properties")),
+        )  # fmt: skip
+
+    def named(self, item: Item | None, what: str) -> list[tuple[str, Item]]:
+        entries = item.mapping(what) if item is not None else {}
+        for name, child in entries.items():
+            if not name.isidentifier():
+                raise child.fail(f"{name!r} cannot name one of the {what}; use letters, digits and _", "bad-name")
+        return list(entries.items())
+
+    def settings(self, item: Item | None) -> dict[str, Any]:
+        return {name: child.plain() for name, child in self.named(item, "settings")}
+
+    def machine(self, item: Item) -> Machine:
+        name = item.text("a machine")
+        if name not in self.library.names():
+            raise item.fail(f"there is no machine {name!r}{suggest(name, self.library.names())}", "unknown-name")
+        return self.library.machine(name)
+
+    def instances(self, item: Item | None, machines: tuple[Machine, ...]) -> dict[str, tuple[str, ...]]:
+        given = {
+            n: tuple(i.text("an instance") for i in c.sequence("instances")) for n, c in self.named(item, "instances")
+        }
+        for machine in machines:
+            if machine.instance and not given.get(machine.instance):
+                at = item or self.document
+                message = f"{machine.name} is one a {machine.instance}: list them, as in {{{machine.instance}: [a, b]}}"
+                raise at.fail(message, "missing-key")
+        return given
+
+    def operator(self, item: Item | None, machines: tuple[Machine, ...]) -> tuple[Operated, ...]:
+        known = {f"{machine.name}.{event}": (machine.name, event) for machine in machines for event in machine.events}
+        entries = item.mapping("operator") if item is not None else {}
+        for name, child in entries.items():
+            if name not in known:
+                raise child.fail(f"no machine here has the event {name!r}{suggest(name, known)}", "unknown-event")
+        return tuple(Operated(*known[name], _budget(name, child)) for name, child in entries.items())
+
+    def property(self, name: str, item: Item) -> Property:
+        entry = item.mapping("a property", (*KINDS, "why"))
+        kinds = [kind for kind in KINDS if kind in entry]
+        if len(kinds) != 1:
+            raise item.fail(f"a property says one of {', '.join(KINDS)}", "missing-key")
+        if "why" not in entry:
+            raise item.fail(f"the property {name} needs a 'why': what it promises, in a sentence", "missing-why")
+        formula = entry[kinds[0]]
+        text = "true" if formula.value is True else "false" if formula.value is False else formula.text("a property")
+        return Property(name, kinds[0], text, entry["why"].text("why"), formula.at)

@@ -1,0 +1,272 @@
+"""What makes the search fast: everything is numbered, everything is computed once, a move is a sum.
+
+A joint state is packed into one integer: a field of 24 bits for the number of each host's local state, one for the
+pool's and one for the world's, on top a field of 10 bits for what is left of each budget. A move changes a few fields,
+so it is kept as the difference between the packed states. Three tables do the work:
+- a *plan* for each (world, what every host waits for): the world's actions, sorted by the one host that they concern;
+- the moves of each (host's share of a plan, local state, pool, budgets not yet used up): a tuple of differences;
+- under it, turns by (host, local, pool, event, view) and effects performed by (world, host, effects), which are shared
+  far more widely: a world with a thousand states behind one view costs one turn.
+Only actions that concern two nodes at once are taken anew in every state. What a move is stands in `fsm.joint`, and
+nothing here may differ from it: the tests explore small systems both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from fsm.calls import items
+from fsm.errors import SpecError
+from fsm.joint import Choice, Joint, JointState
+from fsm.node import Effects, Event
+
+BITS = 24
+MASK = (1 << BITS) - 1
+BUDGET_BITS = 10
+BUDGET_MASK = (1 << BUDGET_BITS) - 1
+
+
+@define(eq=False)
+class Numbered:
+    """Values and their numbers, in the order in which they were first seen."""
+
+    values: list[Any] = field(factory=list)
+    _numbers: dict[Hashable, int] = field(factory=dict)
+
+    def number(self, key: Hashable, value: Any) -> int:
+        """The number of `key`; `value` is kept for it if it is new."""
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self.values)
+            self.values.append(value)
+        return found
+
+
+@frozen
+class Moves:
+    """Differences to the packed states that moves lead to, and the answers that a spec does not have."""
+
+    differences: tuple[int, ...]
+    refused: tuple[str, ...] = ()
+
+
+@frozen
+class Plan:
+    """What may happen in a world while the hosts wait for certain things: for each host the number of its share, then
+    choices that concern no node, then those that concern several."""
+
+    shares: tuple[int, ...]
+    free: tuple[Choice, ...]
+    wide: tuple[Choice, ...]
+    by_budget: dict[int, tuple[int, ...]] = field(factory=dict)
+
+
+class Tables:
+    """The numbered state space of one joint system.
+
+    Arguments:
+        joint: the nodes and the world.
+    """
+
+    def __init__(self, joint: Joint) -> None:
+        self.joint, n = joint, joint.n
+        self.fired: set[str] = set()
+        self.pool_shift, self.world_shift, self.budget_shift = BITS * n, BITS * (n + 1), BITS * (n + 2)
+        self.local_shifts = tuple(BITS * host for host in range(n))
+        self.locals, self.pools, self.worlds, self._views = Numbered(), Numbered(), Numbered(), Numbered()
+        self._events, self._effects, self._shares, self._pendings = Numbered(), Numbered(), Numbered(), Numbered()
+        self.waits: list[int] = []
+        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._moves: list[dict[tuple[int, int, int, int], Moves]] = [{} for _ in range(n)]
+        self._turns: dict[tuple[int, int, int, int, int], tuple[int, int, int, str | None]] = {}
+        self._performed: dict[tuple[int, int, int], int] = {}
+        self._seen: list[dict[int, int]] = [{} for _ in range(n)]
+
+    def pack(self, state: JointState) -> int:
+        """The number of a joint state."""
+        packed = sum(self._local(local) << shift for local, shift in zip(state.locals, self.local_shifts, strict=True))
+        packed += self._pool(state.pool) << self.pool_shift
+        packed += self._world(state.world) << self.world_shift
+        left = sum(budget << (BUDGET_BITS * i) for i, budget in enumerate(state.budgets))
+        return packed + (left << self.budget_shift)
+
+    def unpack(self, packed: int) -> JointState:
+        """The joint state of a number."""
+        left = packed >> self.budget_shift
+        return JointState(
+            tuple(self.locals.values[(packed >> shift) & MASK] for shift in self.local_shifts),
+            self.pools.values[(packed >> self.pool_shift) & MASK],
+            self.worlds.values[(packed >> self.world_shift) & MASK],
+            tuple((left >> (BUDGET_BITS * i)) & BUDGET_MASK for i in range(len(self.joint.budgets))),
+        )
+
+    def moves(self, packed: int) -> tuple[list[int], tuple[str, ...]]:
+        """The differences of all moves out of a state that change it, and the refused turns there."""
+        w, p = (packed >> self.world_shift) & MASK, (packed >> self.pool_shift) & MASK
+        left = self._left(packed >> self.budget_shift) if self.joint.budgets else 0
+        locals_ = [(packed >> shift) & MASK for shift in self.local_shifts]
+        waits = self.waits
+        plan = self._plans.get(key := (w, *[waits[local] for local in locals_]))
+        if plan is None:
+            plan = self._plans[key] = self._plan(w, locals_)
+        free = plan.by_budget.get(left)
+        differences = list(self._free(plan, w, left) if free is None else free)
+        refused: tuple[str, ...] = ()
+        for host, share in enumerate(plan.shares):
+            local = locals_[host]
+            moves = self._moves[host].get((share, local, p, left))
+            if moves is None:
+                moves = self._moves[host][share, local, p, left] = self._of_share(host, share, local, p, w, left)
+            differences += moves.differences
+            if moves.refused:
+                refused += moves.refused
+        for choice in plan.wide:
+            if self._enabled(choice, left):
+                refused += self._wide(choice, packed, differences)
+        return differences, refused
+
+    def _local(self, local: tuple[Any, ...]) -> int:
+        number = self.locals.number(local, local)
+        if number == len(self.waits):
+            # every node has the same machines, so that what a local state waits for is the same on each
+            pending = tuple(self.joint.nodes[0].pending(local))
+            self.waits.append(self._pendings.number(pending, pending))
+        return self._fits(number)
+
+    def _pool(self, pool: tuple[Any, ...]) -> int:
+        return self._fits(self.pools.number(pool, pool))
+
+    def _world(self, w: Any) -> int:
+        return self._fits(self.worlds.number(w, w))
+
+    def _fits(self, number: int) -> int:
+        if number > MASK:
+            message = f"more than {MASK} different states of one part; use fewer hosts, or budgets for faults"
+            raise SpecError(self.joint.system.at, message, "too-large")
+        return number
+
+    def _left(self, budgets: int) -> int:
+        """A bit for every budget that is not used up."""
+        return sum(1 << i for i in range(len(self.joint.budgets)) if (budgets >> (BUDGET_BITS * i)) & BUDGET_MASK)
+
+    def _enabled(self, choice: Choice, left: int) -> bool:
+        return choice.budget is None or bool(left >> choice.budget & 1)
+
+    def _spent(self, choice: Choice) -> int:
+        return 0 if choice.budget is None else -(1 << (self.budget_shift + BUDGET_BITS * choice.budget))
+
+    def _plan(self, w: int, locals_: list[int]) -> Plan:
+        joint, world = self.joint, self.worlds.values[w]
+        pending = [self._pendings.values[self.waits[local]] for local in locals_]
+        shares: list[list[Choice]] = [[] for _ in range(joint.n)]
+        free: list[Choice] = []
+        wide: list[Choice] = []
+        for action in joint.world.actions(world, pending):
+            choice = joint.choice(action)
+            if choice is None:
+                continue
+            concerned = {*action.restart, *([action.host] if action.event is not None else [])}
+            if len(concerned) == 1:
+                shares[next(iter(concerned)) or 0].append(choice)
+            else:
+                (wide if concerned else free).append(choice)
+        numbers = tuple(self._share(w, host, choices) for host, choices in enumerate(shares))
+        return Plan(numbers, tuple(free), tuple(wide))
+
+    def _share(self, w: int, host: int, choices: list[Choice]) -> int:
+        keys = tuple(
+            (
+                self._world(choice.action.world),
+                -1 if choice.action.event is None else self._event(choice.action.event),
+                choice.action.restart,
+                choice.budget,
+            )
+            for choice in choices
+        )
+        return self._shares.number((w, host, keys), choices)
+
+    def _event(self, event: Event) -> int:
+        return self._events.number((event.machine, event.name, items(event.payload), event.call), event)
+
+    def _free(self, plan: Plan, w: int, left: int) -> tuple[int, ...]:
+        differences = [
+            ((self._world(choice.action.world) - w) << self.world_shift) + self._spent(choice)
+            for choice in plan.free
+            if self._enabled(choice, left)
+        ]
+        plan.by_budget[left] = found = tuple(d for d in differences if d)
+        return found
+
+    def _of_share(self, host: int, share: int, local: int, p: int, w: int, left: int) -> Moves:
+        """The moves of one host's share, its own timers and operators first."""
+        choices = list(self._shares.values[share])
+        if self.joint.world.alive(self.worlds.values[w], host):
+            choices[:0] = self.joint.own(self.worlds.values[w], host, self.locals.values[local])
+        differences, refused = [], []
+        for choice in choices:
+            if not self._enabled(choice, left):
+                continue
+            world, after, pool, refusal = self._world(choice.action.world), local, p, None
+            if choice.action.restart:
+                after = self._local(self.joint.reboot(host, self.locals.values[local]))
+            if choice.action.event is not None:
+                after, pool, world, refusal = self._turn(host, after, p, world, choice.action.event)
+            if refusal is not None:
+                refused.append(refusal)
+                continue
+            difference = (after - local) << self.local_shifts[host]
+            difference += ((pool - p) << self.pool_shift) + ((world - w) << self.world_shift) + self._spent(choice)
+            if difference:
+                differences.append(difference)
+        return Moves(tuple(differences), tuple(refused))
+
+    def _turn(self, host: int, local: int, p: int, w: int, event: Event) -> tuple[int, int, int, str | None]:
+        """(local, pool, world, refusal) after one turn and its effects."""
+        view = self._seen[host].get(w)
+        if view is None:
+            seen = self.joint.world.view(self.worlds.values[w], host)
+            view = self._seen[host][w] = self._views.number(seen, seen)
+        key = (host, local, p, self._event(event), view)
+        found = self._turns.get(key)
+        if found is None:
+            found = self._turns[key] = self._new_turn(host, local, p, event, view)
+        local, p, effects, refusal = found
+        return (local, p, w, refusal) if refusal is not None else (local, p, self._perform(w, host, effects), None)
+
+    def _new_turn(self, host: int, local: int, p: int, event: Event, view: int) -> tuple[int, int, int, str | None]:
+        turn = self.joint.turn(host, self.locals.values[local], self.pools.values[p], event, self._views.values[view])
+        if turn.refused is not None:
+            return local, p, 0, turn.refused
+        self.fired.update(fired.row for fired in turn.fired)
+        effects = evolve(turn.effects, timers=())
+        return self._local(turn.local), self._pool(turn.pool), self._effects.number(effects_key(effects), effects), None
+
+    def _perform(self, w: int, host: int, effects: int) -> int:
+        key = (w, host, effects)
+        found = self._performed.get(key)
+        if found is None:
+            world = self.joint.world.perform(self.worlds.values[w], host, self._effects.values[effects])
+            found = self._performed[key] = self._world(world)
+        return found
+
+    def _wide(self, choice: Choice, packed: int, differences: list[int]) -> tuple[str, ...]:
+        """A choice that concerns several nodes, taken by the plain rules; adds its difference or gives its refusal."""
+        move = self.joint.take(self.unpack(packed), choice)
+        if move.turn is not None and move.turn.refused is not None:
+            return (move.turn.refused,)
+        if move.turn is not None:
+            self.fired.update(fired.row for fired in move.turn.fired)
+        if move.target is not None and (difference := self.pack(move.target) - packed):
+            differences.append(difference)
+        return ()
+
+
+def effects_key(effects: Effects) -> Hashable:
+    """What tells effects apart, hashable; timers are the explorer's own."""
+    operations = tuple((o.machine, o.port, o.name, items(o.arguments), o.targets, o.joined) for o in effects.operations)
+    signals = tuple((s.port, s.name, items(s.arguments)) for s in effects.signals)
+    replies = tuple((r.call, r.outcome, items(r.payload)) for r in effects.replies)
+    return items(effects.host), items(effects.pool), signals, replies, operations, effects.abandoned
