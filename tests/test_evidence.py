@@ -161,22 +161,14 @@ def test_silence_is_never_told_early(events: list[tuple[float, str]]) -> None:
 
 
 def test_write_counts_from_its_start() -> None:
-    """A write that took long gives a lease from when it began; one that failed gives none."""
-    books = Evidence(0, 1, T, 0.0)
-    books.begin(1)
-    assert books.by_write() is None
-    books.write_started(1.0)
-    books.write_ended(True)
-    assert books.by_write() == 1.0 + W
-    books.write_started(5.0)
-    books.write_ended(False)
-    assert books.by_write() == 1.0 + W
+    """A write that took long gives a lease from when it began, whenever it was confirmed."""
+    a = Books()
+    assert a.books.wrote(1.0) == 1.0 + W
 
 
 def confirmed(a: Books, at: float) -> None:
     """Host 0 has a confirmed write that started at `at`."""
-    a.books.write_started(at)
-    a.books.write_ended(True)
+    a.books.wrote(at)
 
 
 def test_oldest_acknowledgement_counts_from_sending() -> None:
@@ -246,7 +238,7 @@ def test_new_incarnation_starts_without_evidence() -> None:
         a.books.received(0.2, beat(host, 1, ack=1))
     assert a.books.by_network() is not None
     a.books.begin(2)
-    assert a.books.by_write() is None
+    a.books.wrote(0.0)
     assert a.books.by_network() is None
 
 
@@ -337,11 +329,24 @@ def test_bye_and_obituary_count_for_their_incarnation_only() -> None:
 
 
 def test_bye_and_obituary_on_disk() -> None:
-    """The record's goodbye and the supervisor's sector are as good as the messages."""
+    """The record's goodbye counts at once, the supervisor's sector from the next read on."""
     a = Books()
-    view = a.read(0.2, 0.2, snapshot(live(2), evolve(live(2), phase=Phase.BYE), live(2), obituaries=(0, 0, 1)))
+    seen = snapshot(live(2), evolve(live(2), phase=Phase.BYE), live(2), obituaries=(0, 0, 1))
+    view = a.read(0.2, 0.2, seen)
     assert view.bye == {1}
-    assert view.obits == {2}
+    assert view.obits == NOBODY
+    assert a.books.ended() == {2}
+    assert a.read(0.3, 0.3, seen).obits == {2}
+
+
+def test_end_heard_during_a_read_waits_for_the_next() -> None:
+    """A goodbye that arrives while a read is under way drops nobody: what it left behind may not be in that read."""
+    a = Books()
+    a.books.read_started(0.2)
+    a.books.received(0.21, Heartbeat(host=1, incarnation=1, kind=Kind.BYE))
+    assert a.books.read_finished(0.22, snapshot(live(2), live(2), live(2)), ALL, ALL, 0).gone == NOBODY
+    assert a.books.ended() == {1}
+    assert a.turn(0.3, 2).gone == {1}
 
 
 def test_late_record_of_an_old_incarnation_is_not_current() -> None:

@@ -14,6 +14,8 @@ Rules, each of which has a counterexample when it is left out:
   incarnation and coming from the incarnation that I list; the oldest counts. Of nobody there is none: a lone host
   lives by the statefile.
 - *Both ends by incarnation.* A reborn peer is not the peer that was listed.
+- *An end counts for reads that start after it is known.* Whoever switched HA off wrote so before it left, so a read
+  that drops it shows that too. A goodbye on disk may count at once: it has the pool state in the same sector.
 
 What it leaves out: the ages of clocks (`timing.py`), partitions and the lock (`partition.py`), and every decision.
 """
@@ -50,7 +52,7 @@ class View:
         silent: D had passed on both channels when the read started, and the record is unchanged.
         reborn: a record or heartbeat of a higher incarnation than the listed one.
         bye: left, by its record or message.
-        obits: declared dead by its supervisor, on disk or by message.
+        obits: declared dead by its supervisor, on disk or by message, as far as known when the read started.
         gone: any of these four.
         fresh: hosts whose record has been seen to change within D.
         joining: fresh hosts whose record says that they join.
@@ -140,9 +142,9 @@ class Evidence:
     listed: dict[int, int] = field(factory=dict, init=False)
     _peers: dict[int, _Peer] = field(init=False)
     _sent: dict[int, float] = field(factory=dict, init=False)
-    _writing: float | None = field(default=None, init=False)
     _confirmed: float | None = field(default=None, init=False)
     _quiet: Hosts = field(default=NOBODY, init=False)
+    _ends: dict[int, tuple[int, int]] = field(factory=dict, init=False)
     _excluded: Hosts = field(default=NOBODY, init=False)
     _links: Links = field(factory=lambda: Links(()), init=False)
     _links_since: float = field(init=False)
@@ -158,7 +160,7 @@ class Evidence:
         """This host's daemon takes a new incarnation: nothing acknowledged or confirmed before counts for it."""
         self.incarnation = incarnation
         self._sent.clear()
-        self._writing = self._confirmed = None
+        self._confirmed = None
         for peer in self._peers.values():
             peer.ack = None
 
@@ -172,15 +174,13 @@ class Evidence:
 
     # -- writes of my own record
 
-    def write_started(self, now: float) -> None:
-        """A write of my own record begins."""
-        self._writing = now
+    def wrote(self, started: float) -> float:
+        """A write of my own record that began at `started` is confirmed; the deadline that it gives.
 
-    def write_ended(self, confirmed: bool) -> None:
-        """It has ended; unless confirmed it is no evidence: nobody knows whether it has landed or will."""
-        if confirmed:
-            self._confirmed = self._writing
-        self._writing = None
+        A write that failed, or of which nothing is heard, is no evidence: nobody knows whether it has landed or will.
+        """
+        self._confirmed = started
+        return started + self.timing.lease
 
     # -- heartbeats
 
@@ -236,10 +236,6 @@ class Evidence:
 
     # -- until when this host may act
 
-    def by_write(self) -> float | None:
-        """Deadline by the last confirmed write of my own record; None before the first."""
-        return None if self._confirmed is None else self._confirmed + self.timing.lease
-
     def by_network(self) -> float | None:
         """Deadline by the acknowledgements of every listed member, capped by the last confirmed write."""
         oldest = self._oldest((host, incarnation) for host, incarnation in self.listed.items())
@@ -275,14 +271,17 @@ class Evidence:
     # -- reads of the statefile
 
     def read_started(self, now: float) -> None:
-        """A read begins: silence is judged by the ages of this moment."""
+        """A read begins: silence is judged by the ages of this moment, and ends by what is known now."""
         self._quiet = frozenset(host for host, peer in self._peers.items() if peer.age(now) >= self.timing.drop)
+        self._ends = {host: (peer.bye, peer.obituary) for host, peer in self._peers.items()}
 
     def read_finished(self, now: float, snapshot: Snapshot, live: Hosts, stay: Hosts, request: int) -> View:
         """The read has ended with `snapshot`; `live`, `stay` and `request` are what this host holds now."""
         changed = frozenset(host for host in self._peers if self._changed(host, now, snapshot))
         self._based = True
         self._excluded = snapshot.excluded
+        for host, peer in self._peers.items():
+            peer.obituary = max(peer.obituary, snapshot.obituaries[host])
         records = self._current(snapshot)
         fresh = frozenset(host for host, peer in self._peers.items() if self._fresh(peer, now))
         phases = {host: records[host].phase for host in fresh & records.keys()}
@@ -300,7 +299,7 @@ class Evidence:
             silent=self._quiet - changed,
             reborn=frozenset(host for host, n in self.listed.items() if self._peers[host].incarnation > n),
             bye=self._left(records),
-            obits=self._buried(snapshot),
+            obits=self._buried(),
             fresh=fresh,
             joining=joining,
             joiners=(joining & mutual) - self.listed.keys(),
@@ -364,14 +363,16 @@ class Evidence:
 
     def _left(self, records: Records) -> Hosts:
         said = {host for host, r in records.items() if r.phase is Phase.BYE and r.incarnation >= self._meant(host)}
-        told = {host for host, peer in self._peers.items() if 0 < self._meant(host) <= peer.bye}
+        told = {host for host, (bye, _) in self._ends.items() if 0 < self._meant(host) <= bye}
         return frozenset(said | told)
 
-    def _buried(self, snapshot: Snapshot) -> Hosts:
-        def obituary(host: int) -> int:
-            return max(snapshot.obituaries[host], self._peers[host].obituary)
+    def _buried(self) -> Hosts:
+        return frozenset(host for host, (_, obituary) in self._ends.items() if 0 < self._meant(host) <= obituary)
 
-        return frozenset(host for host in self._peers if 0 < self._meant(host) <= obituary(host))
+    def ended(self) -> Hosts:
+        """Members whose goodbye or obituary is known, so that the next read drops them."""
+        ends = ((host, max(self._peers[host].bye, self._peers[host].obituary)) for host in self.listed)
+        return frozenset(host for host, end in ends if 0 < self.listed[host] <= end)
 
     def _listing_me(self, records: Records) -> Hosts:
         return frozenset(
