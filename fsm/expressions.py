@@ -23,6 +23,8 @@ from fsm.domains import Domain, Value
 from fsm.errors import Place, SpecError
 
 LONGEST = 400
+DEEPEST = 40
+"""Nesting of one expression; Python's own compiler gives up at 200 brackets, and a reader long before."""
 BOOL, INT, HOST, HOSTS = Domain("bool"), Domain("int"), Domain("host"), Domain("hosts")
 NONE, OPAQUE = Domain("none"), Domain("opaque")
 CONSTANTS: dict[str, tuple[Domain, str]] = {
@@ -106,6 +108,7 @@ class _Checker:
     def __init__(self, scope: Mapping[str, Domain], at: Place) -> None:
         self.scope, self.at = scope, at
         self.names: set[str] = set()
+        self.depth = 0
 
     def fail(self, message: str, rule: str = "bad-expression") -> SpecError:
         return SpecError(self.at, message, rule)
@@ -115,7 +118,11 @@ class _Checker:
         method = getattr(self, f"visit_{type(node).__name__}", None)
         if method is None:
             raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.fail(f"an expression nested deeper than {DEEPEST}; decide in two rows")
         result: tuple[str, Domain] = method(node, wanted)
+        self.depth -= 1
         return result
 
     def visit_Constant(self, node: ast.Constant, wanted: Domain | None) -> tuple[str, Domain]:
@@ -287,6 +294,7 @@ def parse_duration(text: str, parameters: Mapping[str, float], at: Place) -> flo
         SyntaxError,
         ValueError,
         TypeError,
+        NameError,  # a number so long that it is written as inf
         ZeroDivisionError,
         OverflowError,
         RecursionError,

@@ -198,8 +198,11 @@ def read_states(top: Mapping[str, Item]) -> tuple[tuple[str, ...], dict[str, tup
             return [item.value]
         inner: list[str] = []
         for name, children in item.mapping("a group of states").items():
+            if name in leaves or name in groups:
+                raise children.fail(f"the state {name!r} stands here twice", "duplicate-state")
+            groups[named(name, children, "a group")] = ()
             own = [leaf for child in children.sequence("the states of a group") for leaf in walk(child)]
-            groups[named(name, children, "a group")] = tuple(own)
+            groups[name] = tuple(own)
             inner += own
         return inner
 
@@ -266,6 +269,8 @@ def read_port(name: str, document: Item) -> Port:
     if "port" not in top or "essay" not in top or top["port"].value != name:
         raise document.fail(f"a port says 'port: {name}' and has an essay", "missing-key")
     operations: dict[str, OperationDecl] = {}
+    events = read_events(top.get("events"))
+    carried = dict(events)
     for op, child in (top["operations"].mapping("operations") if "operations" in top else {}).items():
         entry = child.mapping(f"the operation {op}", ("arguments", "outcomes", "instant", "to", "idempotent", "why"))
         if "outcomes" not in entry:
@@ -274,6 +279,10 @@ def read_port(name: str, document: Item) -> Port:
             named(outcome, c, "an outcome"): fields(c, f"the outcome {outcome}")
             for outcome, c in entry["outcomes"].mapping("outcomes").items()
         }
+        for outcome, item in entry["outcomes"].mapping("outcomes").items():
+            # rows name an outcome without its operation, so the name alone says what comes with it
+            if outcome in events or carried.setdefault(outcome, outcomes[outcome]) != outcomes[outcome]:
+                raise item.fail(f"{outcome!r} means something else in this port already; rename one", "duplicate-name")
         flags = {key: key in entry and entry[key].value is True for key in ("instant", "idempotent")}
         operations[named(op, child, "an operation")] = OperationDecl(
             op, fields(entry.get("arguments"), "arguments"), outcomes, to_host="to" in entry, **flags
@@ -283,6 +292,6 @@ def read_port(name: str, document: Item) -> Port:
         top["essay"].text("the essay"),
         operations,
         read_events(top.get("signals")),
-        read_events(top.get("events")),
+        events,
         Place(document.at.file),
     )

@@ -1,8 +1,8 @@
 """A story of a system as numbered steps, in plain text: how a counterexample is shown.
 
     1. operator: enable.enable at host 0
-       host 0  enable.idle/enable: idle -> preparing, ha := enabling
-               the operator wants protection
+       host 0: enable idle -> preparing, ha := enabling [enable.idle/enable]
+          the operator wants protection
        ha: off -> enabling
 
 A step says what happened, which rows fired with what they set and the `why` of each, and what of the sets, pool
@@ -115,13 +115,13 @@ def _lines(step: TraceStep) -> Iterable[str]:
     if step.restart:
         yield f"   restarts: host {', '.join(map(str, step.restart))}"
     place = f"host {step.host}"
-    if step.event is not None:
+    if step.event is not None and (step.event.payload or not step.fired):
         yield f"   {place}: {step.event.machine}.{step.event.name}{_arguments(step.event.payload)}"
     for machine, answer, payload in step.reads:
         yield f"   {place}: {machine} reads {answer}{_arguments(payload)}"
     for fired in step.fired:
         changed = "".join(f", {name} := {show(value)}" for name, value in fired.set.items())
-        yield f"   {place}: {fired.row}: {fired.machine} {fired.source} -> {fired.target}{changed}"
+        yield f"   {place}: {fired.machine} {fired.source} -> {fired.target}{changed} [{fired.row}]"
         yield f"      {fired.why}"
     if step.refused is not None:
         yield f"   {place}: refused: {step.refused}"

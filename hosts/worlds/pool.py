@@ -39,10 +39,11 @@ NOBODY: frozenset[int] = frozenset()
 class PoolState:
     """One world: the daemons with their statefile, which hosts have power, where each VM runs, the calls under way.
 
-    launching: (host, vm) of starts that were asked for and have not happened yet."""
+    fresh: hosts whose agent is about to start; launching: (host, vm) of starts that were asked for and have not happened yet."""
 
     daemons: Daemons
     up: frozenset[int]
+    fresh: frozenset[int]
     vms: tuple[tuple[str, frozenset[int]], ...]
     launching: frozenset[tuple[int, str]] = frozenset()
     calls: Calls = field(factory=Calls)
@@ -100,7 +101,7 @@ class PoolWorld:
         }
 
     def initial(self) -> Iterable[PoolState]:
-        """The one world at the beginning; all hosts have power."""
+        """The one world at the beginning: all hosts have power, no agent runs yet."""
         everybody = frozenset(range(self.n))
         on = self.ha == "on"
         daemon = Daemon(LIVE, everybody) if on else Daemon()
@@ -112,11 +113,11 @@ class PoolWorld:
             lock=self.master if on else None,
         )
         vms = tuple((vm, NOBODY if host is None else frozenset({host})) for vm, host in sorted(self.running.items()))
-        yield PoolState(daemons, everybody, vms)
+        yield PoolState(daemons, everybody, everybody, vms)
 
     def alive(self, w: PoolState, host: int) -> bool:
-        """A host with power has an agent: a restart of it is one step."""
-        return host in w.up
+        """A host with power has an agent, but for the moment before its first start; a restart is one step."""
+        return host in w.up and host not in w.fresh
 
     def view(self, w: PoolState, host: int) -> Hashable:
         """What the daemon says, and which VMs run here."""
@@ -179,6 +180,7 @@ class PoolWorld:
             self.forget(w, host),
             daemons=w.daemons.dead(host),
             up=w.up - {host},
+            fresh=w.fresh - {host},
             vms=tuple((vm, hosts - {host}) for vm, hosts in w.vms),
         )
         return Action(label, dead, fault, restart=(host,))
@@ -201,7 +203,10 @@ class PoolWorld:
                 continue
             if "crash" in self.faults:
                 yield self.lose_power(w, host, f"host {host} loses power", "crash")
-            if "restart" in self.faults:
+            if host in w.fresh:
+                awake = evolve(w, fresh=w.fresh - {host})
+                yield Action(f"the agent of host {host} starts", awake, host=host, event=boot)
+            elif "restart" in self.faults:
                 label = f"the agent of host {host} restarts"
                 yield Action(label, self.forget(w, host), "restart", host, boot, (host,))
         for host in range(self.n):
@@ -239,10 +244,10 @@ class PoolWorld:
         """Calls between hosts: their five fates. A host never loses a call to itself."""
         for leg in w.calls.legs(TODO):
             way = f"{leg.call} from host {leg.caller} to host {leg.target}"
-            if leg.target in w.up:
+            if self.alive(w, leg.target):
                 calls, event = w.calls.deliver(leg, self.routes)
                 yield Action(way, evolve(w, calls=calls), host=leg.target, event=event)
-            down = leg.target not in w.up
+            down = not self.alive(w, leg.target)
             if down or ("loss" in self.faults and leg.target != leg.caller):
                 lost = evolve(w, calls=w.calls.lose_request(leg))
                 yield Action(f"{way} is lost", lost, None if down else "loss")

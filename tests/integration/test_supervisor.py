@@ -155,10 +155,11 @@ def test_power_off_kills_all_and_publishes(host: Host) -> None:
 
 @pytest.mark.parametrize("victim", ["guard", "init"])
 def test_the_death_of_guard_or_init_is_the_death_of_the_host(host: Host, victim: str) -> None:
-    """Whoever kills one of them, all processes are dead before the obituary says so."""
+    """Whoever kills one of them, all processes are dead before the obituary says so, even if the other is stopped."""
     host.start()
     host.start_vm()
     host.run_daemon(hold=60.0)
+    host.order(lambda control: control.freeze())
     os.kill(host.outside().processes[victim], signal.SIGKILL)
     assert "killed from outside" in host.wait()["reason"]
     assert len(host.obituaries()) == 1
