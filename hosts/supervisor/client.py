@@ -86,6 +86,10 @@ class SupervisorClient:
         """Stop `vm` and return when its process is reaped; False when it did not run here. Killed after 2 s."""
         return bool((await self._call("stop_vm", vm=vm))["stopped"])
 
+    async def vm_ended(self, vm: str) -> None:
+        """Wait, for ever if need be, until no process of `vm` lives on this host; at once when none does."""
+        await call(self.directory / INIT_SOCKET, None, "await_vm", vm=vm)
+
     async def list_vms(self) -> tuple[RunningVm, ...]:
         """The VMs whose processes live on this host now, whoever started them."""
         return tuple(RunningVm(**vm) for vm in (await self._call("list_vms"))["vms"])

@@ -6,8 +6,9 @@ stays ended: whether HA starts again is for the agent to ask. When init itself f
 the namespace with its first process.
 
 It answers `init.sock` (lines of JSON, see `client.py`): start_daemon, stop_daemon, daemon_status, start_vm, stop_vm,
-list_vms, stop_all. For each daemon that it starts it makes a new lease channel, gives one end to the daemon and the
-other to the guard and keeps neither, so that the guard sees the daemon's end at once and init is in nobody's way.
+await_vm, list_vms, stop_all. For each daemon that it starts it makes a new lease channel, gives one end to the daemon
+and the other to the guard and keeps neither, so that the guard sees the daemon's end at once and init is in nobody's
+way.
 
 To the outer supervisor it sends a pidfd of itself and of each daemon and agent: numbers of processes in here mean
 nothing outside, and a pidfd cannot come to mean another process. Trap for programs: /proc shows the outer numbering,
@@ -137,6 +138,11 @@ class Init:
         """Answer once it is reaped; `stopped: false` when it did not run here."""
         return {"stopped": await self.vms.stop(text(request, "vm"))}
 
+    async def await_vm(self, request: Fields) -> Mapping[str, object]:
+        """Answer once no process of it lives here."""
+        await self.vms.ended(text(request, "vm"))
+        return {}
+
     async def list_vms(self, request: Fields) -> Mapping[str, object]:
         """Answer with the VMs whose processes live, those about to start or stop included."""
         return {"vms": [{"vm": n, "incarnation": v.start.incarnation} for n, v in self.vms.running.items()]}
@@ -149,7 +155,8 @@ class Init:
     def handlers(self) -> Mapping[str, Handler]:
         """The requests by their names."""
         daemon = (self.start_daemon, self.stop_daemon, self.daemon_status)
-        return {h.__name__: h for h in (*daemon, self.start_vm, self.stop_vm, self.list_vms, self.stop_all)}
+        seen = (self.await_vm, self.list_vms)
+        return {h.__name__: h for h in (*daemon, self.start_vm, self.stop_vm, *seen, self.stop_all)}
 
 
 async def _serve(config: HostConfig, init: Init, note: str) -> None:

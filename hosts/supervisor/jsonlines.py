@@ -63,11 +63,11 @@ async def answer(handlers: Mapping[str, Handler], line: bytes) -> Mapping[str, o
         return {"ok": False, "reason": str(error)}
 
 
-async def call(path: Path, timeout: float, name: str, **fields: object) -> Fields:
+async def call(path: Path, timeout: float | None, name: str, **fields: object) -> Fields:
     """Send one request to the socket `path` and return the fields of its reply.
 
-    timeout: seconds. PoolError with the reason when it is refused, and when nobody answers in time; then the request
-    may have been carried out.
+    timeout: seconds, None to wait for ever. PoolError with the reason when it is refused, and when nobody answers in
+    time; then the request may have been carried out.
     """
     try:
         async with asyncio.timeout(timeout):

@@ -69,6 +69,11 @@ class Vms:
         await vm.child.stop(STOP_SECONDS)
         return True
 
+    async def ended(self, name: str) -> None:
+        """Return when no process of that VM lives here: at once, or when it is reaped."""
+        if vm := self.running.get(name):
+            await asyncio.shield(vm.child.ended)
+
     async def stop_all(self) -> None:
         """Stop every VM at once."""
         await asyncio.gather(*(self.stop(name) for name in list(self.running)))

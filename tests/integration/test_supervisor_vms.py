@@ -116,14 +116,25 @@ def test_stop_all_stops_every_vm(host: Host) -> None:
 
 
 def test_a_vm_that_dies_is_not_listed(host: Host) -> None:
-    """What runs is what has been started and not been reaped."""
+    """What runs is what has been started and not been reaped; who waits for the end of a VM is told at once."""
     host.start()
     until((host.directory / "escapee1").exists)
     before = set(host.members())
     host.start_vm()
     (vm,) = set(host.members()) - before
-    os.kill(vm, signal.SIGKILL)
-    until(lambda: host.ask(lambda client: client.list_vms()) == ())
+
+    async def kill_and_wait() -> None:
+        client = SupervisorClient(host.directory)
+        ended = asyncio.create_task(client.vm_ended("vm1"))
+        await client.list_vms()
+        await asyncio.sleep(0.05)
+        assert not ended.done()
+        os.kill(vm, signal.SIGKILL)
+        await asyncio.wait_for(ended, 5)
+        assert await client.list_vms() == ()
+        await asyncio.wait_for(client.vm_ended("vm1"), 5)
+
+    asyncio.run(kill_and_wait())
 
 
 def test_a_daemon_is_stopped_on_request(host: Host) -> None:
