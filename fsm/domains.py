@@ -35,7 +35,7 @@ class Domain:
         if self.kind == "enum":
             return f"[{', '.join(self.members)}]"
         if self.kind == "int":
-            return f"{self.low}..{self.high}"
+            return f"{self.low}..{self.high}" if self.low < self.high else "a number"
         return self.kind + ("?" if self.optional else "")
 
     def values(self, n: int) -> list[Value]:
