@@ -1,0 +1,39 @@
+"""`fsm replay`: step a journal again, and say where it and the specs part."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from fsm.locate import specs
+from fsm.replay import replay
+
+
+def add(subparsers: Any) -> None:
+    """Declares the command."""
+    command: argparse.ArgumentParser = subparsers.add_parser(
+        "replay",
+        help="step a journal again and compare",
+        description="Step every event of a journal again and compare each row, each assignment and each effect. "
+        "Exit 0: they are the same; 1: the first divergence is shown; 2: it could not run.",
+        epilog="example: fsm replay pool/hosts/h1/agent.journal",
+    )
+    command.add_argument("journal", type=Path, metavar="JOURNAL", help="the journal of a node")
+    command.add_argument("--specs", type=Path, metavar="DIR", help="the folder of specs; the shipped ones by default")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replays the journal that was named. Errors: `SpecError`, `OSError`."""
+    root = args.specs or specs()
+    with args.journal.open(encoding="utf-8", errors="replace") as lines:
+        done = replay(lines, root, str(args.journal))
+    for line in done.torn:
+        print(f"{args.journal}:{line}: torn: a life ends here in the middle of a write", file=sys.stderr)
+    if done.divergence is not None:
+        print(f"{args.journal}: {done.divergence}")
+        return 1
+    lives = f"{done.lives} {'life' if done.lives == 1 else 'lives'}"
+    print(f"{args.journal}: {lives}, {done.turns} turns, {done.rows} rows: no divergence")
+    return 0
