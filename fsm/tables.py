@@ -13,7 +13,8 @@ nothing here may differ from it: the tests explore small systems both ways.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
+from itertools import chain
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -22,6 +23,9 @@ from fsm.calls import items
 from fsm.errors import SpecError
 from fsm.joint import Choice, Joint, JointState
 from fsm.node import Effects, Event
+
+Alone = tuple[int, int | None, bool, int | None]
+"""An action that concerns one host: world after it, event, whether the host restarts, budget; all but one numbers."""
 
 BITS = 24
 MASK = (1 << BITS) - 1
@@ -56,10 +60,10 @@ class Moves:
 @frozen
 class Plan:
     """What may happen in a world while the hosts wait for certain things: for each host the number of its share, then
-    choices that concern no node, then those that concern several."""
+    (difference, budget) of choices that concern no node, then choices that concern several."""
 
     shares: tuple[int, ...]
-    free: tuple[Choice, ...]
+    free: tuple[tuple[int, int | None], ...]
     wide: tuple[Choice, ...]
     by_budget: dict[int, tuple[int, ...]] = field(factory=dict)
 
@@ -84,6 +88,9 @@ class Tables:
         self._turns: dict[tuple[int, int, int, int, int], tuple[int, int, int, str | None]] = {}
         self._performed: dict[tuple[int, int, int], int] = {}
         self._seen: list[dict[int, int]] = [{} for _ in range(n)]
+        self._alive: list[dict[int, bool]] = [{} for _ in range(n)]
+        self._rebooted: list[dict[int, int]] = [{} for _ in range(n)]
+        self._own: list[dict[int, tuple[tuple[int, int | None], ...]]] = [{} for _ in range(n)]
 
     def pack(self, state: JointState) -> int:
         """The number of a joint state."""
@@ -113,7 +120,7 @@ class Tables:
         if plan is None:
             plan = self._plans[key] = self._plan(w, locals_)
         free = plan.by_budget.get(left)
-        differences = list(self._free(plan, w, left) if free is None else free)
+        differences = list(self._free(plan, left) if free is None else free)
         refused: tuple[str, ...] = ()
         for host, share in enumerate(plan.shares):
             local = locals_[host]
@@ -124,7 +131,7 @@ class Tables:
             if moves.refused:
                 refused += moves.refused
         for choice in plan.wide:
-            if self._enabled(choice, left):
+            if self._enabled(choice.budget, left):
                 refused += self._wide(choice, packed, differences)
         return differences, refused
 
@@ -152,92 +159,100 @@ class Tables:
         """A bit for every budget that is not used up."""
         return sum(1 << i for i in range(len(self.joint.budgets)) if (budgets >> (BUDGET_BITS * i)) & BUDGET_MASK)
 
-    def _enabled(self, choice: Choice, left: int) -> bool:
-        return choice.budget is None or bool(left >> choice.budget & 1)
+    def _enabled(self, budget: int | None, left: int) -> bool:
+        return budget is None or bool(left >> budget & 1)
 
-    def _spent(self, choice: Choice) -> int:
-        return 0 if choice.budget is None else -(1 << (self.budget_shift + BUDGET_BITS * choice.budget))
+    def _spent(self, budget: int | None) -> int:
+        return 0 if budget is None else -(1 << (self.budget_shift + BUDGET_BITS * budget))
 
     def _plan(self, w: int, locals_: list[int]) -> Plan:
         joint, world = self.joint, self.worlds.values[w]
         pending = [self._pendings.values[self.waits[local]] for local in locals_]
-        shares: list[list[Choice]] = [[] for _ in range(joint.n)]
-        free: list[Choice] = []
+        shares: list[list[Alone]] = [[] for _ in range(joint.n)]
+        free: list[tuple[int, int | None]] = []
         wide: list[Choice] = []
         for action in joint.world.actions(world, pending):
             choice = joint.choice(action)
             if choice is None:
                 continue
             concerned = {*action.restart, *([action.host] if action.event is not None else [])}
-            if len(concerned) == 1:
-                shares[next(iter(concerned)) or 0].append(choice)
+            if not concerned:
+                difference = ((self._world(action.world) - w) << self.world_shift) + self._spent(choice.budget)
+                free.append((difference, choice.budget))
+            elif len(concerned) == 1:
+                event = None if action.event is None else self._event(action.event)
+                alone = (self._world(action.world), event, bool(action.restart), choice.budget)
+                shares[next(iter(concerned)) or 0].append(alone)
             else:
-                (wide if concerned else free).append(choice)
-        numbers = tuple(self._share(w, host, choices) for host, choices in enumerate(shares))
-        return Plan(numbers, tuple(free), tuple(wide))
-
-    def _share(self, w: int, host: int, choices: list[Choice]) -> int:
-        keys = tuple(
-            (
-                self._world(choice.action.world),
-                -1 if choice.action.event is None else self._event(choice.action.event),
-                choice.action.restart,
-                choice.budget,
-            )
-            for choice in choices
-        )
-        return self._shares.number((w, host, keys), choices)
+                wide.append(choice)
+        numbers = (self._shares.number((w, *share), tuple(share)) for share in shares)
+        return Plan(tuple(numbers), tuple(free), tuple(wide))
 
     def _event(self, event: Event) -> int:
         return self._events.number((event.machine, event.name, items(event.payload), event.call), event)
 
-    def _free(self, plan: Plan, w: int, left: int) -> tuple[int, ...]:
-        differences = [
-            ((self._world(choice.action.world) - w) << self.world_shift) + self._spent(choice)
-            for choice in plan.free
-            if self._enabled(choice, left)
-        ]
-        plan.by_budget[left] = found = tuple(d for d in differences if d)
+    def _free(self, plan: Plan, left: int) -> tuple[int, ...]:
+        enabled = (difference for difference, budget in plan.free if self._enabled(budget, left))
+        plan.by_budget[left] = found = tuple(difference for difference in enabled if difference)
         return found
 
     def _of_share(self, host: int, share: int, local: int, p: int, w: int, left: int) -> Moves:
         """The moves of one host's share, its own timers and operators first."""
-        choices = list(self._shares.values[share])
-        if self.joint.world.alive(self.worlds.values[w], host):
-            choices[:0] = self.joint.own(self.worlds.values[w], host, self.locals.values[local])
+        alones: Iterable[Alone] = self._shares.values[share]
+        if self._lives(host, w):
+            own = self._own[host].get(local)
+            if own is None:
+                own = self._own[host][local] = self._of_local(host, local)
+            alones = chain(((w, event, False, budget) for event, budget in own), alones)
         differences, refused = [], []
-        for choice in choices:
-            if not self._enabled(choice, left):
+        for world, event, restarts, budget in alones:
+            if not self._enabled(budget, left):
                 continue
-            world, after, pool, refusal = self._world(choice.action.world), local, p, None
-            if choice.action.restart:
-                after = self._local(self.joint.reboot(host, self.locals.values[local]))
-            if choice.action.event is not None:
-                after, pool, world, refusal = self._turn(host, after, p, world, choice.action.event)
-            if refusal is not None:
-                refused.append(refusal)
-                continue
+            after, pool = self._reboot(host, local) if restarts else local, p
+            if event is not None:
+                after, pool, effects, refusal = self._turn(host, after, p, world, event)
+                if refusal is not None:
+                    refused.append(refusal)
+                    continue
+                world = self._perform(world, host, effects)
             difference = (after - local) << self.local_shifts[host]
-            difference += ((pool - p) << self.pool_shift) + ((world - w) << self.world_shift) + self._spent(choice)
+            difference += ((pool - p) << self.pool_shift) + ((world - w) << self.world_shift) + self._spent(budget)
             if difference:
                 differences.append(difference)
         return Moves(tuple(differences), tuple(refused))
 
-    def _turn(self, host: int, local: int, p: int, w: int, event: Event) -> tuple[int, int, int, str | None]:
-        """(local, pool, world, refusal) after one turn and its effects."""
+    def _of_local(self, host: int, local: int) -> tuple[tuple[int, int | None], ...]:
+        """The events, with their budgets, that a living host's timers and operators may bring."""
+        choices = self.joint.own(None, host, self.locals.values[local])
+        return tuple((self._event(c.action.event), c.budget) for c in choices if c.action.event is not None)
+
+    def _reboot(self, host: int, local: int) -> int:
+        after = self._rebooted[host].get(local)
+        if after is None:
+            after = self._rebooted[host][local] = self._local(self.joint.reboot(host, self.locals.values[local]))
+        return after
+
+    def _lives(self, host: int, w: int) -> bool:
+        lives = self._alive[host].get(w)
+        if lives is None:
+            lives = self._alive[host][w] = self.joint.world.alive(self.worlds.values[w], host)
+        return lives
+
+    def _turn(self, host: int, local: int, p: int, w: int, event: int) -> tuple[int, int, int, str | None]:
+        """(local, pool, effects, refusal) of one turn."""
         view = self._seen[host].get(w)
         if view is None:
             seen = self.joint.world.view(self.worlds.values[w], host)
             view = self._seen[host][w] = self._views.number(seen, seen)
-        key = (host, local, p, self._event(event), view)
+        key = (host, local, p, event, view)
         found = self._turns.get(key)
         if found is None:
-            found = self._turns[key] = self._new_turn(host, local, p, event, view)
-        local, p, effects, refusal = found
-        return (local, p, w, refusal) if refusal is not None else (local, p, self._perform(w, host, effects), None)
+            found = self._turns[key] = self._new_turn(*key)
+        return found
 
-    def _new_turn(self, host: int, local: int, p: int, event: Event, view: int) -> tuple[int, int, int, str | None]:
-        turn = self.joint.turn(host, self.locals.values[local], self.pools.values[p], event, self._views.values[view])
+    def _new_turn(self, host: int, local: int, p: int, event: int, view: int) -> tuple[int, int, int, str | None]:
+        happened, sees = self._events.values[event], self._views.values[view]
+        turn = self.joint.turn(host, self.locals.values[local], self.pools.values[p], happened, sees)
         if turn.refused is not None:
             return local, p, 0, turn.refused
         self.fired.update(fired.row for fired in turn.fired)
