@@ -113,8 +113,9 @@ class System:
         from fsm.joint import Joint
         from fsm.properties import Observer
 
-        library = Library(path.resolve().parent.parent)
-        system = _Reader(library, library.document(str(path.resolve().relative_to(library.root)))).system()
+        written_out = path.parent.name not in ("", "..")
+        library = Library(path.parent.parent if written_out else path.resolve().parent.parent)
+        system = _Reader(library, library.document(f"{path.resolve().parent.name}/{path.name}")).system()
         Observer(system, Joint(system))
         return system
 
