@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from fsm.adapters import Outcome
 from fsm.clock import VirtualClock
 from fsm.drive import AsyncDriver
 from fsm.journal import Journal
-from fsm.node import Node, Operation, Signal
+from fsm.node import Event, Node, Operation, Signal
+from fsm.replay import replay
 
 STATE = """
 language: 1
@@ -52,7 +53,8 @@ events: {go: {what: opaque}, drop: {}, look: {}, fan: {}, bump: {}}
 initial: idle
 states: [idle, {busy: [running, resting]}, looking, asking, serving]
 rows:
-- {from: idle, on: go, to: running, do: "job.run(what=what)", set: {armed: true, count: 1, work: what}, tell: boss.noted, why: "begin a job"}
+- {from: idle, on: go, to: running, tell: boss.noted, set: {armed: true, count: 1, work: what},
+   do: "job.run(what=what)", why: "begin a job"}
 - {from: running, on: job.done, to: idle, set: {count: 2}, why: "the job is done"}
 - {from: running, on: job.broken, to: resting, tell: "job.ring(why=why)", why: "the job broke"}
 - {from: resting, after: "T", to: running, do: "job.run(what=work)", why: "try it again"}
@@ -98,6 +100,10 @@ def write_specs(root: Path) -> Path:
 def toy_node(root: Path, n: int = 3) -> Node:
     """The toy as host 0 of n."""
     return Node.load(write_specs(root), ["worker", "boss"], 0, n)
+
+
+GO = Event("worker", "go", {"what": "x"})
+LOOK, DROP, FAN, BUMP = (Event("worker", name) for name in ("look", "drop", "fan", "bump"))
 
 
 @define(eq=False)
@@ -205,7 +211,32 @@ class Rig:
         )
 
 
+Scenario = Callable[[Rig, AsyncDriver], Coroutine[Any, Any, None]]
+
+
 async def rest() -> None:
     """Lets everything run that can."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+def run(rig: Rig, scenario: Scenario, pool: Any = None) -> AsyncDriver:
+    """Runs a scenario on a started driver, stops it, and asks that its journal replays."""
+
+    async def main() -> AsyncDriver:
+        driver = rig.driver(pool)
+        driver.start()
+        await asyncio.wait_for(scenario(rig, driver), 5)
+        await driver.stop()
+        assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        return driver
+
+    driver = asyncio.run(main())
+    root = Path(rig.node.machines[0].at.file).parent.parent
+    assert replay(rig.lines, root).divergence is None
+    return driver
+
+
+def state(driver: AsyncDriver) -> str:
+    """The leaf state of the worker."""
+    return driver.node.state(driver.local, "worker")
