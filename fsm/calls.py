@@ -200,13 +200,11 @@ class Calls:
 
     def caller_restarted(self, host: int) -> Calls:
         """The host has forgotten what it asked: requests under way are dropped, what runs becomes an orphan."""
-        gone = [call for call in self.live if call.caller == host]
-        return Calls(tuple(call for call in self.live if call.caller != host), self._orphaned(gone))
+        return self._without([call for call in self.live if call.caller == host])
 
     def abandon(self, caller: int, machine: str) -> Calls:
         """A machine has left the state that waited: as `caller_restarted`, for this machine alone."""
-        gone = [call for call in self.live if (call.caller, call.machine) == (caller, machine)]
-        return Calls(tuple(call for call in self.live if call not in gone), self._orphaned(gone)) if gone else self
+        return self._without([call for call in self.live if (call.caller, call.machine) == (caller, machine)])
 
     def finished(self) -> list[tuple[int, Event, Calls]]:
         """(caller, what its machine is told, the calls without it) of every call whose legs are all over."""
@@ -221,6 +219,9 @@ class Calls:
             if (call.caller, call.machine) == (leg.caller, leg.machine) and call.status(leg.target) == status:
                 return call
         raise KeyError(leg)
+
+    def _without(self, gone: Sequence[Call]) -> Calls:
+        return Calls(tuple(call for call in self.live if call not in gone), self._orphaned(gone)) if gone else self
 
     def _with(self, old: Call, new: Call) -> Calls:
         return evolve(self, live=tuple(new if call is old else call for call in self.live))
