@@ -8,12 +8,13 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hosts.daemon.evidence import NOBODY, Evidence, View
+from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat, Kind
 from hosts.daemon.layout import MarkWord, Phase, PoolState, Record
 from hosts.daemon.partition import Links, largest_clique
 from hosts.daemon.statefile import Snapshot
 from hosts.daemon.timing import Timing
+from hosts.daemon.view import NOBODY, View
 
 T = Timing.derive(2.0)
 D, W, WS, H, S = T.drop, T.lease, T.statefile_lease, T.link, T.settle
@@ -382,6 +383,32 @@ def test_joiner_needs_record_and_heartbeats_both_ways() -> None:
     books.received(0.25, beat(1, 2, ack=1, incarnation=4))
     assert read(0.3, 4).joiners == {1}
     assert read(0.25 + H, 5).joiners == NOBODY
+
+
+def test_joiner_must_know_what_the_members_know() -> None:
+    """A joiner that acknowledged less than the evidence by which this host lives is no member yet, and is asked."""
+    books = Evidence(0, 3, T, 0.0)
+    books.begin(1)
+
+    def read(at: float, sequence: int) -> View:
+        books.read_started(at)
+        joining = Record(incarnation=4, sequence=sequence, phase=Phase.JOINING)
+        return books.read_finished(at, snapshot(live(sequence), live(sequence), joining), frozenset({0, 1}), ALL, 0)
+
+    read(0.0, 1)
+    books.track({0, 1})
+    books.wrote(0.0)
+    for number in (1, 2, 3):
+        books.sent(number, number / 10)
+    books.received(0.31, beat(1, 1, ack=2))
+    books.received(0.31, beat(2, 1, ack=1, incarnation=4))
+    assert books.by_network() == 0.2 + W
+    assert read(0.32, 2).joiners == NOBODY
+    books.received(0.33, beat(1, 2, ack=3))
+    assert books.by_network() == 0.1 + W
+    books.received(0.34, beat(2, 2, ack=2, incarnation=4))
+    assert books.by_network() == 0.2 + W
+    assert read(0.35, 3).joiners == {2}
 
 
 def test_closure_follows_livesets() -> None:

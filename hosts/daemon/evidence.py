@@ -12,7 +12,8 @@ Rules, each of which has a counterexample when it is left out:
   shows it may land after the read. A read begun earlier is not enough: a write may have been confirmed since.
 - *Everybody, or nothing.* Evidence by network needs an acknowledgement of every member of the liveset, each naming my
   incarnation and coming from the incarnation that I list; the oldest counts. Of nobody there is none: a lone host
-  lives by the statefile.
+  lives by the statefile. A joiner is asked before it is a member, and is none before it knows as much: else it could
+  drop this host by a silence that began before the others' acknowledgements.
 - *Both ends by incarnation.* A reborn peer is not the peer that was listed.
 - *An end counts for reads that start after it is known.* Whoever switched HA off wrote so before it left, so a read
   that drops it shows that too. A goodbye on disk may count at once: it has the pool state in the same sector.
@@ -24,10 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from hosts.daemon.heartbeat import Heartbeat, Kind
-from hosts.daemon.layout import MarkWord, Phase, PoolState, Record
+from hosts.daemon.layout import Phase, PoolState, Record
 from hosts.daemon.partition import (
     Links,
     Records,
@@ -39,69 +40,7 @@ from hosts.daemon.partition import (
 )
 from hosts.daemon.statefile import Snapshot
 from hosts.daemon.timing import Timing
-
-Hosts = frozenset[int]
-NOBODY: Hosts = frozenset()
-
-
-@frozen(kw_only=True)
-class View:
-    """What one finished read shows, together with the ages taken when it started. All sets leave out this host.
-
-    Arguments:
-        silent: D had passed on both channels when the read started, and the record is unchanged.
-        reborn: a record or heartbeat of a higher incarnation than the listed one.
-        bye: left, by its record or message.
-        obits: declared dead by its supervisor, on disk or by message, as far as known when the read started.
-        gone: any of these four.
-        fresh: hosts whose record has been seen to change within D.
-        joining: fresh hosts whose record says that they join.
-        joiners: those of them that are not listed yet and exchange heartbeats with this host both ways.
-        online: fresh hosts whose record says that they are live.
-        closure: everybody in the livesets of the online hosts, of their members, and so on.
-        lists_me: live hosts that list this incarnation of this host.
-        mutual: hosts that exchange heartbeats with this host both ways.
-        excluded: hosts that are excluded (this one may be among them).
-        ruled_out: the verdict of my decider lacks me, or another daemon runs under my name.
-        decided: the verdict that holds: my decider's, or the one this host holds.
-        split: of those who may stay, somebody misses somebody.
-        settled: the split is symmetric, and the same for the settle time.
-        verdict: the largest set of those who may stay that all hear each other.
-        askers: members that ask for the master lock.
-        granted: members, this host included, that grant its current request.
-        grant_void: the grantee is no member any more, or has withdrawn the request that was granted.
-        holder: the member whose request everybody in the liveset grants.
-        pool, mark: pool state and master mark in force.
-    """
-
-    silent: Hosts
-    reborn: Hosts
-    bye: Hosts
-    obits: Hosts
-    fresh: Hosts
-    joining: Hosts
-    joiners: Hosts
-    online: Hosts
-    closure: Hosts
-    lists_me: Hosts
-    mutual: Hosts
-    excluded: Hosts
-    ruled_out: bool
-    decided: Hosts
-    split: bool
-    settled: bool
-    verdict: Hosts
-    askers: Hosts
-    granted: Hosts
-    grant_void: bool
-    holder: int | None
-    pool: PoolState
-    mark: MarkWord
-
-    @property
-    def gone(self) -> Hosts:
-        """Whoever is silent, reborn, has left or is declared dead."""
-        return self.silent | self.reborn | self.bye | self.obits
+from hosts.daemon.view import NOBODY, Hosts, View
 
 
 @define
@@ -146,6 +85,8 @@ class Evidence:
     _quiet: Hosts = field(default=NOBODY, init=False)
     _ends: dict[int, tuple[int, int]] = field(factory=dict, init=False)
     _excluded: Hosts = field(default=NOBODY, init=False)
+    _candidates: dict[int, int] = field(factory=dict, init=False)
+    _counted: float = field(default=0.0, init=False)
     _links: Links = field(factory=lambda: Links(()), init=False)
     _links_since: float = field(init=False)
     _based: bool = field(default=False, init=False)
@@ -160,7 +101,7 @@ class Evidence:
         """This host's daemon takes a new incarnation: nothing acknowledged or confirmed before counts for it."""
         self.incarnation = incarnation
         self._sent.clear()
-        self._confirmed = None
+        self._confirmed, self._counted = None, 0.0
         for peer in self._peers.values():
             peer.ack = None
 
@@ -238,7 +179,7 @@ class Evidence:
 
     def by_network(self) -> float | None:
         """Deadline by the acknowledgements of every listed member, capped by the last confirmed write."""
-        oldest = self._oldest((host, incarnation) for host, incarnation in self.listed.items())
+        oldest = self._oldest((self._candidates | self.listed).items()) if self.listed else None
         if oldest is None or self._confirmed is None:
             return None
         return min(oldest + self.timing.lease, self._confirmed + self.timing.statefile_lease)
@@ -266,7 +207,9 @@ class Evidence:
             if ack is None or ack[0] != incarnation or ack[1] not in self._sent:
                 return None
             times.append(self._sent[ack[1]])
-        return min(times, default=None)
+        oldest = min(times, default=None)
+        self._counted = max(self._counted, oldest or 0.0)
+        return oldest
 
     # -- reads of the statefile
 
@@ -302,7 +245,7 @@ class Evidence:
             obits=self._buried(),
             fresh=fresh,
             joining=joining,
-            joiners=(joining & mutual) - self.listed.keys(),
+            joiners=self._joiners(joining & mutual),
             online=online,
             closure=closure(records, online) - {self.me},
             lists_me=self._listing_me(records),
@@ -331,6 +274,12 @@ class Evidence:
         if self._based:
             peer.changed, peer.moved = now, True
         return self._based
+
+    def _joiners(self, near: Hosts) -> Hosts:
+        """Of the joiners that hear this host and are heard, those that know it alive as late as its evidence says."""
+        self._candidates = {host: self._peers[host].incarnation for host in near - frozenset(self.listed)}
+        acks = ((host, self._peers[host].ack) for host in self._candidates)
+        return frozenset(host for host, ack in acks if ack and self._sent.get(ack[1], -1.0) >= self._counted)
 
     def _fresh(self, peer: _Peer, now: float) -> bool:
         return peer.moved and now - peer.changed < self.timing.drop
@@ -378,7 +327,7 @@ class Evidence:
         return frozenset(
             host
             for host, record in records.items()
-            if record.phase is Phase.LIVE and record.listed.get(self.me) == self.incarnation
+            if record.phase is not Phase.BYE and record.listed.get(self.me) == self.incarnation
         )
 
     def _asked(self, members: Records, live: Hosts, grant: tuple[int, int]) -> bool:

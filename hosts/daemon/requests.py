@@ -1,0 +1,111 @@
+"""What the agent of a host may ask its daemon, and what it is shown.
+
+propose               answered once somebody has the master lock: granted with the liveset, or refused
+invalidate            HA is switched off: answered once "invalid" stands on the disk
+stop, exclude         leave the liveset, disarmed; answered when the goodbye is said
+cut {peers, statefile}   for tests: drop all datagrams to and from these hosts; fail every I/O
+subscribe             see `door.py`
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from fsm import Event
+from hosts.errors import PoolError
+from hosts.supervisor.jsonlines import Fields, Handler
+
+if TYPE_CHECKING:
+    from hosts.daemon.process import Daemon
+
+_STARTING = ("idle", "looking", "join_writing", "join_reading", "join_pause")
+_ENDING = ("fencing", "leaving", "stopped")
+_FAREWELL_SECONDS = 0.05
+
+
+@define(eq=False)
+class Requests:
+    """The requests to one daemon."""
+
+    daemon: Daemon
+    _proposals: list[asyncio.Future[bool]] = field(factory=list, init=False)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The requests by name."""
+        named = (self.propose, self.invalidate, self.stop, self.exclude, self.cut)
+        return {handler.__name__: handler for handler in named}
+
+    def snapshot(self) -> Mapping[str, object]:
+        """What a subscriber sees, as JSON values; the fields are those of `client.Snapshot`."""
+        daemon = self.daemon
+        state, lock, view = daemon.state("membership"), daemon.state("lock"), daemon.statefile.view
+        phase = "starting" if state in _STARTING else "ending" if state in _ENDING else "live"
+        holder = daemon.settings.me if lock == "holding" else view.holder if view else None
+        marked = view.mark.host if view else None
+        return {
+            "phase": phase,
+            "live": sorted(daemon.hosts("live")) if phase == "live" else [],
+            "incarnations": {str(host): number for host, number in sorted(daemon.evidence.listed.items())},
+            "marked": marked,
+            "holder": holder,
+            "statefile": not daemon.value("no_sf"),
+            "pool": daemon.value("word") if view is None else view.pool.name.lower(),
+        }
+
+    def answer_proposals(self, granted: bool) -> None:
+        """The lock machine has answered: all who asked are told."""
+        waiting, self._proposals = self._proposals, []
+        for proposal in waiting:
+            if not proposal.done():
+                proposal.set_result(granted)
+
+    async def farewell(self) -> None:
+        """Give those who wait for the end a moment to hear of it."""
+        self.answer_proposals(False)
+        await asyncio.sleep(_FAREWELL_SECONDS)
+
+    async def propose(self, request: Fields) -> Mapping[str, object]:
+        """Answer `granted` and, if so, the liveset of that moment."""
+        proposal: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._proposals.append(proposal)
+        self.daemon.driver.post(Event("lock", "propose"))
+        granted = await proposal
+        return {"granted": granted, "live": sorted(self.daemon.hosts("live"))}
+
+    async def invalidate(self, request: Fields) -> Mapping[str, object]:
+        """Answer once it is on the disk; refuse when this host is not live or the statefile does not take it."""
+        if self.snapshot()["phase"] != "live":
+            raise PoolError("invalidate: this host is not live; write the notice instead")
+        self.daemon.post("invalidate")
+        try:
+            async with asyncio.timeout(self.daemon.settings.timing.statefile_lease):
+                await self.daemon.statefile.invalid_written.wait()
+        except TimeoutError:
+            raise PoolError("invalidate: the statefile does not take it; go without") from None
+        return {}
+
+    async def stop(self, request: Fields) -> Mapping[str, object]:
+        """Answer when this host has left."""
+        return await self._leave("stop")
+
+    async def exclude(self, request: Fields) -> Mapping[str, object]:
+        """Answer when this host has left, excluded."""
+        return await self._leave("exclude")
+
+    async def _leave(self, event: str) -> Mapping[str, object]:
+        self.daemon.post(event)
+        await self.daemon.over.wait()
+        return {}
+
+    async def cut(self, request: Fields) -> Mapping[str, object]:
+        """Answer at once; an empty list and false undo it."""
+        peers, statefile = request.get("peers", []), request.get("statefile", False)
+        if not isinstance(peers, list) or not all(isinstance(peer, int) for peer in peers):
+            raise PoolError(f"cut: peers is a list of host indices, not {peers!r}")
+        self.daemon.network.cut = frozenset(peers)
+        self.daemon.statefile.cut = bool(statefile)
+        return {}
