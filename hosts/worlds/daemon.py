@@ -27,13 +27,16 @@ class Daemon:
 
 @frozen(cache_hash=True)
 class Daemons:
-    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark` are on it; `lock` is its holder."""
+    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark` are on it; `lock` is its holder.
+
+    patient: a start that could still succeed never fails, which leaves the emergency mode to other stories."""
 
     daemons: tuple[Daemon, ...]
     statefile: frozenset[int]
     state: str
     mark: int | None
     lock: int | None
+    patient: bool = False
 
     def those(self, *phases: str) -> frozenset[int]:
         """The hosts whose daemon is in one of these phases."""
@@ -128,8 +131,12 @@ class Daemons:
             yield "no_statefile", self.dead(host), {}
         elif self.state == "invalid":
             yield "invalid", self.dead(host), {"master": self.mark}
-        elif "K6" in off or len(self.those(STARTING, LIVE)) < len(self.daemons) or self.state == "none":
+        elif "K6" in off or self.state != "active" or not self.patient and self.absent():
             yield "failed", self.dead(host), {}
+
+    def absent(self) -> frozenset[int]:
+        """The hosts whose daemon neither is live nor starts."""
+        return frozenset(range(len(self.daemons))) - self.those(STARTING, LIVE)
 
     def answer_propose(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
         """granted if every member of the liveset grants; refused if another member holds the lock; else it blocks."""

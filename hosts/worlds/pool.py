@@ -68,6 +68,7 @@ class PoolWorld:
         routes: which machine serves which call.
         ha: "on": every daemon is live, host `master` holds the lock; "off": no daemon runs.
         master: the host that is master at the beginning.
+        patient: a start of a daemon that could still succeed never fails.
         running: for each VM the host that runs it at the beginning, or None.
     """
 
@@ -77,13 +78,15 @@ class PoolWorld:
     routes: Routes
     ha: str = "on"
     master: int = 0
+    patient: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     clauses = ("K1", "K2", "K3", "K4", "K5", "K6")
 
     @property
     def facts(self) -> Mapping[str, Domain]:
-        """Hosts that are up, armed, disarmed, can read "invalid", were master first; lock, mark; each VM's hosts."""
-        names = dict.fromkeys(("up", "live", "disarmed", "warned", "first", *self.running), HOSTS)
+        """Hosts: with power, a live daemon, a disarmed one, one that is granted nothing (no statefile, or it is not
+        active), the first master. Then lock and mark, and the hosts of each VM."""
+        names = dict.fromkeys(("up", "live", "disarmed", "barred", "first", *self.running), HOSTS)
         return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
 
     def state_facts(self, w: PoolState) -> Mapping[str, Value]:
@@ -93,7 +96,7 @@ class PoolWorld:
             "up": w.up,
             "live": d.those(LIVE),
             "disarmed": d.those(DISARMED),
-            "warned": d.those(LIVE) & d.statefile if d.state == "invalid" else NOBODY,
+            "barred": d.those(LIVE) - (d.statefile if d.state == "active" else NOBODY),
             "first": frozenset({self.master}),
             "lock": d.lock,
             "mark": d.mark,
@@ -111,6 +114,7 @@ class PoolWorld:
             state="active" if on else "none",
             mark=self.master if on else None,
             lock=self.master if on else None,
+            patient=self.patient,
         )
         vms = tuple((vm, NOBODY if host is None else frozenset({host})) for vm, host in sorted(self.running.items()))
         yield PoolState(daemons, everybody, everybody, vms)
