@@ -28,10 +28,10 @@ lint: $(STAMP)
 	$(BIN)/python -m compileall -q fsm hosts tools tests
 
 check: $(STAMP)
-	$(if $(wildcard fsm/cli.py),$(BIN)/fsm check)
+	$(BIN)/fsm check
 
 pages: $(STAMP)
-	$(BIN)/fsm draw
+	$(BIN)/python tools/pages
 
 bench: $(STAMP)
 	$(BIN)/python tools/bench $(BENCH) $(ARGS)

@@ -14,7 +14,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 from fsm import __version__
 from fsm.errors import SpecError
@@ -37,7 +36,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"fsm {__version__}")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        if only in (None, name) and find_spec(module):
+        if only in (None, name):
             import_module(module).add(subparsers)
     return top
 
@@ -49,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `fsm`; those of the process by default.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    only = words[0] if words and words[0] in COMMANDS and find_spec(COMMANDS[words[0]]) else None
+    only = words[0] if words and words[0] in COMMANDS else None
     args = parser(only).parse_args(words)
     try:
         code: int = import_module(COMMANDS[args.command]).run(args)

@@ -8,8 +8,8 @@ A flowchart and not Mermaid's stateDiagram-v2, for that has no way to colour an 
   that says that an operation did not succeed). One edge carries all rows of its kind, a line for each;
 - `event [guard]` and below it what is written durably, in bold, who is told (→) and how a call is answered (↩). Where a
   row has a label, it stands for the guard;
-- rows that stay (`to: same`) inside the box, since loops are what makes such pictures illegible; only those that do
-  more than refuse a call;
+- rows that stay (`to: same`) inside the box of their state, or in a dashed one of their group, since loops are what makes
+  such pictures illegible; only those that do more than refuse a call;
 - a row for all states leaves from one box, `any state`, and a row of a group from the frame.
 
 Sorted and byte-stable: it depends on the machine alone, and states and rows stand in the order of the file. Left out:
@@ -28,7 +28,7 @@ from fsm.spec import ELSE, SAME, Machine, Row
 COLOURS = {"event": "#1f6feb", "timer": "#9a6700", "outcome": "#1a7f37", "fault": "#cf222e"}
 FAULTS = {"failed", "lost", "some_failed", "gone"}
 ANY = "any_state"
-LINE = 27
+LINE = 22
 """Characters of a line of a label: Mermaid breaks what is wider than 200 pixels where it likes."""
 SETTINGS = '%%{init: {"flowchart": {"nodeSpacing": 60, "rankSpacing": 60}}}%%'
 
@@ -101,7 +101,7 @@ def draw(machine: Machine) -> str:
         numbers = [str(n) for n, edge in enumerate(edges, start=1) if edge.kind == name]
         if numbers:
             lines.append(f"    linkStyle {','.join(numbers)} stroke:{colour},color:{colour}")
-    lines.append("    classDef dot fill:#57606a,stroke:#57606a")
+    lines += ["    classDef dot fill:#57606a,stroke:#57606a", "    classDef stays stroke-dasharray:4"]
     return "\n".join(lines) + "\n"
 
 
@@ -126,7 +126,9 @@ def _framed(
         if not set(leaves) <= set(left):
             continue
         inner = [frame for frame in frames[index + 1 :] if set(frame[1]) <= set(leaves)]
-        yield f'{indent}subgraph {_box(name)}["{_inside(machine, name, name)}"]'
+        yield f'{indent}subgraph {_box(name)}["<b>{escape(name)}</b>"]'
+        if inside := _inside(machine, name, ""):
+            yield f'{indent}    {_box(name)}_stays("{inside}"):::stays'
         yield from _framed(machine, leaves, inner, indent + "    ")
         yield f"{indent}end"
         left = [state for state in left if state not in leaves]
@@ -139,16 +141,16 @@ def _inside(machine: Machine, name: str, title: str) -> str:
     """The text of a box: its name, the operation that it waits for, and the rows that stay in it."""
     rows = [row for row in machine.rows if row.target == SAME and source(row) == name]
     pending = machine.pending(name)
-    waits = [f"<i>{escape(pending.name)} …</i>"] if pending else []
+    waits = [f"<i>{escape(pending.name)}</i>"] if pending else []
     lines = _lines(machine, [row for row in rows if any(said(machine, row)) or row.do])
-    return "<br/>".join([f"<b>{escape(title)}</b>", *waits, *lines])
+    return "<br/>".join([*([f"<b>{escape(title)}</b>"] if title else []), *waits, *lines])
 
 
 def said(machine: Machine, row: Row) -> Iterator[str]:
     """What a row does, as marked text for a label; the refusal of a call by a row that stays is no news."""
     for text, durable in writes(machine, row):
         if durable:
-            yield f"<b>{escape(shorten(text))}</b>"
+            yield f"<b>{escape(text if len(text) <= LINE else text.partition(' := ')[0] + ' := …')}</b>"
     for tell in row.tell:
         yield f"→ {tell.target}.{tell.name}"
     if row.reply is not None and (row.target != SAME or row.reply[0] != "failed"):

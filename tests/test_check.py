@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm.check import check, check_node
-from fsm.cli import main
+from fsm.cli import COMMANDS, main
 from fsm.errors import SpecError
 from fsm.locate import specs
 from tests.spec_folder import folder
@@ -293,7 +293,7 @@ def test_what_cannot_be_run_is_one_line_and_exit_2(
 
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     """Every command explains itself by an example."""
-    for words in (["--help"], ["check", "--help"], ["draw", "--help"]):
+    for words in (["--help"], *([command, "--help"] for command in COMMANDS)):
         with pytest.raises(SystemExit) as stopped:
             main(words)
         assert stopped.value.code == 0

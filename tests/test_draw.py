@@ -37,7 +37,7 @@ def coloured(text: str) -> dict[int, str]:
 def test_a_machine_is_drawn(tmp_path: Path) -> None:
     """States with what they wait for, groups as frames, edges with guard, durable writes in bold and tells."""
     text = draw(folder(tmp_path).machine("election"))
-    assert 's_proposing("<b>proposing</b><br/><i>daemon.propose …</i>")' in text
+    assert 's_proposing("<b>proposing</b><br/><i>daemon.propose</i>")' in text
     assert text.index("subgraph s_resting") < text.index('s_waiting("') < text.index("    end\n")
     assert "start_ --> s_idle" in text
     assert ("s_proposing", "daemon.granted<br/><b>role := me</b><br/>→ election.done", "s_idle") in edges(text)
@@ -73,11 +73,19 @@ def test_calls_show_their_reply_and_rows_that_stay_stand_in_the_box(tmp_path: Pa
     assert "daemon.died" not in draw(folder(tmp_path).machine("join"))
 
 
+def test_rows_that_stay_in_a_group_have_a_box_of_their_own(tmp_path: Path) -> None:
+    """The frame carries its name alone; a durable write that is too long for a line is named."""
+    row = '- {from: resting, on: daemon.died, to: same, set: {role: "me if decisions else role"}, why: "so be it"}\nignore:\n'
+    text = draw(folder(tmp_path, (E, "ignore:\n", row)).machine("election"))
+    assert '    subgraph s_resting["<b>resting</b>"]\n' in text
+    assert '        s_resting_stays("daemon.died<br/><b>role := …</b>"):::stays\n' in text
+
+
 def test_text_cannot_leave_its_label(tmp_path: Path) -> None:
     """What Mermaid or HTML would read as markup is escaped; a memory update is not drawn."""
     guard = (J, '"tries < 2"', '"tries < 2 and not empty({me})"')
     text = draw(folder(tmp_path, guard).machine("join"))
-    assert "daemon.refused<br/>[tries #lt; 2 and not empty({…" in text
+    assert "daemon.refused<br/>[tries #lt; 2 and not em…" in text
     assert "tries :=" not in text
 
 

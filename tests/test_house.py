@@ -15,7 +15,8 @@ import fsm
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("fsm", "hosts", "tools", "tests")
-MODULES = sorted([path for part in PARTS for path in (ROOT / part).rglob("*.py")] + [ROOT / "tools" / "bench"], key=str)
+SCRIPTS = [ROOT / "tools" / name for name in ("bench", "pages")]
+MODULES = sorted([path for part in PARTS for path in (ROOT / part).rglob("*.py")] + SCRIPTS, key=str)
 
 MODULE_LINES = 400
 FUNCTION_LINES = 40
