@@ -8,11 +8,12 @@ or too deep. YAML 1.2 because in 1.1 the key `on` is a boolean.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 
 from fsm.errors import Place, SpecError
 
@@ -121,69 +122,99 @@ def parse(text: str, name: str) -> Item:
 
     if len(text) > LARGEST:
         raise SpecError(Place(name), f"{len(text)} characters; at most {LARGEST} are read", "too-large")
-    yaml = YAML(typ="safe", pure=True)
     try:
-        _refuse_sharing(yaml, text, name)
-        node = YAML(typ="safe", pure=True).compose(text)
+        events = YAML(typ="safe", pure=True).parse(text)
+        return _Reader(name, events).document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name)
         raise SpecError(place, f"not YAML: {error.problem or error.context}", "yaml") from None
     except (YAMLError, ValueError) as error:
         raise SpecError(Place(name), f"not YAML: {' '.join(str(error).split())}", "yaml") from None
-    if node is None:
-        raise SpecError(Place(name), "the document is empty", "document-shape")
-    return _item(node, name)
 
 
-def _refuse_sharing(yaml: Any, text: str, name: str) -> None:
-    """One pass over the events, before anything is built: neither sharing (a bomb) nor depth nor tags get further."""
-    from ruamel.yaml import events
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+LONGEST_NUMBER = 40
 
-    depth = 0
-    for event in yaml.parse(text):
-        place = Place(name, event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None):
+
+def scalar(text: str) -> Any:
+    """What a plain scalar means in the core schema of YAML 1.2. Errors: `ValueError` for an endless number."""
+    if _NULL.fullmatch(text):
+        return None
+    if _BOOL.fullmatch(text):
+        return text.lower() == "true"
+    number = _INT.fullmatch(text) or _FLOAT.fullmatch(text)
+    if number is None:
+        return text
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(text)} digits")
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+@define
+class _Reader:
+    """Builds `Item`s from the events of the YAML library in one pass: whatever is refused goes no further."""
+
+    name: str
+    events: Iterator[Any]
+    depth: int = 0
+
+    def document(self) -> Item:
+        found: Item | None = None
+        for event in self.events:
+            kind = type(event).__name__
+            if kind == "DocumentStartEvent" and found is not None:
+                raise SpecError(self.place(event), "a second document begins here; keep one a file", "document-shape")
+            if kind not in ("StreamStartEvent", "DocumentStartEvent", "DocumentEndEvent", "StreamEndEvent"):
+                found = self.item(event)
+        if found is None or found.value is None:
+            raise SpecError(Place(self.name), "the document is empty", "document-shape")
+        return found
+
+    def place(self, event: Any) -> Place:
+        return Place(self.name, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def item(self, event: Any) -> Item:
+        """The value that begins with an event."""
+        place, kind = self.place(event), type(event).__name__
+        if kind == "AliasEvent" or event.anchor:
             raise SpecError(place, "anchors and aliases are not used here; write the value out", "yaml-sharing")
-        if isinstance(event, events.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise SpecError(place, f"nested deeper than {DEEPEST}", "too-deep")
-        elif isinstance(event, events.CollectionEndEvent):
-            depth -= 1
+        if event.ctag is not None:
+            raise SpecError(place, f"the tag {event.ctag} is not used here; write a plain value", "yaml-tag")
+        if kind == "ScalarEvent":
+            return Item(self.plain(event, place), place)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise SpecError(place, f"nested deeper than {DEEPEST}", "too-deep")
+        value: Any = self.sequence() if kind == "SequenceStartEvent" else self.mapping()
+        self.depth -= 1
+        return Item(value, place)
 
+    def plain(self, event: Any, place: Place) -> Any:
+        try:
+            return scalar(event.value) if event.style is None else event.value
+        except ValueError as error:
+            raise SpecError(place, f"{error}; quote it if it is text", "document-shape") from None
 
-_SCALARS: dict[str, Callable[[str], Any]] = {
-    "null": lambda text: None,
-    "bool": lambda text: text.lower() == "true",
-    "int": lambda text: int(text, 0),
-    "float": float,
-    "str": str,
-}
+    def sequence(self) -> list[Item]:
+        items: list[Item] = []
+        while type(event := next(self.events)).__name__ != "SequenceEndEvent":
+            items.append(self.item(event))
+        return items
 
-
-def _item(node: Any, name: str) -> Item:
-    """A composed node as an `Item`; the YAML library has resolved the tags of scalars by the 1.2 rules."""
-    from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
-
-    place = Place(name, node.start_mark.line + 1, node.start_mark.column + 1)
-    if isinstance(node, SequenceNode):
-        return Item([_item(child, name) for child in node.value], place)
-    if isinstance(node, MappingNode):
+    def mapping(self) -> dict[str, Item]:
         entries: dict[str, Item] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            at = Place(name, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if not isinstance(key_node, ScalarNode):
-                raise SpecError(at, "a key must be a plain name", "document-shape")
-            if key in entries:
-                raise SpecError(at, f"the key {key!r} stands here twice; keep one", "duplicate-key")
-            entries[key] = _item(value_node, name)
-        return Item(entries, place)
-    kind = str(node.tag).rsplit(":", 1)[-1]
-    if kind not in _SCALARS or not isinstance(node, ScalarNode):
-        raise SpecError(place, f"the tag {node.tag} is not used here; write a plain value", "yaml-tag")
-    try:
-        return Item(_SCALARS[kind](node.value), place)
-    except ValueError:
-        raise SpecError(place, f"{node.value!r} is no plain {kind}; quote it if it is text", "yaml-tag") from None
+        while type(event := next(self.events)).__name__ != "MappingEndEvent":
+            key = self.item(event)
+            if isinstance(key.value, dict | list):
+                raise key.fail("a key must be a plain name", "document-shape")
+            name = str(event.value)
+            if name in entries:
+                raise key.fail(f"the key {name!r} stands here twice; keep one", "duplicate-key")
+            entries[name] = self.item(next(self.events))
+        return entries
