@@ -8,8 +8,8 @@ A flowchart and not Mermaid's stateDiagram-v2, for that has no way to colour an 
   that says that an operation did not succeed). One edge carries all rows of its kind, a line for each;
 - `event [guard]` and below it what is written durably, in bold, who is told (→) and how a call is answered (↩). Where a
   row has a label, it stands for the guard;
-- rows that stay (`to: same`) inside the box of their state, or in a dashed one of their group, since loops are what makes
-  such pictures illegible; only those that do more than refuse a call;
+- rows that stay (`to: same`) inside the box of their state, or in a dashed one of their group, since loops are what
+  makes such pictures illegible; only those that do more than refuse a call;
 - a row for all states leaves from one box, `any state`, and a row of a group from the frame.
 
 Sorted and byte-stable: it depends on the machine alone, and states and rows stand in the order of the file. Left out:

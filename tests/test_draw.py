@@ -75,8 +75,8 @@ def test_calls_show_their_reply_and_rows_that_stay_stand_in_the_box(tmp_path: Pa
 
 def test_rows_that_stay_in_a_group_have_a_box_of_their_own(tmp_path: Path) -> None:
     """The frame carries its name alone; a durable write that is too long for a line is named."""
-    row = '- {from: resting, on: daemon.died, to: same, set: {role: "me if decisions else role"}, why: "so be it"}\nignore:\n'
-    text = draw(folder(tmp_path, (E, "ignore:\n", row)).machine("election"))
+    row = '- {from: resting, on: daemon.died, to: same, set: {role: "me if decisions else role"}, why: "so be it"}\n'
+    text = draw(folder(tmp_path, (E, "ignore:\n", row + "ignore:\n")).machine("election"))
     assert '    subgraph s_resting["<b>resting</b>"]\n' in text
     assert '        s_resting_stays("daemon.died<br/><b>role := …</b>"):::stays\n' in text
 
