@@ -136,7 +136,7 @@ class _Search:
     observer: Observer
     tables: Tables
     judge: Judge = field(init=False)
-    began: float = field(factory=time.monotonic, init=False)
+    began: float = field(factory=lambda: time.monotonic(), init=False)
     order: list[int] = field(factory=list, init=False)
     found: dict[int, int] = field(factory=dict, init=False)
     parents: array[int] = field(factory=lambda: array("q"), init=False)

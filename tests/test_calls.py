@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fsm.calls import BAD, OK, RUNNING, TODO, Calls, Leg, Routes
 from fsm.errors import Place, SpecError
 from fsm.load import Library
-from fsm.node import Event, Operation, Reply
+from fsm.node import Event, Node, Operation, Reply
 
 AT = Place("systems/toy.yaml", 3, 5)
 ROUTES = Routes({"host.work": ("worker", None), "host.stop": ("worker", None), "host.run": ("guest", "vm")}, AT)
@@ -207,3 +207,15 @@ def test_no_reply_is_ever_taken_for_that_of_another_call(data: st.DataObject) ->
         assert all((x.target, current) in ended for x in calls.legs(OK))
         assert all(number < 3 for *_, number in calls.orphans)
     assert all(x.target in (1, 2) for x in calls.legs(OK, BAD))
+
+
+def test_a_turn_names_the_machines_that_wait_no_longer() -> None:
+    """Worlds and drivers drop what such a machine still had under way; staying in a state drops nothing."""
+    library = Library(TOYS)
+    node = Node([library.machine("asker")], 0, 2, {}, library.parameters())
+    begun = node.step(node.boot(), node.pool(), Event("asker", "go"))
+    assert (begun.effects.abandoned, [o.name for o in begun.effects.operations]) == ((), ["work"])
+    again = node.step(begun.local, begun.pool, Event("asker", "go"))
+    assert (again.effects.abandoned, again.effects.operations) == ((), ())
+    over = node.step(begun.local, begun.pool, Event("asker", "all_ok"))
+    assert (over.effects.abandoned, over.effects.operations) == (("asker",), ())

@@ -74,6 +74,26 @@ class Ring(Nothing):
         return {"coming": frozenset(w)}
 
 
+class Liar(Ring):
+    """Says what its own domains do not allow."""
+
+    def state_facts(self, w: Hashable) -> Mapping[str, Value]:
+        return {"coming": frozenset({7})}
+
+
+class Moody(Ring):
+    """No function of its arguments: what may happen in a world happens to be possible once only."""
+
+    def __init__(self, n: int, off: frozenset[str], faults: frozenset[str], routes: Routes) -> None:
+        super().__init__(n, off, faults, routes)
+        self.asked: set[Hashable] = set()
+
+    def actions(self, w: Hashable, pending: Pending) -> Iterator[Action[Hashable]]:
+        if w not in self.asked:
+            self.asked.add(w)
+            yield from super().actions(w, pending)
+
+
 @frozen
 class Under:
     """The world of `Pool`: calls under way, and which hosts are down."""
@@ -86,7 +106,7 @@ class Pool(Nothing):
     """Hosts that call each other. A restart takes a host's memory; loss and late are fates of calls."""
 
     facts: Mapping[str, Domain] = {"orphaned": Domain("bool")}
-    faults = ("loss", "late", "restart", "outage")
+    faults = ("loss", "late", "restart", "crash", "outage")
 
     def initial(self) -> Iterable[Under]:
         return [Under()]
@@ -125,7 +145,11 @@ class Pool(Nothing):
             yield Action(f"outcome for host {caller}", evolve(w, calls=after), None, caller, event)
         for host in range(self.n):
             gone = calls.target_restarted(host).caller_restarted(host)
+            if host in w.down:
+                yield Action(f"boot of host {host}", evolve(w, down=w.down - {host}))
+                continue
             yield Action(f"restart of host {host}", evolve(w, calls=gone), "restart", restart=(host,))
+            yield Action(f"crash of host {host}", Under(gone, w.down | {host}), "crash", restart=(host,))
         everywhere = tuple(range(self.n))
         yield Action("all restart", Under(), "outage", restart=everywhere)
 
