@@ -158,7 +158,7 @@ class DaemonClient:
     async def set_excluded(self) -> Outcome:
         """ok once this host is excluded and its daemon has left, else failed."""
         with suppress(PoolError):
-            await self._ask("exclude", self._patience())
+            await self._leave("exclude")
             return "ok", {}
         return await self._written(lambda: exclude(self.settings.statefile, self.settings.identity, self.settings.me))
 
@@ -168,9 +168,9 @@ class DaemonClient:
         return "disarmed", {}
 
     async def quit(self) -> None:
-        """Stop the daemon, disarmed and with its goodbye said. Nothing when none runs."""
+        """Stop the daemon, disarmed and with its goodbye said, and wait for its end. Nothing when none runs."""
         with suppress(PoolError):
-            await self._ask("stop", self._patience())
+            await self._leave("stop")
 
     async def cut(self, peers: frozenset[int], statefile: bool = False) -> None:
         """For tests: drop all datagrams to and from these hosts, and fail every I/O on the statefile."""
@@ -232,6 +232,11 @@ class DaemonClient:
     def _patience(self) -> float:
         """Longer than the daemon's own limit for a goodbye."""
         return self.settings.timing.lease + 1.0
+
+    async def _leave(self, name: str) -> None:
+        await self._ask(name, self._patience())
+        with suppress(TimeoutError):
+            await self._exit_code()  # else the next start would find it running
 
     async def _ask(self, name: str, timeout: float) -> None:
         await call(self.settings.directory / SOCKET, timeout, name)

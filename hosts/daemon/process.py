@@ -17,15 +17,17 @@ import signal as signals
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from attrs import define, field
 
-from fsm import Event, Node, Operation, Signal, Turn, specs
+from fsm import Event, Library, Node, Operation, Signal, Turn, specs
 from fsm.clock import LoopClock
 from fsm.domains import Value
 from fsm.drive import AsyncDriver
 from fsm.journal import Journal
+from fsm.spec import Machine
 from hosts.daemon.door import Door
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat
@@ -35,6 +37,7 @@ from hosts.daemon.requests import Requests
 from hosts.daemon.settings import JOURNAL, SOCKET, Settings, settings_of
 from hosts.daemon.statefile import StatefileError, open_statefile
 from hosts.daemon.statefile_port import Outcome, Published, StatefilePort
+from hosts.daemon.timing import Timing
 from hosts.daemon.view import NOBODY, Hosts
 from hosts.errors import PoolError
 from hosts.supervisor import Lease, started_arguments
@@ -45,6 +48,18 @@ LIVE = ("live_writing", "live_reading", "live_pause")
 PAUSES = ("join_pause", "live_pause")
 FAILED, NO_LEASE = 1, 4
 _NICE = -10
+
+
+@cache
+def specs_for(timing: Timing) -> tuple[tuple[Machine, ...], Mapping[str, float]]:
+    """The daemon's machines and their parameters.
+
+    Reading them takes half a second. A process that is about to fork hosts calls this first, so that their daemons
+    find them read.
+    """
+    times = {"T": timing.target, "lease": timing.lease, "cycle": timing.cycle, "join_limit": timing.join}
+    library = Library(specs(), times)
+    return tuple(library.machine(name) for name in ("membership", "lock")), library.parameters()
 
 
 class NoStore:
@@ -91,8 +106,8 @@ class Daemon:
         self.evidence = Evidence(me, n, timing, self.clock.now())
         self.statefile = StatefilePort(file, self.evidence, me, n, self.clock.now, self._held)
         self.network = NetworkPort(settings, self.evidence, self.clock.now, self._beat, self._members, self._heard_of)
-        times = {"T": timing.target, "lease": timing.lease, "cycle": timing.cycle, "join_limit": timing.join}
-        node = Node.load(specs(), ["membership", "lock"], me, n, parameters=times)
+        machines, parameters = specs_for(timing)
+        node = Node(machines, me, n, {}, parameters)
         adapters = {name: Port(self, name) for name in ("statefile", "supervisor", "agent")}
         store = NoStore()
         journal = Journal.open(settings.directory / JOURNAL)

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from hosts.daemon.client import DaemonClient, Outcome, Snapshot
 from hosts.daemon.obituary import publish_obituary
-from hosts.daemon.process import main
+from hosts.daemon.process import main, specs_for
 from hosts.daemon.settings import Address, Settings
 from hosts.errors import PoolError
 from hosts.secret import create_secret
@@ -117,6 +117,7 @@ async def daemon_pool(
         for me in range(n)
     )  # fmt: skip
     daemons = DaemonPool(directory, settings)
+    specs_for(settings[0].timing)
     try:
         for host in range(n):
             daemons.power_on(host, obituaries, fencing)
