@@ -1,6 +1,6 @@
 """The liveset daemons of all hosts and their statefile, without time: the half of the world that the clauses are
-about. A value of `Daemons` is immutable; `moves` are what the daemons do by themselves, `answer_…` how an operation that
-a machine waits for may end.
+about. A value of `Daemons` is immutable; `moves` are what the daemons do by themselves, `answer_…` how an operation
+that a machine waits for may end.
 
 Livesets shrink and grow at once for all daemons that can read the statefile; a disarmed one keeps its own.
 """
@@ -131,7 +131,7 @@ class Daemons:
             yield "no_statefile", self.dead(host), {}
         elif self.state == "invalid":
             yield "invalid", self.dead(host), {"master": self.mark}
-        elif "K6" in off or self.state != "active" or not self.patient and self.absent():
+        elif "K6" in off or self.state != "active" or (not self.patient and self.absent()):
             yield "failed", self.dead(host), {}
 
     def absent(self) -> frozenset[int]:
