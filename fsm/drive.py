@@ -23,13 +23,15 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import define, field, frozen
 
 from fsm.adapters import Adapter, HostStore, Outcome, PoolStore, Undeclared, check_values, checked_outcome
 from fsm.clock import Clock
-from fsm.journal import Journal, Read, plain_all
+from fsm.domains import Value
+from fsm.futures import refuse, settle
+from fsm.journal import Journal, Read
 from fsm.node import Effects, Event, Node, Operation, Reply, Timer, Turn
 
 _LOG = logging.getLogger(__name__)
@@ -37,12 +39,7 @@ _LOG = logging.getLogger(__name__)
 GRACE = 1.0
 """Seconds that `stop` gives cancelled operations to end."""
 
-T = TypeVar("T")
 Observer = Callable[[float, Event, Turn], None]
-
-
-class DriverFailed(Exception):
-    """The driver has ended; the message says why. The event was not taken, or it is not known how far it got."""
 
 
 class _Fatal(Exception):
@@ -207,19 +204,16 @@ class AsyncDriver:
             self._reject(item)
 
     async def _run(self) -> None:
-        while self._ended is None:
-            item = await self._queue.get()
-            if item is None:
-                return
+        while (item := await self._queue.get()) is not None:
+            if self._ended is not None:
+                return self._reject(item)
             try:
                 await self._take(item)
             except (_Fatal, Undeclared) as reason:
-                self._reject(item, str(reason))
-                self._fail(str(reason))
+                return self._fail(item, str(reason))
             except Exception as error:
                 _LOG.exception("%s: a turn broke", self.name)
-                self._reject(item, repr(error))
-                self._fail(f"{type(error).__name__}: {error}; this is a bug")
+                return self._fail(item, f"{type(error).__name__}: {error}; this is a bug")
 
     async def _take(self, item: _Item) -> None:
         if isinstance(item, _NewPool):
@@ -263,12 +257,15 @@ class AsyncDriver:
     async def _commit(self, effects: Effects) -> None:
         if effects.host:
             with fatal(f"host variables could not be made durable ({', '.join(effects.host)})"):
-                self.host_store.commit(plain_all(effects.host))
+                self.host_store.commit(self._json(effects.host))
         if effects.pool:
             with fatal(f"pool variables could not be made durable ({', '.join(effects.pool)})"):
-                durable = self.pool_store.commit(plain_all(effects.pool))
+                durable = self.pool_store.commit(self._json(effects.pool))
                 if durable is not None:
                     await durable
+
+    def _json(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        return {name: self.node.layout.domain(name).to_json(value) for name, value in values.items()}
 
     def _do(self, effects: Effects) -> None:
         for timer in effects.timers:
@@ -342,8 +339,9 @@ class AsyncDriver:
         with fatal(f"the adapter of {operation.port} has no outcome for {error!r}"):
             return self.adapters[operation.port].failure(operation, error)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, item: _Item, reason: str) -> None:
         self._ended = reason
+        self._reject(item)
         _LOG.error("%s: the driver has failed: %s", self.name, reason)
         with suppress(OSError):  # there is nothing left to do about a journal that fails too
             self.journal.failed(self.clock.now(), reason)
@@ -363,12 +361,12 @@ class AsyncDriver:
             refuse(reply, str(self._ended))
         self._calls.clear()
 
-    def _reject(self, item: _Item, reason: str | None = None) -> None:
+    def _reject(self, item: _Item) -> None:
         if isinstance(item, _Broken):
             return
-        refuse(item.waiter, reason or str(self._ended))
+        refuse(item.waiter, str(self._ended))
         if isinstance(item, _Arrival) and item.event.call is not None:
-            refuse(self._calls.pop(item.event.call, None), reason or str(self._ended))
+            refuse(self._calls.pop(item.event.call, None), str(self._ended))
 
 
 @contextmanager
@@ -378,16 +376,3 @@ def fatal(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise _Fatal(f"{what}: {str(error) or type(error).__name__}") from error
-
-
-def settle(waiter: asyncio.Future[T] | None, value: T) -> None:
-    """Give somebody who may wait, or have given up, what he waits for."""
-    if waiter is not None and not waiter.done():
-        waiter.set_result(value)
-
-
-def refuse(waiter: asyncio.Future[Any] | None, reason: str) -> None:
-    """Tell somebody who may wait that nothing comes."""
-    if waiter is not None and not waiter.done():
-        waiter.set_exception(DriverFailed(reason))
-        waiter.exception()  # looked at: asyncio need not complain when nobody else does

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fsm.drive import AsyncDriver, DriverFailed
+from fsm.drive import AsyncDriver
+from fsm.futures import DriverFailed
 from fsm.node import Event, Node, Turn
 from tests.toy_node import BUMP, DROP, GO, LOOK, Rig, SlowStore, rest, run, state, toy_node
 
@@ -122,6 +123,23 @@ def test_an_outcome_that_is_overtaken_in_the_queue_is_dropped(rig: Rig) -> None:
     run(rig, scenario, slow)
 
 
+@pytest.mark.parametrize("event", [DROP, GO])
+def test_an_operation_that_nobody_waits_for_is_cancelled(
+    rig: Rig, event: Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its state was left, or has started another one; that is no failure and no late outcome."""
+
+    async def scenario(rig: Rig, driver: AsyncDriver) -> None:
+        await driver.send(GO)
+        await rest()
+        await driver.send(event)
+        await rest()
+        assert (rig.hand.cancelled, driver.dropped) == (1, 0)
+
+    run(rig, scenario)
+    assert "raised" not in caplog.text
+
+
 @pytest.mark.parametrize("error", [ValueError("bad"), asyncio.CancelledError()])
 def test_an_exception_of_an_adapter_becomes_its_declared_outcome(
     rig: Rig, error: BaseException, caplog: pytest.LogCaptureFixture
@@ -155,11 +173,29 @@ def test_an_exception_of_an_instant_operation_becomes_its_outcome_too(rig: Rig) 
     run(rig, scenario)
 
 
+@pytest.mark.parametrize("who", [frozenset({3}), {1}, None])
+def test_an_instant_outcome_outside_its_domain_fails_closed(rig: Rig, who: object) -> None:
+    """Host 3 of three, a set that can change, no set at all."""
+
+    async def scenario(rig: Rig, driver: AsyncDriver) -> None:
+        rig.hand.answer = lambda: ("busy", {"who": who})
+        with pytest.raises(
+            DriverFailed, match=r"^the adapter answered \('busy', .* to job.peek, which may answer busy"
+        ):
+            await driver.send(LOOK)
+
+    run(rig, scenario)
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (("gone", {}), "the adapter answered ('gone', {}) to job.run, which may answer done, broken(why)"),
         (("broken", {}), "the adapter answered ('broken', {}) to job.run, which may answer done, broken(why)"),
+        (
+            ("done", {"more": 1}),
+            "the adapter answered ('done', {'more': 1}) to job.run, which may answer done, broken(why)",
+        ),
         (None, "the adapter answered None to job.run, which may answer done, broken(why)"),
         (([], {}), "the adapter answered ([], {}) to job.run, which may answer done, broken(why)"),
         (ZeroDivisionError("x"), "the adapter of job has no outcome for ZeroDivisionError('x'): x"),

@@ -11,7 +11,8 @@ import pytest
 
 from fsm.adapters import BadValues
 from fsm.clock import LoopClock, VirtualClock
-from fsm.drive import AsyncDriver, DriverFailed
+from fsm.drive import AsyncDriver
+from fsm.futures import DriverFailed
 from fsm.node import Event, Node, Operation, Turn
 from tests.toy_node import BUMP, DROP, FAN, GO, LOOK, Rig, SlowStore, rest, run, state, toy_node
 
@@ -113,6 +114,10 @@ def test_timers_run_on_the_clock_that_was_injected(rig: Rig) -> None:
         assert await wait(0.2) == "idle"
         assert rig.hand.cancelled == 1
         assert await wait(100) == "idle"
+        await driver.send(LOOK)
+        await driver.send(DROP)
+        assert await wait(100) == "idle"
+        assert driver.dropped == 0
 
     run(rig, scenario)
 
@@ -206,6 +211,34 @@ def test_stopping_completes_the_turn_and_takes_no_other(rig: Rig) -> None:
         assert rig.hand.cancelled + rig.log.count("do job.run") in (0, 2)
 
     run(rig, scenario, slow)
+
+
+def test_an_event_that_was_queued_just_before_stopping_is_not_taken(rig: Rig) -> None:
+    """Its sender is told, whether or not the driver had woken up for it."""
+
+    async def scenario(rig: Rig, driver: AsyncDriver) -> None:
+        await rest()
+        sent, served = driver.send(GO), driver.serve(Event("worker", "host.work", {"what": 1}, "c1"))
+        await driver.stop()
+        for future in (sent, served):
+            with pytest.raises(DriverFailed, match="stopped"):
+                await future
+        assert len(rig.lines) == 1
+
+    run(rig, scenario)
+
+
+def test_a_call_under_way_is_told_that_the_driver_has_ended(rig: Rig) -> None:
+    """Its reply can never come."""
+
+    async def scenario(rig: Rig, driver: AsyncDriver) -> None:
+        served = driver.serve(Event("worker", "host.work", {"what": 1}, "c1"))
+        await rest()
+        await driver.stop()
+        with pytest.raises(DriverFailed, match="stopped"):
+            await served
+
+    run(rig, scenario)
 
 
 def test_a_journal_that_cannot_be_written_fails_closed(rig: Rig) -> None:

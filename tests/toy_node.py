@@ -55,6 +55,7 @@ states: [idle, {busy: [running, resting]}, looking, asking, serving]
 rows:
 - {from: idle, on: go, to: running, tell: boss.noted, set: {armed: true, count: 1, work: what},
    do: "job.run(what=what)", why: "begin a job"}
+- {from: running, on: go, to: running, do: "job.run(what=what)", why: "begin it anew"}
 - {from: running, on: job.done, to: idle, set: {count: 2}, why: "the job is done"}
 - {from: running, on: job.broken, to: resting, tell: "job.ring(why=why)", why: "the job broke"}
 - {from: resting, after: "T", to: running, do: "job.run(what=work)", why: "try it again"}
