@@ -33,6 +33,7 @@ heartbeats = st.builds(
     no_statefile=st.booleans(),
     joining=st.booleans(),
     fencing=st.booleans(),
+    hurry=st.booleans(),
 )
 
 
@@ -102,7 +103,7 @@ def test_xhads_fields_lie_where_xhad_has_them() -> None:
     """Offsets of the first 744 bytes are those of xhad's packet."""
     sent = Heartbeat(
         host=2, incarnation=7, number=9, live=frozenset({0, 2}), stay=frozenset({2}), hears=frozenset({1}),
-        fresh=frozenset({0, 1}), no_statefile=True, joining=True, fencing=True,
+        fresh=frozenset({0, 1}), no_statefile=True, joining=True, fencing=True, hurry=True,
     )  # fmt: skip
     datagram = encode(sent, IDENTITY, SECRET)
     assert datagram[:4] == b"xhah"
@@ -110,4 +111,4 @@ def test_xhads_fields_lie_where_xhad_has_them() -> None:
     assert datagram[16:48].decode() == IDENTITY.generation.hex
     assert datagram[48:80].decode() == IDENTITY.hosts[2].hex
     assert struct.unpack_from("<I4Q", datagram, 80) == (2, 0b101, 0b100, 0b010, 0b011)
-    assert tuple(datagram[737:743]) == (0, 0, 0, 1, 1, 1)
+    assert tuple(datagram[737:743]) == (0, 0, 1, 1, 1, 1)

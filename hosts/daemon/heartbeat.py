@@ -61,6 +61,7 @@ class Heartbeat:
         no_statefile: the sender has no statefile.
         joining: the sender is not live yet.
         fencing: the sender is about to fence itself.
+        hurry: the sender has just written something that others wait for or must answer.
     """
 
     host: int
@@ -75,6 +76,7 @@ class Heartbeat:
     no_statefile: bool = False
     joining: bool = False
     fencing: bool = False
+    hurry: bool = False
 
 
 def _seal(secret: bytes, plain: bytes) -> bytes:
@@ -95,7 +97,7 @@ def encode(heartbeat: Heartbeat, identity: Identity, secret: bytes) -> bytes:
         identity.generation.hex.encode(), identity.hosts[heartbeat.host].hex.encode(), heartbeat.host,
         bitmap(heartbeat.live), bitmap(heartbeat.stay), bitmap(heartbeat.hears), bitmap(heartbeat.fresh),
         *unknown, *unknown, _NEVER, 0 if heartbeat.joining else 1, b"",
-        not heartbeat.no_statefile, 0, 0, heartbeat.fencing, heartbeat.no_statefile, heartbeat.joining, 0,
+        not heartbeat.no_statefile, 0, heartbeat.hurry, heartbeat.fencing, heartbeat.no_statefile, heartbeat.joining, 0,
     )  # fmt: skip
     acks = (part for peer in range(MAX_HOSTS) for part in heartbeat.acks.get(peer, (0, 0)))
     tail = _TAIL.pack(_TAIL_MAGIC, VERSION, heartbeat.kind, 0, heartbeat.incarnation, *acks)
@@ -125,7 +127,7 @@ class Decoder:
             self.refused[reason] += 1
             return None
         (_, _, number, _, _, _, host, live, stay, hears, fresh, *_skipped,
-         _sf, _corrupted, _accelerate, fencing, no_statefile, joining, _pad) = _XHAD.unpack_from(datagram)  # fmt: skip
+         _sf, _corrupted, hurry, fencing, no_statefile, joining, _pad) = _XHAD.unpack_from(datagram)  # fmt: skip
         _, _, kind, _, incarnation, *acks = _TAIL.unpack_from(datagram, _XHAD_SIZE)
         pairs = zip(acks[::2], acks[1::2], strict=True)
         return Heartbeat(
@@ -141,6 +143,7 @@ class Decoder:
             no_statefile=bool(no_statefile),
             joining=bool(joining),
             fencing=bool(fencing),
+            hurry=bool(hurry),
         )
 
     def _reason(self, datagram: bytes) -> str:

@@ -31,6 +31,7 @@ class NetworkPort(asyncio.DatagramProtocol):
         now: the clock, seconds of CLOCK_BOOTTIME.
         beat: this host's heartbeat now, but for number and acknowledgements; None before its first incarnation.
         members: the hosts that this host believes to exchange heartbeats with and lists.
+        pausing: whether the machine is between two turns.
         say: takes the events of the port, by name and payload.
     """
 
@@ -39,7 +40,9 @@ class NetworkPort(asyncio.DatagramProtocol):
     now: Callable[[], float]
     beat: Callable[[], Heartbeat | None]
     members: Callable[[], Hosts]
+    pausing: Callable[[], bool]
     say: Say
+    hurried: bool = field(default=False, init=False)
     cut: Hosts = frozenset()
     decoder: Decoder = field(init=False)
     _key: bytes = field(init=False)
@@ -69,7 +72,11 @@ class NetworkPort(asyncio.DatagramProtocol):
             due = max(due + self.evidence.timing.heartbeat, self.now())
             await asyncio.sleep(due - self.now())
 
-    def send(self) -> None:
+    def nudge(self) -> None:
+        """Have the peers read the statefile soon."""
+        self.send(hurry=True)
+
+    def send(self, hurry: bool = False) -> None:
         """Send one heartbeat to each peer."""
         beat = self.beat()
         if beat is not None:
@@ -81,7 +88,7 @@ class NetworkPort(asyncio.DatagramProtocol):
                 Heartbeat(
                     host=beat.host, incarnation=beat.incarnation, number=self._number, live=beat.live, stay=beat.stay,
                     hears=frozenset(acks), fresh=beat.fresh, acks=acks, no_statefile=beat.no_statefile,
-                    joining=beat.joining, fencing=beat.fencing,
+                    joining=beat.joining, fencing=beat.fencing, hurry=hurry,
                 )
             )  # fmt: skip
 
@@ -110,6 +117,8 @@ class NetworkPort(asyncio.DatagramProtocol):
         if beat is None or beat.host in self.cut or not self.evidence.received(self.now(), beat):
             return
         self.tell_ended()
+        self.hurried |= beat.hurry
+        self.tell_hurry()
         if beat.kind is Kind.HEARTBEAT:
             self._tell_later("acked", self.evidence.by_network())
             self._tell_later("unanimous", self.evidence.by_survival())
@@ -120,6 +129,12 @@ class NetworkPort(asyncio.DatagramProtocol):
         if ended - self._ended:
             self.say("left", {})
         self._ended = ended
+
+    def tell_hurry(self) -> None:
+        """Tell, in a pause, that the next turn should not wait."""
+        if self.hurried and self.pausing():
+            self.hurried = False
+            self.say("hurry", {})
 
     def _tell_later(self, event: str, deadline: float | None) -> None:
         """Tell of a deadline that lies later than the last one told."""

@@ -45,7 +45,8 @@ from hosts.supervisor.process import log
 
 JOINING = ("join_writing", "join_reading", "join_pause")
 LIVE = ("live_writing", "live_reading", "live_pause")
-PAUSES = ("join_pause", "live_pause")
+PAUSE = "live_pause"
+PAUSES = ("join_pause", PAUSE)
 FAILED, NO_LEASE = 1, 4
 _NICE = -10
 
@@ -104,8 +105,17 @@ class Daemon:
         me, n = settings.me, len(settings.hosts)
         file = open_statefile(settings.statefile, settings.identity)
         self.evidence = Evidence(me, n, timing, self.clock.now())
-        self.statefile = StatefilePort(file, self.evidence, me, n, self.clock.now, self._held)
-        self.network = NetworkPort(settings, self.evidence, self.clock.now, self._beat, self._members, self._heard_of)
+        now = self.clock.now
+        self.statefile = StatefilePort(file, self.evidence, me, n, now, self._held, lambda: self.network.nudge())
+        self.network = NetworkPort(
+            settings,
+            self.evidence,
+            now,
+            self._beat,
+            self._members,
+            lambda: self.state("membership") == PAUSE,
+            self._said,
+        )
         machines, parameters = specs_for(timing)
         node = Node(machines, me, n, {}, parameters)
         adapters = {name: Port(self, name) for name in ("statefile", "supervisor", "agent")}
@@ -186,7 +196,7 @@ class Daemon:
     def _members(self) -> Hosts:
         return self.hosts("heard") & self.hosts("live") if self.state("membership") in LIVE else NOBODY
 
-    def _heard_of(self, event: str, payload: Mapping[str, object]) -> None:
+    def _said(self, event: str, payload: Mapping[str, object]) -> None:
         self.post(f"network.{event}", **payload)
 
     def _turned(self, turn: Turn) -> None:
@@ -196,6 +206,7 @@ class Daemon:
             self.evidence.track(live)
             self._tracked = live
         self.network.tell_ended()
+        self.network.tell_hurry()
         if any(fired.target in PAUSES and fired.source != fired.target for fired in turn.fired):
             task = asyncio.get_running_loop().create_task(self.statefile.show())
             self._tasks.add(task)
@@ -221,6 +232,8 @@ class Daemon:
                 self.network.send()
             case "statefile", "grant":
                 self.statefile.grant(signal.arguments["to"])
+            case "statefile", "hurry":
+                self.statefile.hurried = self.network.hurried = True
             case "statefile", name:
                 {"ask": self.statefile.ask, "withdraw": self.statefile.withdraw, "mark": self.statefile.mark}[name]()
             case "agent", name:

@@ -49,6 +49,7 @@ class StatefilePort:
         me, n: this host and the number of configured hosts.
         now: the clock, seconds of CLOCK_BOOTTIME.
         held: what the machines hold now.
+        nudge: has the others read soon.
     """
 
     statefile: Statefile
@@ -57,6 +58,8 @@ class StatefilePort:
     n: int
     now: Callable[[], float]
     held: Callable[[], Published]
+    nudge: Callable[[], None]
+    hurried: bool = field(default=False, init=False)
     cut: bool = field(default=False, init=False)
     view: View | None = field(default=None, init=False)
     snapshot: Snapshot | None = field(default=None, init=False)
@@ -90,11 +93,14 @@ class StatefilePort:
 
     async def write(self) -> Outcome:
         """`wrote` with the deadline that counts from the start of the write, or `failed`."""
-        record = self._record(self.held())
+        record, hurried = self._record(self.held()), self.hurried
+        self.hurried = False
         try:
             started = await self._io(lambda: self._written(record))
         except OSError:
             return "failed", {}
+        if hurried:
+            self.nudge()
         if record.pool is PoolState.INVALID:
             self.invalid_written.set()
         return "wrote", {"deadline": self.evidence.wrote(started)}
