@@ -55,7 +55,7 @@ class Judge:
         self._observations, self._facts = Numbered(), Numbered()
         self._facts_of: dict[int, int] = {}
         self._rows: list[dict[tuple[int, int, int], tuple[bool, ...]]] = [{} for _ in tables.local_shifts]
-        self._pairs: set[int] = set()
+        self.pairs: set[int] = set()
 
     def state(self, packed: int, position: int) -> int:
         """The number of what properties see of a new state, judged if nothing like it was seen before."""
@@ -81,11 +81,10 @@ class Judge:
         return number
 
     def edge(self, before: int, after: int, source: int, target: int) -> None:
-        """Judges an edge between two states, given the numbers of what is seen of them and their positions."""
-        pair = before << 32 | after
-        if pair in self._pairs:
-            return
-        self._pairs.add(pair)
+        """Judges an edge between two states, given the numbers of what is seen of them and their positions.
+
+        `pairs` remembers that edges between such states were judged; the search asks it before it calls."""
+        self.pairs.add(before << 32 | after)
         seen = self._observations.values
         for formula in list(self.steps):
             if not formula.holds(seen[before], seen[after]):

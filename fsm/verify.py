@@ -185,17 +185,18 @@ class _Search:
 
     def look_into(self, position: int) -> None:
         """Finds the states that one state leads to."""
-        packed, found, seen, judge = self.order[position], self.found, self.seen, self.judge
+        packed, found, seen, judged = self.order[position], self.found, self.seen, self.judge.pairs
         differences, refused = self.tables.moves(packed)
         for message in refused:
             self.refused.setdefault(message, position)
         self.edges += len(differences)
+        steps, before = bool(self.judge.steps), seen[position] << 32
         for difference in differences:
             target = found.get(packed + difference)
             if target is None:
                 target = self.add(packed + difference, position)
-            if judge.steps:
-                judge.edge(seen[position], seen[target], position, target)
+            if steps and before | seen[target] not in judged:
+                self.judge.edge(seen[position], seen[target], position, target)
 
     def add(self, packed: int, parent: int) -> int:
         """The position of a state that is new."""
