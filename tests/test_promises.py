@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def fired(host: str, time: float, machine: str = "election", to: str = "idle", *
 
 def acts(host: str, time: float) -> tuple[Entry, ...]:
     """A host becomes the acting master."""
-    granted = fired(host, time, event="daemon.granted", role=HOSTS.index(host), decisions=True)
+    granted = fired(host, time, event="daemon.granted", role=HOSTS.index(host), decisions=True, armed=True)
     return granted, fired(host, time, "life", "serving.master")
 
 
@@ -47,7 +48,7 @@ FAILOVER = Evidence(
         *acts("ash", 0.0),
         *acts("birch", 11.5),
         fired("birch", 11.6, "restart[vm1]", row="restart.waiting/go"),
-        *(fired(host, 20.5, "disable", decisions=False) for host in ("birch", "cedar")),
+        *(fired(host, 20.5, "disable", decisions=False, armed=False) for host in ("birch", "cedar")),
     ),
     fences=(Fence("ash", 10.2, "killed"),),
     protected=("vm1", "vm2"),
@@ -207,12 +208,22 @@ def test_S5_a_failover_action_after_disable_is_seen(late: Entry) -> None:
 
 
 def test_L1_a_protected_vm_that_does_not_run_is_named() -> None:
-    """Silent, or never started: each is named, with the planner's reason where there is one."""
+    """Silent, or never started: each is named."""
     lines = {"vm1": wrote("ash", 1, 0, 10), "vm2": FAILOVER.lines["vm2"]}
-    silent = evolve(FAILOVER, lines=lines, unplaced={"vm1": "it needs 9 MiB"}, protected=("vm1", "vm2", "vm9"))
-    found = verdict(silent, "L1")
+    found = verdict(evolve(FAILOVER, lines=lines, protected=("vm1", "vm2", "vm9")), "L1")
     assert (found.word, found.evidence) == ("BROKEN", "2 of 3 do not run")
-    assert found.proof == ("vm1 is silent since +0.00 s: it needs 9 MiB", "vm9 has never run")
+    assert found.proof == ("vm1 is silent since +0.00 s", "vm9 has never run")
+
+
+def test_L1_promises_nothing_to_a_vm_without_a_host() -> None:
+    """It is named with the planner's reason, and does not break what was promised to the others."""
+    lines = {"vm1": wrote("ash", 1, 0, 10), "vm2": FAILOVER.lines["vm2"]}
+    silent = evolve(FAILOVER, lines=lines, unplaced={"vm1": "it needs 9 MiB"})
+    found = verdict(silent, "L1")
+    assert said(silent, "L1") == "held: 1 protected VM running at the end, 0 of them again; no host for 1"
+    assert found.proof == ("vm1 is silent since +0.00 s: it needs 9 MiB",)
+    alone = evolve(silent, protected=("vm1",))
+    assert said(alone, "L1") == "not exercised: no protected VM fits"
 
 
 @pytest.mark.parametrize(
@@ -220,11 +231,11 @@ def test_L1_a_protected_vm_that_does_not_run_is_named() -> None:
     [
         ({"disable": Disable(20.2, None)}, "asked at +10.20 s, never completed"),
         ({"fences": (*FAILOVER.fences, Fence("cedar", 20.4, "lapsed"))}, "cedar died during disable"),
-        ({"entries": FAILOVER.entries[:-2]}, "birch still has decisions on"),
+        ({"entries": FAILOVER.entries[:-2]}, "birch is still armed"),
     ],
 )
 def test_L2_a_disable_that_was_not_clean_is_seen(change: dict[str, Any], message: str) -> None:
-    """Not completed, a host lost on the way, or a living host with decisions on: broken."""
+    """Not completed, a host lost on the way, or a living host that may still be fenced: broken."""
     assert said(evolve(FAILOVER, **change), "L2") == f"BROKEN: {message}"
 
 
@@ -247,11 +258,11 @@ def test_evidence_is_read_from_files(tmp_path: Path) -> None:
     }
     found = read_evidence(HOSTS, {"vm1": disk}, {"birch": journal}, records)
     assert [(line.host, line.time, line.at) for line in found.lines["vm1"]] == [
-        ("ash", 1.5, "vm1.disk:1"),
-        ("birch", 2.5, "vm1.disk:2"),
+        ("ash", 1.5, f"{tmp_path.name}/vm1.disk:1"),
+        ("birch", 2.5, f"{tmp_path.name}/vm1.disk:2"),
     ]
     assert found.entries == (
-        Entry("birch", 2.25, "life", "life.a/b", "a", "b", "c", {"role": 1}, "w", "birch.journal:1"),
+        Entry("birch", 2.25, "life", "life.a/b", "a", "b", "c", {"role": 1}, "w", f"{tmp_path.name}/birch.journal:1"),
     )
     assert found.fences == (Fence("ash", 1.6, "r", False), Fence("birch", 1.7, "o"), Fence("cedar", 9.0, ""))
     assert (found.troubles, found.missing) == ((), ())
@@ -266,8 +277,8 @@ def test_missing_files_break_the_table_but_not_the_judge(tmp_path: Path) -> None
         "BROKEN",
         "2 files cannot be read",
         (
-            "vm1.disk cannot be read: No such file or directory",
-            "ash.journal cannot be read: No such file or directory",
+            f"{tmp_path}/vm1.disk cannot be read: No such file or directory",
+            f"{tmp_path}/ash.journal cannot be read: No such file or directory",
         ),
     )
 
@@ -281,8 +292,45 @@ def test_garbage_is_reported_and_left_out(tmp_path: Path) -> None:
     found = read_evidence(HOSTS, {"vm1": disk}, {"ash": journal}, {"ash": fenced})
     assert [line.time for line in found.lines["vm1"]] == [1.0, 2.0]
     assert len(found.troubles) == 9
-    assert found.troubles[1] == "vm1.disk:3 makes no sense and is left out: 'vm2 ash 1 0 1'"
+    assert found.troubles[1] == f"{tmp_path.name}/vm1.disk:3 makes no sense and is left out: 'vm2 ash 1 0 1'"
     assert said(found, "E") == "held: 2 lines of VMs and 0 rows of agents read, 9 lines damaged"
+
+
+def test_lines_that_only_a_replay_needs_are_no_trouble(tmp_path: Path) -> None:
+    """The beginning of a life tells what the host remembered, its failure ends it; turns without rows tell nothing."""
+    lives = [
+        {"journal": 1, "time": 1.0, "host": {"role": 0, "decisions": True}, "pool": {}},
+        {"turn": 1, "time": 1.5, "rows": 0},
+        {"turn": 2, "time": 1.6, "refused": "no row"},
+        {"time": 1.7, "pool": {"ha": "on"}},
+        {"time": 2.0, "failed": "the disk is full"},
+    ]
+    journal = write(tmp_path / "agent.journal", "".join(f"{json.dumps(line)}\n" for line in lives))
+    found = read_evidence(HOSTS, {}, {"ash": journal}, {})
+    told = [(entry.event, entry.machine, entry.set, entry.why) for entry in found.entries]
+    assert told == [
+        ("boot", "", {"role": 0, "decisions": True}, "the program begins"),
+        ("failed", "", {}, "the disk is full"),
+    ]
+    assert found.troubles == ()
+
+
+def test_a_vm_that_was_stopped_says_so(tmp_path: Path) -> None:
+    """The last line of a clean stop has a sixth word; it allows the VM to run elsewhere. No other word is taken."""
+    text = "vm1 ash 1 0 1.0\nvm1 ash 1 1 1.1 stopped\nvm1 birch 1 0 1.2\nvm1 birch 1 1 1.3 hurt\n"
+    found = read_evidence(HOSTS, {"vm1": write(tmp_path / "vm1.disk", text)}, {}, {})
+    assert [line.stopped for line in found.lines["vm1"]] == [False, True, False]
+    assert len(found.troubles) == 1
+    assert said(found, "S3").startswith("held: 1 restart; the closest, vm1, 0.10 s after ash was down")
+
+
+def test_a_program_that_begins_does_not_act_yet() -> None:
+    """A master whose agent was killed acts again only when its life serves again, and has not taken the role anew."""
+    boot = Entry("ash", 5.0, "", "", "", "boot", "", {"role": 0, "decisions": False}, "the program begins", "j:9")
+    again = fired("ash", 6.0, "life", "serving.master")
+    run = Evidence(hosts=HOSTS, entries=(*acts("ash", 0.0), boot, again), stops=(Stop("ash", 4.0, "the demo"),))
+    assert [(reign.begin, reign.end) for reign in reigns(run, WORDS)] == [(0.0, 4.0), (6.0, math.inf)]
+    assert said(run, "S4").startswith("held: 2 rows")
 
 
 def test_a_line_behind_a_torn_one_counts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: the VMs' disks, the agents' journals, the supervisors' records of the dead.
+"""What a run leaves on disk: the VMs' disks, the journals of agents and daemons, the supervisors' records of the dead.
 
 Everything is read as it is found after a run that may have been cut off at any byte. A last line without
 its end is torn and left out. A line that makes no sense is reported as a trouble and left out; a file that
@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -22,7 +23,8 @@ from attrs import evolve, field, frozen
 
 @frozen
 class Line:
-    """A line of a VM's disk. `at`: file:line; `text`: the line itself, to be quoted as proof."""
+    """A line of a VM's disk. `at`: file:line; `text`: the line itself, to be quoted as proof. `stopped`: the instance
+    was asked to end, and this is its last line."""
 
     vm: str
     host: str
@@ -31,11 +33,15 @@ class Line:
     time: float
     at: str
     text: str
+    stopped: bool = False
 
 
 @frozen
 class Entry:
-    """A line of an agent's journal: one row that fired on `host`. `at`: file:line."""
+    """A line of a journal: one row that fired on `host`. `at`: file:line.
+
+    Where no machine is named the program began (`event` is "boot", `set` what it remembered) or gave up ("failed").
+    """
 
     host: str
     time: float
@@ -82,8 +88,9 @@ class Disable:
 class Evidence:
     """All that is known about a run.
 
-    hosts: names by index. lines: VM -> its lines in the order of the file. entries: of all journals, in the
-    order of time. protected: VMs that HA promised to run. unplaced: VM -> why there was no host for it.
+    hosts: names by index. lines: VM -> its lines in the order of the file. entries: of all agents' journals, in the
+    order of time; daemons: of all daemons'. protected: VMs that HA promised to run. unplaced: VM -> why there was no
+    host for it.
     fault: when the fault was injected; sentences count from it. until: when the run was looked at last,
     None: at its last line. troubles: what made no sense, one sentence each. missing: what could not be read
     at all, likewise.
@@ -92,6 +99,7 @@ class Evidence:
     hosts: tuple[str, ...]
     lines: Mapping[str, tuple[Line, ...]] = field(factory=dict)
     entries: tuple[Entry, ...] = ()
+    daemons: tuple[Entry, ...] = ()
     fences: tuple[Fence, ...] = ()
     stops: tuple[Stop, ...] = ()
     protected: tuple[str, ...] = ()
@@ -117,25 +125,29 @@ class Evidence:
 
 
 def read_evidence(
-    hosts: Sequence[str], disks: Mapping[str, Path], journals: Mapping[str, Path], fenced: Mapping[str, Path]
+    hosts: Sequence[str],
+    disks: Mapping[str, Path],
+    journals: Mapping[str, Path],
+    fenced: Mapping[str, Path],
+    daemons: Mapping[str, Path] = MappingProxyType({}),
 ) -> Evidence:
     """The evidence in files; the caller adds what only it knows (`attrs.evolve`).
 
     Arguments:
         hosts: names by index; files may say either.
-        disks: VM -> its disk, lines of "vm host incarnation counter time".
-        journals: host -> its agent's journal, one JSON object a line.
-        fenced: host -> its supervisor's `fenced.json`, or more of the kind, one a line: `reason`, and the time as
+        disks: VM -> its disk, lines of "vm host incarnation counter time", the last one perhaps with "stopped".
+        journals: host -> its agent's journal, one JSON object a line; daemons: likewise, of the daemons.
+        fenced: host -> its supervisor's record (obituaries one a line, or `fenced.json`): `reason`, and the time as
             `dead` (an obituary) or, where that is null, as `requested` (announced). No file: it did not die.
     Errors: none; what cannot be read is in `troubles` and `missing`.
     """
     seen = _Reader(tuple(hosts), [], [])
     lines = {vm: tuple(seen.parsed(path, seen.line(vm))) for vm, path in disks.items()}
-    entries = [entry for host, path in journals.items() for entry in seen.parsed(path, seen.entry(host))]
     fences = [fence for host, path in fenced.items() if path.exists() for fence in seen.fences(path, host)]
     return evolve(
         Evidence(seen.hosts, lines),
-        entries=tuple(sorted(entries, key=lambda entry: entry.time)),
+        entries=seen.entries(journals),
+        daemons=seen.entries(daemons),
         fences=tuple(fences),
         troubles=tuple(seen.troubles),
         missing=tuple(seen.missing),
@@ -155,11 +167,11 @@ class _Reader:
         try:
             raw = path.read_bytes()
         except OSError as error:
-            self.missing.append(f"{path.name} cannot be read: {error.strerror}")
+            self.missing.append(f"{path} cannot be read: {error.strerror}")
             return []
         found = []
         for number, text in enumerate(raw.decode("utf-8", "replace").split("\n")[:-1], start=1):
-            at = f"{path.name}:{number}"
+            at = f"{path.parent.name}/{path.name}:{number}"
             try:
                 found.append(parse(text, at))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -177,10 +189,11 @@ class _Reader:
 
     def line(self, vm: str) -> Callable[[str, str], Line]:
         def whole(text: str, at: str) -> Line:
-            name, host, incarnation, counter, time = text.split()
-            if name != vm:
-                raise ValueError(name)
-            return Line(vm, self.host(host), int(incarnation), int(counter), _time(time), at, text)
+            name, host, incarnation, counter, time, *end = text.split()
+            if name != vm or end not in ([], ["stopped"]):
+                raise ValueError(text)
+            where, number = self.host(host), int(incarnation)
+            return Line(vm, where, number, int(counter), _time(time), at, text, bool(end))
 
         def parse_rest(text: str, at: str) -> Line:
             """A line; or the whole one behind a torn one, when another instance wrote on after it."""
@@ -192,19 +205,30 @@ class _Reader:
 
         return parse_rest
 
-    def entry(self, host: str) -> Callable[[str, str], Entry]:
-        def parse(text: str, at: str) -> Entry:
+    def entries(self, journals: Mapping[str, Path]) -> tuple[Entry, ...]:
+        """The entries of all journals, in the order of time; lines that only a replay needs are left out."""
+        read = (entry for host, path in journals.items() for entry in self.parsed(path, self.entry(host)))
+        return tuple(sorted((entry for entry in read if entry), key=lambda entry: entry.time))
+
+    def entry(self, host: str) -> Callable[[str, str], Entry | None]:
+        def parse(text: str, at: str) -> Entry | None:
             said = json.loads(text)
-            changed = said.get("set") or {}
+            time, where = _time(said["time"]), self.host(host)
+            if "journal" in said:
+                return Entry(where, time, "", "", "", "boot", "", dict(said["host"]), "the program begins", at)
+            if "failed" in said:
+                return Entry(where, time, "", "", "", "failed", "", {}, str(said["failed"]), at)
+            if "row" not in said:
+                return None if {"turn", "pool"} & said.keys() else said["row"]
             return Entry(
-                host=self.host(said.get("host", host)),
-                time=_time(said["time"]),
+                host=where,
+                time=time,
                 machine=str(said["machine"]),
                 row=str(said["row"]),
                 source=str(said.get("from", "")),
                 event=str(said.get("event", "")),
                 target=str(said.get("to", "")),
-                set=dict(changed),
+                set=dict(said.get("set") or {}),
                 why=str(said.get("why", "")),
                 at=at,
             )
@@ -216,14 +240,14 @@ class _Reader:
         try:
             document = json.loads(path.read_bytes())
         except OSError as error:
-            self.missing.append(f"{path.name} cannot be read: {error.strerror}")
+            self.missing.append(f"{path} cannot be read: {error.strerror}")
             return []
         except (ValueError, RecursionError):
             return self.parsed(path, lambda text, _: self.fence(json.loads(text), host))
         try:
             return [self.fence(said, host) for said in (document if isinstance(document, list) else [document])]
         except (ValueError, KeyError, TypeError, AttributeError):
-            self.troubles.append(f"{path.name} makes no sense and is left out: {_shown(str(document))}")
+            self.troubles.append(f"{path} makes no sense and is left out: {_shown(str(document))}")
             return []
 
     def fence(self, said: Mapping[str, Any], host: str) -> Fence:

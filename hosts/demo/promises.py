@@ -34,7 +34,7 @@ class Words:
     """What the specs call the things that promises speak of.
 
     life: the machine of a host's own life, and `serving` its states (also those that hold substates) in
-    which a host that has the role acts as master. role, decisions: the variables. starts: the rows that
+    which a host that has the role acts as master. role, decisions, armed: the variables. starts: the rows that
     start a VM.
     """
 
@@ -42,6 +42,7 @@ class Words:
     serving: frozenset[str] = frozenset({"running", "plain"})
     role: str = "role"
     decisions: str = "decisions"
+    armed: str = "armed"
     starts: frozenset[str] = frozenset()
 
 
@@ -84,11 +85,11 @@ class Reign:
 
 @frozen
 class _Moment:
-    """An entry with what is known of its host after it (`decisions`: None is unknown), and whether it took
-    the role."""
+    """An entry with what is known of its host after it (None is unknown), and whether it took the role."""
 
     entry: Entry
     decisions: bool | None
+    armed: bool | None
     took_role: bool
 
     @property
@@ -205,26 +206,29 @@ def quiet_after_disable(
 
 
 def runs_again(evidence: Evidence, lives: Mapping[str, tuple[Life, ...]]) -> Verdict:
-    """Every protected VM writes on at the end of the run."""
-    claim = "every protected VM runs again"
-    if not evidence.protected:
-        return Verdict("L1", claim, "not exercised", "no VM is protected")
-    silent = []
+    """L1: every protected VM writes on at the end of the run, unless there was no host for it."""
+    claim = "every protected VM that fits runs again"
+    silent: list[str] = []
+    homeless: list[str] = []
     for vm in evidence.protected:
         last = max((life.last.time for life in lives.get(vm, ())), default=None)
         if last is None or evidence.end() - last > STILL_WRITING:
             since = "has never run" if last is None else f"is silent since {_t(evidence, last)}"
             reason = evidence.unplaced.get(vm)
-            silent.append(f"{vm} {since}" + (f": {reason}" if reason else ""))
+            (homeless if reason else silent).append(f"{vm} {since}" + (f": {reason}" if reason else ""))
+    proof, fitting = (*silent, *homeless), len(evidence.protected) - len(homeless)
     if silent:
-        return Verdict("L1", claim, "BROKEN", f"{len(silent)} of {len(evidence.protected)} do not run", tuple(silent))
-    moved = sum(len(lives[vm]) > 1 for vm in evidence.protected)
-    said = f"{_count(len(evidence.protected), 'protected VM')} running at the end, {moved} of them again"
-    return Verdict("L1", claim, "held", said)
+        return Verdict("L1", claim, "BROKEN", f"{len(silent)} of {fitting} do not run", proof)
+    if not fitting:
+        none = "no protected VM fits" if homeless else "no VM is protected"
+        return Verdict("L1", claim, "not exercised", none, proof)
+    moved = sum(len(lives.get(vm, ())) > 1 for vm in evidence.protected)
+    said = f"{_count(fitting, 'protected VM')} running at the end, {moved} of them again"
+    return Verdict("L1", claim, "held", said + (f"; no host for {len(homeless)}" if homeless else ""), proof)
 
 
 def clean_disable(evidence: Evidence, moments: tuple[_Moment, ...]) -> Verdict:
-    """Disable completed, fenced nobody, and left decisions off on every host that lives."""
+    """Disable completed, fenced nobody, and left no host that lives armed."""
     claim = "disable was clean"
     disable = evidence.disable
     if disable is None:
@@ -237,8 +241,8 @@ def clean_disable(evidence: Evidence, moments: tuple[_Moment, ...]) -> Verdict:
     dead = {fence.host: fence.when for fence in evidence.deaths()}
     latest = {m.entry.host: m for m in moments if m.entry.time <= disable.completed}
     for host, moment in latest.items():
-        if moment.decisions and dead.get(host, 0.0) <= moment.entry.time:
-            return Verdict("L2", claim, "BROKEN", f"{host} still has decisions on", (_quoted(moment.entry),))
+        if moment.armed and dead.get(host, 0.0) <= moment.entry.time:
+            return Verdict("L2", claim, "BROKEN", f"{host} is still armed", (_quoted(moment.entry),))
     return Verdict("L2", claim, "held", f"completed {disable.completed - disable.asked:.2f} s after it was asked")
 
 
@@ -275,7 +279,9 @@ def reigns(evidence: Evidence, words: Words) -> tuple[Reign, ...]:
         else:
             if words.role in event.set:
                 role[host] = _is_me(evidence, event.host, event.set[words.role])
-            if event.machine == words.life:
+            if not event.machine:
+                serving[host] = False  # its program begins, or gave up
+            elif event.machine == words.life:
                 serving[host] = any(state in words.serving for state in event.target.split("."))
         acts = role.get(host, False) and serving.get(host, False)
         if acts:
@@ -289,20 +295,23 @@ def reigns(evidence: Evidence, words: Words) -> tuple[Reign, ...]:
 def _moments(evidence: Evidence, words: Words) -> Iterator[_Moment]:
     """Each entry with what is known after it.
 
-    The role is taken by an entry that changes it to the host itself. Where the role before is unknown, only
-    an answer of the daemon counts: a host may boot in the role it had, which takes nothing.
+    The role is taken by a row that changes it to the host itself. A host boots in the role it had, which takes
+    nothing; where the role before is unknown, only an answer of the daemon counts.
     """
     role: dict[str, bool] = {}
     decisions: dict[str, bool] = {}
+    armed: dict[str, bool] = {}
     for entry in evidence.entries:
         took = False
         if words.role in entry.set:
             mine = _is_me(evidence, entry.host, entry.set[words.role])
-            took = mine and not role.get(entry.host, not entry.event.startswith("daemon."))
+            took = mine and bool(entry.machine) and not role.get(entry.host, not entry.event.startswith("daemon."))
             role[entry.host] = mine
         if words.decisions in entry.set:
             decisions[entry.host] = entry.set[words.decisions] is True
-        yield _Moment(entry, decisions.get(entry.host), took)
+        if words.armed in entry.set:
+            armed[entry.host] = entry.set[words.armed] is True
+        yield _Moment(entry, decisions.get(entry.host), armed.get(entry.host), took)
 
 
 def _is_me(evidence: Evidence, host: str, said: object) -> bool:
@@ -351,6 +360,8 @@ def _overlap(lived: Sequence[Life]) -> tuple[Line, ...]:
 def _ended(evidence: Evidence, former: Life, latter: Life) -> Fence | Stop | None:
     """What ended `former` before `latter` began. A line written after an obituary disproves the obituary."""
     host, begun, last, limit = former.first.host, former.first.time, former.last.time, latter.first.time
+    if former.last.stopped:
+        return Stop(host, last, "its supervisor", former.first.vm)
     for death in evidence.deaths():
         if death.host == host and (last if death.confirmed else begun) <= death.when <= limit:
             return death
