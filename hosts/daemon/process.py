@@ -167,9 +167,7 @@ class Daemon:
     # -- what the ports ask
 
     def _held(self) -> Published:
-        phase = Phase.JOINING if self.state("membership") in JOINING else Phase.LIVE
         return Published(
-            phase=phase,
             live=self.hosts("live"),
             heard=self.hosts("heard"),
             stay=self.hosts("stay"),
@@ -252,8 +250,10 @@ class Daemon:
         match operation.name:
             case "read":
                 return await self.statefile.read()
-            case "write":
-                return await self.statefile.write()
+            case "write_joining":
+                return await self.statefile.write(Phase.JOINING, operation.arguments["live"])
+            case "write_live":
+                return await self.statefile.write(Phase.LIVE, operation.arguments["live"])
         self.network.bye()
         said = await self.statefile.write_bye()
         self.network.bye()

@@ -263,6 +263,17 @@ def _label(path: Path, content: bytes) -> Label:
     return label
 
 
+def read_label(path: Path) -> Label:
+    """Whose statefile it is, and of which generation: what an agent must know before it can open it.
+
+    Raises:
+        StatefileError: it is missing, truncated or corrupted.
+    """
+    device, content = _open_device(path)
+    device.close()
+    return _label(path, content)
+
+
 def _open_device(path: Path) -> tuple[Device, bytes]:
     try:
         device = Device(path, FILE_SIZE)

@@ -29,9 +29,8 @@ ELEMENT_TURNS = 10
 
 @define
 class Published:
-    """What the machines want in this host's record, and what they hold."""
+    """What the machines hold; all but the liveset goes into the record beside what a write is given."""
 
-    phase: Phase
     live: frozenset[int]
     heard: frozenset[int]
     stay: frozenset[int]
@@ -70,6 +69,7 @@ class StatefilePort:
     _request: int = field(default=0, init=False)
     _grant: tuple[int, int] | None = field(default=None, init=False)
     _mark: MarkWord = field(default=MarkWord(), init=False)
+    _last: Record | None = field(default=None, init=False)
     _shown: Record | None = field(default=None, init=False)
     _turns: int = field(default=0, init=False)
 
@@ -91,10 +91,10 @@ class StatefilePort:
         self._mark = max(self._mark, snapshot.mark)
         return "seen", payload(self.view, self.me, self.n, held.live)
 
-    async def write(self) -> Outcome:
+    async def write(self, phase: Phase, live: frozenset[int]) -> Outcome:
         """`wrote` with the deadline that counts from the start of the write, or `failed`."""
-        record, hurried = self._record(self.held()), self.hurried
-        self.hurried = False
+        record, hurried = self._record(phase, live), self.hurried
+        self._last, self.hurried = record, False
         try:
             started = await self._io(lambda: self._written(record))
         except OSError:
@@ -107,7 +107,7 @@ class StatefilePort:
 
     async def write_bye(self) -> Outcome:
         """`said` once the goodbye is on the disk, or `failed`."""
-        record = evolve(self._record(self.held()), phase=Phase.BYE)
+        record = self._record(Phase.BYE, self.held().live)
         try:
             await self._io(lambda: self._written(record))
             if record.pool is PoolState.INVALID:
@@ -119,10 +119,10 @@ class StatefilePort:
 
     async def show(self) -> None:
         """Show the record to xhad's tools if it says anything new, or has not been shown for some turns."""
-        record = self._record(self.held(), advance=False)
+        record = self._last
         self._turns += 1
-        news = self._shown is None or evolve(record, sequence=0) != evolve(self._shown, sequence=0)
-        if news or self._turns >= ELEMENT_TURNS:
+        news = self._shown is None or (record and evolve(record, sequence=self._shown.sequence) != self._shown)
+        if record and (news or self._turns >= ELEMENT_TURNS):
             self._turns, self._shown = 0, record
             fresh = self.view.fresh if self.view else frozenset()
             try:
@@ -166,17 +166,18 @@ class StatefilePort:
 
     # -- the record
 
-    def _record(self, held: Published, advance: bool = True) -> Record:
-        self._sequence += advance
+    def _record(self, phase: Phase, live: frozenset[int]) -> Record:
+        self._sequence += 1
+        held = self.held()
         known = self.view.pool if self.view else PoolState.NONE
         return Record(
             incarnation=self.evidence.incarnation,
             sequence=self._sequence,
-            phase=held.phase,
-            live=held.live,
+            phase=phase,
+            live=live,
             heard=held.heard,
             stay=held.stay,
-            listed=dict(self.evidence.listed) | ({self.me: self.evidence.incarnation} if self.me in held.live else {}),
+            listed=dict(self.evidence.listed) | ({self.me: self.evidence.incarnation} if self.me in live else {}),
             request=self._request,
             grant=self._grant,
             excluded=held.excluded,
