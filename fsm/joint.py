@@ -12,6 +12,7 @@ effects. A turn that is refused ends the story there: the spec has no answer, wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from itertools import product
 from typing import Any
 
@@ -71,6 +72,7 @@ class Joint:
         counted = {name: budget for name, budget in said.items() if budget is not None}
         self.budgets, self._full = tuple(counted), tuple(counted.values())
         self._operated = [self._orders(host) for host in range(self.n)]
+        self._kinds = frozenset(system.faults)
         self._hosts = self._initial_hosts(system.host)
         self._pool = self.nodes[0].pool(self._values(system.pool, self.nodes[0].layout.pool_slots, None))
 
@@ -78,6 +80,12 @@ class Joint:
         """The states at the beginning: one for each initial world."""
         locals_ = tuple(node.boot(values) for node, values in zip(self.nodes, self._hosts, strict=True))
         return [JointState(locals_, self._pool, w, self._full) for w in self.world.initial()]
+
+    def unaided(self, counting_on: frozenset[str]) -> Joint:
+        """The same nodes and world left to themselves: no operator, and no fault but the kinds counted on."""
+        other = copy(self)
+        other._kinds, other._operated = self._kinds & counting_on, [[] for _ in range(self.n)]
+        return other
 
     def moves(self, state: JointState) -> Iterator[Move]:
         """Every move out of a state, those that change nothing included."""
@@ -103,10 +111,10 @@ class Joint:
             yield Choice(Action(label, w, None, host, event_), budget)
 
     def choice(self, action: Action[Any]) -> Choice | None:
-        """An action of the world with its budget; None for a fault that the system does not name."""
+        """An action of the world with its budget; None for a kind of fault that does not happen here."""
         if action.fault is None:
             return Choice(action)
-        if action.fault not in self.system.faults:
+        if action.fault not in self._kinds:
             return None
         name = f"fault {action.fault}"
         return Choice(action, self.budgets.index(name) if name in self.budgets else None)

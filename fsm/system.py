@@ -46,7 +46,7 @@ from fsm.world import World
 KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool", "faults",
         "operator", "sets", "properties")  # fmt: skip
 NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
-KINDS = ("always", "step", "reachable")
+KINDS = ("always", "step", "reachable", "recoverable")
 MOST_HOSTS = 8
 LARGEST_BUDGET = 1000
 
@@ -62,13 +62,16 @@ class Condition:
 
 @frozen
 class Property:
-    """A promise. kind: always (holds in every state), step (on every edge), reachable (in some state)."""
+    """A promise. kind: always (holds in every state), step (on every edge), reachable (in some state), recoverable
+    (from every state some way leads to one in which it holds, without operators and with no fault but those of
+    `counting_on`)."""
 
     name: str
     kind: str
     text: str
     why: str
     at: Place = field(eq=False, repr=False)
+    counting_on: tuple[str, ...] = ()
 
 
 @frozen
@@ -128,19 +131,27 @@ class System:
         return evolve(self, machines=tuple(machine if old.name == machine.name else old for old in self.machines))
 
     def with_setting(self, name: str, value: str) -> System:
-        """The same with another number of hosts (`hosts`) or another budget (`faults.crash`, `operator.enable.enable`).
+        """The same with another number of hosts (`hosts`), another budget (`faults.crash`, `operator.enable.enable`),
+        another setting of the world (`settings.master`) or another beginning (`host.role`, for every host; `pool.ha`).
 
         Arguments:
-            name: what to set.
-            value: a number, or `any` for a budget.
-        Errors: `SpecError` at the system for anything else.
+            name: what to set; a setting that is a mapping has its keys behind further dots.
+            value: a number, or `any` for a budget; else a number, true, false or text.
+        Errors: `SpecError` at the system for anything else; for a setting or variable that there is not, only once the
+        world or the nodes are built.
         """
-        said = Item(int(value) if value.isascii() and value.isdigit() else value, self.at)
+        said = Item(_scalar(value), self.at)
         part, _, rest = name.partition(".")
         if name == "hosts":
             return evolve(self, n=_hosts(said))
         if part == "faults" and rest:
             return evolve(self, faults={**self.faults, rest: _budget(rest, said)})
+        if part == "settings" and rest:
+            return evolve(self, settings=_with(self.settings, rest.split("."), said.value))
+        if part == "host" and rest:
+            return evolve(self, host=_begun(self.host, rest, said))
+        if part == "pool" and rest:
+            return evolve(self, pool=_begun(self.pool, rest, said))
         operated = {f"operator.{o.machine}.{o.event}": o for o in self.operator}
         if name in operated:
             budget = _budget(name, said)
@@ -169,6 +180,11 @@ class System:
             if fault not in world.faults:
                 known = suggest(fault, world.faults)
                 raise SpecError(self.faults_at, f"the world has no fault {fault!r}{known}", "unknown-name")
+        for property_ in self.properties:
+            for fault in property_.counting_on:
+                if fault not in world.faults:
+                    message = f"the world has no fault {fault!r} to count on{suggest(fault, world.faults)}"
+                    raise SpecError(property_.at, message, "unknown-name")
         for clause in sorted(self.off):
             if clause not in world.clauses:
                 raise SpecError(
@@ -183,6 +199,28 @@ class System:
         except (ImportError, AttributeError, ValueError) as error:
             message = f"cannot import {self.world.value!r} ({error}); write 'package.module:Class'"
             raise self.world.fail(message, "bad-world") from None
+
+
+def _scalar(text: str) -> int | bool | str:
+    """A value from a command line, as YAML would read it."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _with(settings: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """Settings with one of them changed; what lies on the way and is no mapping is replaced by one."""
+    inner = settings.get(path[0])
+    deeper = _with(inner if isinstance(inner, Mapping) else {}, path[1:], value) if path[1:] else value
+    return {**settings, path[0]: deeper}
+
+
+def _begun(item: Item | None, name: str, value: Item) -> Item:
+    """Initial variables with one of them changed, on every host where each has its own."""
+    if item is not None and isinstance(item.value, list):
+        return Item([_begun(entry, name, value) for entry in item.value], item.at)
+    entries = item.mapping("initial variables") if item is not None else {}
+    return Item({**entries, name: value}, item.at if item is not None else value.at)
 
 
 def _hosts(item: Item) -> int:
@@ -268,12 +306,15 @@ class _Reader:
         return tuple(Operated(*known[name], _budget(name, child)) for name, child in entries.items())
 
     def property(self, name: str, item: Item) -> Property:
-        entry = item.mapping("a property", (*KINDS, "why"))
+        entry = item.mapping("a property", (*KINDS, "counting_on", "why"))
         kinds = [kind for kind in KINDS if kind in entry]
         if len(kinds) != 1:
             raise item.fail(f"a property says one of {', '.join(KINDS)}", "missing-key")
         if "why" not in entry:
             raise item.fail(f"the property {name} needs a 'why': what it promises, in a sentence", "missing-why")
-        formula = entry[kinds[0]]
+        formula, counts = entry[kinds[0]], entry.get("counting_on")
+        if counts is not None and kinds != ["recoverable"]:
+            raise counts.fail(f"{name} is {kinds[0]}; only a recoverable property counts on something", "unknown-key")
         text = "true" if formula.value is True else "false" if formula.value is False else formula.text("a property")
-        return Property(name, kinds[0], text, entry["why"].text("why"), formula.at)
+        counting_on = tuple(fault.text("a fault") for fault in counts.sequence("counting_on")) if counts else ()
+        return Property(name, kinds[0], text, entry["why"].text("why"), formula.at, counting_on)

@@ -14,6 +14,7 @@ nothing here may differ from it: the tests explore small systems both ways.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from copy import copy
 from itertools import chain
 from typing import Any
 
@@ -91,6 +92,14 @@ class Tables:
         self._alive: list[dict[int, bool]] = [{} for _ in range(n)]
         self._rebooted: list[dict[int, int]] = [{} for _ in range(n)]
         self._own: list[dict[int, tuple[tuple[int, int | None], ...]]] = [{} for _ in range(n)]
+
+    def unaided(self, counting_on: frozenset[str]) -> Tables:
+        """The same numbers, and of the moves those of a pool that is left to itself (`Joint.unaided`). Turns, effects
+        and whatever else does not depend on what may happen are shared."""
+        other = copy(self)
+        other.joint, other._plans = self.joint.unaided(counting_on), {}
+        other._moves, other._own = [{} for _ in self._moves], [{} for _ in self._own]
+        return other
 
     def pack(self, state: JointState) -> int:
         """The number of a joint state."""

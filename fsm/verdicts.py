@@ -7,11 +7,12 @@ each pair of observations that an edge joins.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import frozen
 
-from fsm.properties import Facts, Observation, Observer
+from fsm.properties import Facts, Formula, Observation, Observer
 from fsm.system import Property
 from fsm.tables import MASK, Numbered, Tables
 from fsm.trace import Trace
@@ -51,7 +52,8 @@ class Judge:
         self.settled: dict[str, Settled] = {}
         self.violated = False
         self.steps = [formula for formula in observer.formulas if formula.property.kind == "step"]
-        self._open = [formula for formula in observer.formulas if formula.property.kind != "step"]
+        self.recoveries = [formula for formula in observer.formulas if formula.property.kind == "recoverable"]
+        self._open = [formula for formula in observer.formulas if formula.property.kind in ("always", "reachable")]
         self._observations, self._facts = Numbered(), Numbered()
         self._facts_of: dict[int, int] = {}
         self._rows: list[dict[tuple[int, int, int], tuple[bool, ...]]] = [{} for _ in tables.local_shifts]
@@ -91,6 +93,16 @@ class Judge:
                 self.steps.remove(formula)
                 self.settled[formula.property.name] = Settled(source, target)
                 self.violated = True
+
+    def where(self, formula: Formula, seen: Iterable[int]) -> list[int]:
+        """The positions of the states in which a formula holds, given the number of what is seen of each."""
+        holds = [formula.holds(observation) for observation in self._observations.values]
+        return [position for position, number in enumerate(seen) if holds[number]]
+
+    def strand(self, formula: Formula, position: int) -> None:
+        """Decides a `recoverable` property: no way leads on from this state."""
+        self.settled[formula.property.name] = Settled(position)
+        self.violated = True
 
     def verdict(self, property_: Property, finished: bool) -> str:
         """What is known of a property now."""

@@ -5,6 +5,8 @@ a shortest one. Each property is decided at its first violation; the search goes
 - `always`: holds in every state; a counterexample is the path to the first state in which it does not.
 - `step`: holds on every edge; a counterexample is the path to the edge's source, and the edge.
 - `reachable`: some state has it; what is shown is the path there. It says that the others do not hold for nothing.
+- `recoverable`: from every state some way leads to one that has it, decided once all states are known
+  (`fsm.recovery`); a counterexample is the path to a first state from which none does.
 A turn that a node refuses is a violation whatever the properties say: the spec has no answer.
 
 What is counted. states: distinct joint states. edges: moves out of them that change the state (a poll that finds
@@ -25,6 +27,7 @@ from attrs import define, field, frozen
 
 from fsm.joint import Joint, JointState
 from fsm.properties import Observer
+from fsm.recovery import stranded
 from fsm.system import System
 from fsm.tables import Tables
 from fsm.trace import Trace, trace_of
@@ -110,6 +113,8 @@ def explore(
     with _uncollected():
         search.start()
         finished = search.run(limit_states, limit_seconds, progress, stop_at_first)
+        if finished:
+            search.recover()
     return search.result(finished)
 
 
@@ -205,6 +210,16 @@ class _Search:
         self.parents.append(parent)
         self.seen.append(self.judge.state(packed, position))
         return position
+
+    def recover(self) -> None:
+        """Decides the `recoverable` properties; every state is known."""
+        for counting_on in dict.fromkeys(frozenset(formula.property.counting_on) for formula in self.judge.recoveries):
+            formulas = [f for f in self.judge.recoveries if frozenset(f.property.counting_on) == counting_on]
+            goals = [self.judge.where(formula, self.seen) for formula in formulas]
+            positions = stranded(self.tables.unaided(counting_on), self.order, self.found, goals)
+            for formula, position in zip(formulas, positions, strict=True):
+                if position is not None:
+                    self.judge.strand(formula, position)
 
     def progress(self, now: float) -> Progress:
         """How far it has come."""

@@ -10,9 +10,10 @@ the clauses allow. They are what the embedded daemon promises and are proved of 
     K5  without the statefile a host is fenced, unless nobody has it and every host is visible
     K6  a start of the daemon fails only while some host is down, disarmed, or has no daemon
 
-Faults: crash (a host loses power), restart (its agent dies and starts again), statefile (a host cannot reach it; it may
-come back at any time), loss (a request or a reply between hosts), late (a caller gives up while the call still runs).
-A host that is down may boot at any time; that is no fault.
+Faults: crash (a host loses power), restart (its agent dies and starts again), statefile (a host cannot reach it), loss
+(a request or a reply between hosts), late (a caller gives up while the call still runs). Two more kinds are named like
+faults, because they come from outside and nobody may count on them: boot (a host that is down boots) and back (a host
+reaches the statefile again).
 
 Left out: partitions of the network between live daemons, the excluded flag, terms (a request never outlives its caller
 here), livesets that shrink host by host, and the loss of the redo log.
@@ -39,7 +40,8 @@ NOBODY: frozenset[int] = frozenset()
 class PoolState:
     """One world: the daemons with their statefile, which hosts have power, where each VM runs, the calls under way.
 
-    fresh: hosts whose agent is about to start; launching: (host, vm) of starts that were asked for and have not happened yet."""
+    fresh: hosts whose agent is about to start. launching: (host, vm) of starts that were asked for and have not
+    happened yet."""
 
     daemons: Daemons
     up: frozenset[int]
@@ -74,13 +76,14 @@ class PoolWorld:
 
     n: int
     off: frozenset[str]
-    faults: frozenset[str]
+    may: frozenset[str] = field(alias="faults")
     routes: Routes
     ha: str = "on"
     master: int = 0
     patient: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     clauses = ("K1", "K2", "K3", "K4", "K5", "K6")
+    faults = ("crash", "restart", "boot", "statefile", "back", "loss", "late")
 
     @property
     def facts(self) -> Mapping[str, Domain]:
@@ -202,24 +205,24 @@ class PoolWorld:
         boot = Event("life", "boot")
         for host in range(self.n):
             if host not in w.up:
-                booted = evolve(w, up=w.up | {host})
-                yield Action(f"host {host} boots", booted, host=host, event=boot, restart=(host,))
+                if "boot" in self.may:
+                    booted = evolve(w, up=w.up | {host})
+                    yield Action(f"host {host} boots", booted, "boot", host, boot, (host,))
                 continue
-            if "crash" in self.faults:
+            if "crash" in self.may:
                 yield self.lose_power(w, host, f"host {host} loses power", "crash")
             if host in w.fresh:
                 awake = evolve(w, fresh=w.fresh - {host})
                 yield Action(f"the agent of host {host} starts", awake, host=host, event=boot)
-            elif "restart" in self.faults:
+            elif "restart" in self.may:
                 label = f"the agent of host {host} restarts"
                 yield Action(label, self.forget(w, host), "restart", host, boot, (host,))
         for host in range(self.n):
             if host not in w.daemons.statefile:
-                back = w.daemons.statefile | {host}
-                yield Action(
-                    f"host {host} reaches the statefile again", evolve(w, daemons=evolve(w.daemons, statefile=back))
-                )
-            elif "statefile" in self.faults:
+                if "back" in self.may:
+                    back = evolve(w.daemons, statefile=w.daemons.statefile | {host})
+                    yield Action(f"host {host} reaches the statefile again", evolve(w, daemons=back), "back")
+            elif "statefile" in self.may:
                 lost = evolve(w.daemons, statefile=w.daemons.statefile - {host})
                 yield Action(f"host {host} loses the statefile", evolve(w, daemons=lost), "statefile")
 
@@ -252,15 +255,15 @@ class PoolWorld:
                 calls, event = w.calls.deliver(leg, self.routes)
                 yield Action(way, evolve(w, calls=calls), host=leg.target, event=event)
             down = not self.alive(w, leg.target)
-            if down or ("loss" in self.faults and leg.target != leg.caller):
+            if down or ("loss" in self.may and leg.target != leg.caller):
                 lost = evolve(w, calls=w.calls.lose_request(leg))
                 yield Action(f"{way} is lost", lost, None if down else "loss")
         for leg in w.calls.legs(RUNNING):
-            if "late" in self.faults and leg.target != leg.caller:
+            if "late" in self.may and leg.target != leg.caller:
                 label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
                 yield Action(label, evolve(w, calls=w.calls.give_up(leg)), "late")
         for leg in w.calls.legs("ok"):
-            if "loss" in self.faults and leg.target != leg.caller:
+            if "loss" in self.may and leg.target != leg.caller:
                 label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
                 yield Action(label, evolve(w, calls=w.calls.lose_reply(leg)), "loss")
         for caller, event, calls in w.calls.finished():
