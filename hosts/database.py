@@ -1,8 +1,9 @@
 """The pool database: a small immutable value, and the store through which the master alone changes it.
 
 A `Database` is four tables: the pool, its hosts by index, its VMs by name, and the pool-durable variables of
-the machines by name. It is what the pool *wants* and has recorded; where VMs really run, only the hosts can
-say.
+the machines by name. A fact has one place: what HA is doing ("ha"), whether a VM is to run and where it was last known
+to ("restart[vm1].wanted", ".resident", ".target") are variables, and the records hold what does not change by itself.
+It is what the pool has recorded; where VMs really run, only the hosts can say.
 
 A change is a *delta*, a JSON object of the same shape as the database: `{table: {key: {field: value}}}`, for
 the pool `{"pool": {field: value}}` and for variables `{"variables": {name: value}}`. Fields that it names are
@@ -52,20 +53,14 @@ class Pool:
 
     Fields:
         uuid, name: who it is.
-        ha: what HA is doing.
         generation: how many changes this database has seen.
         term: of the master that wrote it.
-        master: index of the host that is master, None before there was one.
-        parameters: HA's, such as {"T": 2.0} in seconds.
     """
 
     uuid: str
     name: str
-    ha: Literal["off", "enabling", "on", "disabling", "clearing"] = "off"
     generation: int = field(default=0, validator=ge(0))
     term: int = field(default=0, validator=ge(0))
-    master: int | None = None
-    parameters: Mapping[str, Any] = field(factory=dict, converter=_read_only)
 
 
 @frozen
@@ -81,28 +76,22 @@ class Host:
 
 @frozen
 class Vm:
-    """A VM, and what the pool wants of it.
+    """A VM, and how much the pool cares for it.
 
     Fields:
         uuid, name: who it is; the name is its key.
         memory: MiB.
         restart_priority: "restart" is protected, "best-effort" comes after all those, "" is left alone.
-        order: VMs of a lower order start first.
+        order: VMs of a lower order start first, negative ones last.
         start_delay: seconds that the next order waits after this VM has started.
-        wanted: what its owner asked for.
-        resident: index of the host on which it was last known to run.
-        scheduled: index of the host that has been, or is about to be, told to start it.
     """
 
     uuid: str
     name: str
     memory: int = field(validator=gt(0))
     restart_priority: Literal["restart", "best-effort", ""] = ""
-    order: int = field(default=0, validator=ge(0))
+    order: int = 0
     start_delay: float = field(default=0.0, validator=ge(0))
-    wanted: Literal["running", "halted"] = "halted"
-    resident: int | None = None
-    scheduled: int | None = None
 
 
 @frozen
@@ -128,7 +117,7 @@ class Database:
         """The database after a delta, one generation on; this one stays as it is.
 
         Errors: PoolError saying where the delta is wrong: no JSON object, an unknown table or field, a wrong
-        type or value, a new row without all it needs, a host that is not there.
+        type or value, a new row without all it needs.
         """
         place = "database change"
         tables = _tables(delta, place)
@@ -340,18 +329,13 @@ def _structured(place: str, value: Mapping[str, Any], kind: type[V]) -> V:
 
 
 def _checked(place: str, database: Database) -> Database:
-    """The database, when its keys are those of its records and every host that it names is there."""
+    """The database, when its keys are those of its records."""
     for index, host in database.hosts.items():
         if host.index != index:
             raise PoolError(f"{place}: hosts.{index}.index: {host.index}, not its key {index}")
-    named = {"pool.master": database.pool.master}
     for name, vm in database.vms.items():
         if vm.name != name:
             raise PoolError(f"{place}: vms.{name}.name: {vm.name!r}, not its key {name!r}")
-        named |= {f"vms.{name}.resident": vm.resident, f"vms.{name}.scheduled": vm.scheduled}
-    for where, named_host in named.items():
-        if named_host is not None and named_host not in database.hosts:
-            raise PoolError(f"{place}: {where}: no host has index {named_host}; there are {sorted(database.hosts)}")
     return database
 
 

@@ -39,7 +39,7 @@ LONGEST_DELAY = 3600.0
 """Seconds. A delay holds back every later group, so an hour is already a mistake in all likelihood."""
 FURTHEST_ORDER = 1_000_000
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _MEMORY = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?([A-Za-z]*)")
 _MIB = {"MiB": 1, "GiB": 1024, "TiB": 1024 * 1024}
 _DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|min)")
@@ -214,7 +214,7 @@ def _mapping(item: Item, what: str, keys: tuple[str, ...], needed: tuple[str, ..
 
 def _name(item: Item) -> str:
     """A name that is safe as a file name, in a line of a VM's disk, and on a command line."""
-    if not isinstance(item.value, str) or not _NAME.fullmatch(item.value):
+    if not isinstance(item.value, str) or not NAME.fullmatch(item.value):
         shown = f'{item.value}; write "{item.value}"' if type(item.value) is int else _shown(item.value)
         raise item.fail(f"a name is 1 to 32 of a-z, 0-9 and '-' (not first), not {shown}", "bad-name")
     return item.value
