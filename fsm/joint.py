@@ -89,19 +89,23 @@ class Joint:
 
     def moves(self, state: JointState) -> Iterator[Move]:
         """Every move out of a state, those that change nothing included."""
-        choices = [
-            choice
-            for host, local in enumerate(state.locals)
-            if self.world.alive(state.world, host)
-            for choice in self.own(state.world, host, local)
-        ]
+        for choice in self.choices(state):
+            yield self.take(state, choice)
+
+    def choices(self, state: JointState) -> Iterator[Choice]:
+        """Everything that may happen in a state, within the budgets that are left."""
+        for host, local in enumerate(state.locals):
+            if self.world.alive(state.world, host):
+                yield from (choice for choice in self.own(state.world, host, local) if _affordable(state, choice))
+        yield from self.by_world(state)
+
+    def by_world(self, state: JointState) -> Iterator[Choice]:
+        """Those of `choices` that are actions of the world."""
         pending = [node.pending(local) for node, local in zip(self.nodes, state.locals, strict=True)]
-        possible = (self.choice(action) for action in self.world.actions(state.world, pending))
-        for choice in (*choices, *possible):
-            if choice is None:
-                continue
-            if choice.budget is None or state.budgets[choice.budget] > 0:
-                yield self.take(state, choice)
+        for action in self.world.actions(state.world, pending):
+            choice = self.choice(action)
+            if choice is not None and _affordable(state, choice):
+                yield choice
 
     def own(self, w: Any, host: int, local: Local) -> Iterator[Choice]:
         """What may happen to a living host without the world: its timers and the operator's orders."""
@@ -186,3 +190,7 @@ class Joint:
                 raise child.fail(f"{name} cannot be {child.plain()!r}: it is {domain} of {self.n} hosts", "bad-value")
             values[name] = value
         return values
+
+
+def _affordable(state: JointState, choice: Choice) -> bool:
+    return choice.budget is None or state.budgets[choice.budget] > 0

@@ -13,6 +13,7 @@
     pool: {ha: on}                          # initial pool variables
     faults: {crash: any, loss: 1}           # any: no counter in the state, the stronger claim; a number is a budget
     operator: {enable.enable: 1}            # events that an operator may send to any living host; budgets likewise
+    latency: {"* boots": "10s", "*": "5ms"} # when actions of the world happen in a simulation (fsm.simulate)
     sets: {acting: "life in [running, plain] and role == me"}
     properties:
       S1: {always: "size(acting) <= 1", why: "at most one acting master"}
@@ -39,16 +40,19 @@ from attrs import evolve, field, frozen
 from fsm.calls import Routes
 from fsm.document import Item, suggest
 from fsm.errors import Place, SpecError
+from fsm.expressions import parse_duration
 from fsm.load import Library
 from fsm.spec import Machine
 from fsm.world import World
 
 KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool", "faults",
-        "operator", "sets", "properties")  # fmt: skip
+        "operator", "latency", "sets", "properties")  # fmt: skip
 NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
 KINDS = ("always", "step", "reachable", "recoverable")
 MOST_HOSTS = 8
 LARGEST_BUDGET = 1000
+SHORTEST = 0.001
+"""Seconds of the shortest latency: where everything takes time, nothing goes round in no time for ever."""
 
 
 @frozen
@@ -86,7 +90,8 @@ class Operated:
 @frozen
 class System:
     """A loaded system. `host` and `pool` are the initial variables as written, None where nothing is said;
-    `parameters` are in seconds where they are times; `off` are the clauses of the world that are switched off."""
+    `parameters` are in seconds where they are times; `off` are the clauses of the world that are switched off;
+    `latency` gives patterns of labels with seconds, None where such an action does not happen by itself."""
 
     name: str
     essay: str
@@ -103,6 +108,7 @@ class System:
     faults: Mapping[str, int | None]
     faults_at: Place
     operator: tuple[Operated, ...]
+    latency: tuple[tuple[str, float | None], ...]
     sets: tuple[Condition, ...]
     properties: tuple[Property, ...]
     off: frozenset[str] = frozenset()
@@ -265,7 +271,7 @@ class _Reader:
             instances=self.instances(top.get("instances"), machines), host=top.get("host"), pool=top.get("pool"),
             faults={fault: _budget(fault, item) for fault, item in faults.items()},
             faults_at=top["faults"].at if "faults" in top else self.document.at,
-            operator=self.operator(top.get("operator"), machines),
+            operator=self.operator(top.get("operator"), machines), latency=self.latency(top.get("latency")),
             sets=tuple(Condition(n, i.text("a condition"), i.at) for n, i in self.named(top.get("sets"), "sets")),
             properties=tuple(self.property(n, i) for n, i in self.named(top["properties"], "properties")),
         )  # fmt: skip
@@ -304,6 +310,16 @@ class _Reader:
             if name not in known:
                 raise child.fail(f"no machine here has the event {name!r}{suggest(name, known)}", "unknown-event")
         return tuple(Operated(*known[name], _budget(name, child)) for name, child in entries.items())
+
+    def latency(self, item: Item | None) -> tuple[tuple[str, float | None], ...]:
+        read, parameters = [], self.library.parameters()
+        for pattern, child in (item.mapping("latency") if item is not None else {}).items():
+            text = child.text("a latency")
+            seconds = None if text == "never" else parse_duration(text, parameters, child.at)
+            if seconds is not None and seconds < SHORTEST:
+                raise child.fail(f"a latency is at least 1 ms, or never, not {text}", "bad-duration")
+            read.append((pattern, seconds))
+        return tuple(read)
 
     def property(self, name: str, item: Item) -> Property:
         entry = item.mapping("a property", (*KINDS, "counting_on", "why"))

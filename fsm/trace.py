@@ -88,9 +88,9 @@ def trace_of(observer: Observer, path: Sequence[JointState], refused: str | None
         move = _find(observer, source, target, None)
         before, after = observer.named(observer.observe(source)), observer.named(observer.observe(target))
         changes = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
-        steps.append(_step(number, move, changes))
+        steps.append(step_of(number, move, changes))
     if refused is not None:
-        steps.append(_step(len(path), _find(observer, path[-1], None, refused), {}))
+        steps.append(step_of(len(path), _find(observer, path[-1], None, refused), {}))
     return Trace(observer.named(observer.observe(path[0])), tuple(steps))
 
 
@@ -102,7 +102,8 @@ def _find(observer: Observer, source: JointState, target: JointState | None, ref
     raise SpecError(observer.world_at, message, "bad-world")
 
 
-def _step(number: int, move: Move, changes: Mapping[str, tuple[Value, Value]]) -> TraceStep:
+def step_of(number: int, move: Move, changes: Mapping[str, tuple[Value, Value]]) -> TraceStep:
+    """A move as the step of a story; `changes` are those of what properties see."""
     action, turn = move.choice.action, move.turn
     return TraceStep(
         number, action.label, action.host, action.event, action.fault, action.restart,

@@ -137,12 +137,16 @@ class PoolWorld:
         if operation.name == "find":
             return ("here" if operation.arguments["vm"] in here else "absent"), {}
         if operation.name == "place":
-            live = operation.arguments["live"]  # the highest index, so that a remote host is chosen where there is one
-            return ("best", {"best": max(live)}) if live else ("nowhere", {})
+            return self.place(operation.arguments["vm"], sorted(operation.arguments["live"]))
         if daemon.phase in (OFF, STARTING):
             return ("gone" if daemon.phase == OFF else "starting"), {}
         marked = NOBODY if mark is None else frozenset({mark})
         return "liveset", {"live": daemon.live, "marked": marked, "statefile": statefile}
+
+    def place(self, vm: str, live: list[int]) -> tuple[str, Mapping[str, Value]]:
+        """Where a VM starts: the first on the highest index, so that a remote host is chosen where there is one, the
+        others one after the other from the lowest on."""
+        return ("best", {"best": live[(sorted(self.running).index(vm) - 1) % len(live)]}) if live else ("nowhere", {})
 
     def perform(self, w: PoolState, host: int, effects: Effects) -> PoolState:
         """One turn's effects: calls begin and end, the daemon is started or told to go."""
