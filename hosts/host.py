@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 from attrs import asdict
 
 from fsm import specs
 from fsm.load import Library
+from fsm.spec import Machine
 from hosts.agent import process as agent
 from hosts.agent.process import MACHINES
 from hosts.daemon import process as daemon
@@ -40,14 +41,18 @@ def start(pool: PoolDir, index: int, fencing: bool = True, obituaries: Callable[
     """
     for name in _SLOW:
         importlib.import_module(name)
-    library = Library(specs(), {"T": pool.timeout})
-    machines = [library.machine(name) for name in MACHINES]
-    programs: dict[str, Callable[[], None]] = {
-        "agent": partial(agent.main, pool, index, machines, library.parameters())
-    }
+    machines, parameters = _specs(pool.timeout)
+    programs: dict[str, Callable[[], None]] = {"agent": partial(agent.main, pool, index, machines, parameters)}
     programs["daemon"] = daemon.main
     bury = partial(_bury, pool, index, obituaries)
     return start_host(HostConfig(pool.hosts[index].name, pool.host_dir(index), bury, fencing), programs)
+
+
+@cache
+def _specs(timeout: float) -> tuple[Sequence[Machine], Mapping[str, float]]:
+    """The machines of an agent and their parameters for T = `timeout`; a starter of many hosts reads them once."""
+    library = Library(specs(), {"T": timeout})
+    return [library.machine(name) for name in MACHINES], library.parameters()
 
 
 def _bury(pool: PoolDir, index: int, obituaries: Callable[[Obituary], None] | None, obituary: Obituary) -> None:

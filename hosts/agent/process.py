@@ -1,14 +1,153 @@
-"""The agent of one host, put together: its machines, its ports, its door. A process of its own."""
+"""The agent of one host, put together: its machines, its ports, its door. A process of its own.
+
+Every decision is a row of its machines; what is here performs what they want and tells them what came of it. An agent
+that cannot go on (a variable that could not be made durable, an outcome that no port declares) ends with one line in
+the log of its host, and the supervisor starts another: it knows what is on the disk, asks the supervisor what runs, and
+finds the daemon where it is.
+
+Order of a start: what runs here is known before the machines boot, and they have booted before the door opens, so a
+call finds either nobody or machines that can answer it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import sys
 from collections.abc import Mapping, Sequence
 
+from attrs import define, field
+
+from fsm import Event, Node
+from fsm.adapters import Adapter
+from fsm.calls import Routes
+from fsm.clock import LoopClock
+from fsm.domains import Value
+from fsm.drive import AsyncDriver
+from fsm.errors import Place
+from fsm.journal import Journal
 from fsm.spec import Machine
+from hosts.agent.alerts_port import AlertsPort
+from hosts.agent.calls import NEW_TERM, HostPort, Serving
+from hosts.agent.daemon_port import DaemonPort, StoragePort
+from hosts.agent.database_port import DatabasePort, Reign
+from hosts.agent.host_store import JsonHostStore
+from hosts.agent.planner_port import PlannerPort
+from hosts.agent.public import SERVING, Public
+from hosts.agent.toolstack_port import ToolstackPort
+from hosts.database import Database
+from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
+from hosts.rpc import Answer, HostCalls, RpcServer, TermKeeper
+from hosts.secret import read_secret
+from hosts.supervisor import SupervisorClient
+from hosts.supervisor.process import log
 
 MACHINES = ("life", "election", "monitor", "restart", "guest", "enable", "join", "disable", "leave")
 """The specs of an agent's machines."""
+
+FAILED = 1
+_LIVES = "lives"
+
+
+@define(eq=False)
+class Agent:
+    """One agent. Made and used inside one event loop.
+
+    Arguments:
+        pool, me: which host of which pool.
+        node: its machines.
+    Errors: `PoolError` where something of the host's cannot be read; nothing was changed then.
+    """
+
+    pool: PoolDir
+    me: int
+    node: Node
+    cut: set[int] = field(factory=set, init=False)
+    terms: TermKeeper = field(init=False)
+    reign: Reign = field(init=False)
+    daemon: DaemonPort = field(init=False)
+    toolstack: ToolstackPort = field(init=False)
+    planner: PlannerPort = field(init=False)
+    host: HostPort = field(init=False)
+    driver: AsyncDriver = field(init=False)
+    server: RpcServer = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        directory, clock = self.pool.host_dir(self.me), LoopClock()
+        secret, store = read_secret(self.pool.secret), JsonHostStore(directory / "host.json")
+        self.terms = TermKeeper(directory / "term.json")
+        self.reign = Reign(self.terms)
+        supervisor = SupervisorClient(directory)
+        self.daemon = DaemonPort(self.pool, self.me, supervisor)
+        self.toolstack = ToolstackPort(self.pool, self.me, supervisor, lambda event: self.driver.post(event))
+        self.planner = PlannerPort(self._database, self.value)
+        routes = Routes.of(self.node.machines, Place("the machines of an agent"))
+        serving = Serving(self.node, routes, lambda event: self.driver.serve(event), self.toolstack.expect)
+        life = self._next_life(store)
+        addresses = {index: self.pool.address(index) for index in range(len(self.pool.hosts))}
+        commands = HostCalls(self.me, addresses, secret, lambda: self.reign.term, self.cut, life)
+        questions = HostCalls(self.me, addresses, secret, lambda: self.terms.term, self.cut, life)
+        self.host = HostPort(self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation)
+        adapters: dict[str, Adapter] = {
+            "daemon": self.daemon,
+            "host": self.host,
+            "toolstack": self.toolstack,
+            "planner": self.planner,
+            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load),
+            "storage": StoragePort(self.pool, self.me),
+            "alerts": AlertsPort(directory / "alerts.log", clock.now, lambda vm: self.planner.reasons.get(vm, "")),
+        }
+        name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))
+        self.driver = AsyncDriver(name, self.node, adapters, clock, journal, store, self.reign)
+        public = Public(self).methods()
+        self.server = RpcServer(self.me, len(addresses), secret, self.terms, serving.handle, public, self.cut)
+
+    async def run(self) -> None:
+        """Run until something fails. Errors: `PoolError` with the reason."""
+        await self.toolstack.load()
+        await self.daemon.client.find()
+        self.driver.observe(self.planner.observe)
+        self.driver.start()
+        await self.driver.send(Event("life", "boot"))
+        await self.server.start(self.pool.address(self.me))
+        raise PoolError(await self.driver.failed)
+
+    def state(self, machine: str) -> str:
+        """The state of a machine."""
+        return self.node.state(self.driver.local, machine)
+
+    def value(self, name: str) -> Value:
+        """A variable of the machines."""
+        return self.node.value(self.driver.local, self.driver.pool, name)
+
+    def acting(self) -> bool:
+        """Whether this host acts as master."""
+        return self.state("life") in SERVING and self.value("role") == self.me
+
+    def _next_life(self, store: JsonHostStore) -> str:
+        """How often this host's agent has started: what it calls now is later than all that it called before."""
+        life = int(store.load().get(_LIVES, 0)) + 1
+        store.commit({_LIVES: life})
+        return str(life)
+
+    def _database(self) -> Database | None:
+        return None if self.reign.store is None else self.reign.store.database
+
+    async def _tell_term(self, host: int) -> bool:
+        return isinstance(await self.host.call(host, NEW_TERM, {}, "database"), Answer)
+
+    async def _load(self, variables: Mapping[str, Value]) -> None:
+        """A VM that is no more has variables, too; what nobody declares is left where it is."""
+        declared = self.node.layout.pool_slots
+        await self.driver.load_pool({name: value for name, value in variables.items() if name in declared})
+
+
+async def _run(pool: PoolDir, me: int, node: Node) -> None:
+    agent = Agent(pool, me, node)
+    gc.collect()
+    gc.freeze()  # nothing that lives now will die: a full collection then takes microseconds, not 30 ms
+    await agent.run()
 
 
 def main(pool: PoolDir, index: int, machines: Sequence[Machine], parameters: Mapping[str, float]) -> None:
@@ -19,3 +158,9 @@ def main(pool: PoolDir, index: int, machines: Sequence[Machine], parameters: Map
         machines: the specs of `MACHINES`.
         parameters: of the specs, in seconds, by name.
     """
+    instances = {"vm": tuple(vm.name for vm in pool.vms)}
+    try:
+        asyncio.run(_run(pool, index, Node(machines, index, len(pool.hosts), instances, parameters)))
+    except PoolError as error:
+        log(f"agent: {error}")
+        sys.exit(FAILED)

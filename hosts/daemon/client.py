@@ -112,6 +112,12 @@ class DaemonClient:
             return "invalid", {"master": await asyncio.to_thread(self._marked)}
         return ("no_statefile" if code == NO_STATEFILE else "failed"), {}
 
+    async def find(self) -> None:
+        """Watch the daemon if one runs: an agent that has just started does not know."""
+        with suppress(PoolError):
+            if (await self.supervisor.daemon_status()).state == "running":
+                await self._watch()
+
     def query(self) -> Outcome:
         """liveset (live, marked: who is marked as master, statefile), starting or gone; at once."""
         seen = self.newest

@@ -150,13 +150,20 @@ class HostCalls:
     _doors: dict[int, Door] = field(init=False, factory=dict)
     _numbers: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
 
-    async def call(self, target: int, op: str, args: Mapping[str, Any], timeout: float) -> Answer | Refused | Lost:
+    def number(self, lane: str) -> str:
+        """The number of the next call, higher than all before it of this incarnation: "incarnation.count.lane"."""
+        return f"{self.incarnation}.{next(self._numbers)}.{lane}"
+
+    async def call(
+        self, target: int, op: str, args: Mapping[str, Any], timeout: float, lane: str = "any"
+    ) -> Answer | Refused | Lost:
         """Make the call `op` with `args` to host `target`, once; raises nothing that the network could cause.
 
         `timeout` is in seconds, for login, call and answer together. The number and the term are taken before
         the first byte is sent: a call that was decided in one reign never goes out in the name of the next.
+        `lane` names who calls in this host: of one lane a target takes no call that a later one has overtaken.
         """
-        number = f"{self.incarnation}.{next(self._numbers)}"
+        number = self.number(lane)
         term = self.term()
         clock = asyncio.get_running_loop()
         until = clock.time() + timeout

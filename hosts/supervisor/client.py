@@ -1,7 +1,8 @@
 """Two clients: `SupervisorClient`, by which an agent uses its host, and `HostControl`, by which an operator breaks it.
 
-Every refusal and every silence is a PoolError whose message is one line. A silence (a timeout, a host that died over
-the request) says nothing about whether it was carried out: all requests but `kill` may be sent again.
+Every refusal is a PoolError whose message is one line, and so is every silence, as `jsonlines.Unanswered`. A silence (a
+timeout, a host that died over the request) says nothing about whether it was carried out: all requests but `kill` may
+be sent again.
 """
 
 from __future__ import annotations

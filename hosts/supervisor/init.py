@@ -5,6 +5,9 @@ It performs and reports, and decides one thing: an agent that ended is started a
 stays ended: whether HA starts again is for the agent to ask. When init itself fails the host is dead: the kernel ends
 the namespace with its first process.
 
+What a dead agent has asked and nobody has read yet is never carried out: the next agent is told what runs here, and a
+VM that started after that would be one that it does not know of.
+
 It answers `init.sock` (lines of JSON, see `client.py`): start_daemon, stop_daemon, daemon_status, start_vm, stop_vm,
 await_vm, list_vms, stop_all. For each daemon that it starts it makes a new lease channel, gives one end to the daemon
 and the other to the guard and keeps neither, so that the guard sees the daemon's end at once and init is in nobody's
@@ -24,7 +27,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import define
+from attrs import define, field
 
 from hosts.errors import PoolError
 from hosts.supervisor.children import Child, Children
@@ -55,7 +58,7 @@ def started_arguments() -> Mapping[str, object]:
 
 @define
 class Init:
-    """What init holds. guard and outer: its channels to those two."""
+    """What init holds. guard and outer: its channels to those two. ghosts: ids of the agents that have died."""
 
     programs: Mapping[str, Program]
     guard: socket.socket
@@ -63,6 +66,7 @@ class Init:
     children: Children
     vms: Vms
     daemon: Child | None = None
+    ghosts: set[int] = field(factory=set)
 
     async def keep_agent(self) -> None:
         """Run the agent, and again whenever it has ended."""
@@ -71,8 +75,10 @@ class Init:
         while "agent" in self.programs:
             began = clock()
             agent = self.children.start(self.programs["agent"])
+            self.ghosts.discard(agent.process)
             self._announce("agent", agent.process)
             status = await agent.ended
+            self.ghosts.add(agent.process)
             pause = next_pause(pause, clock() - began)
             log(f"init: the agent ended with {status}; started again in {pause:g} s")
             await asyncio.sleep(pause)
@@ -161,7 +167,7 @@ class Init:
 
 async def _serve(config: HostConfig, init: Init, note: str) -> None:
     init.children.watch()
-    server = await serve(config.path(INIT_SOCKET), init.handlers())
+    server = await serve(config.path(INIT_SOCKET), init.handlers(), init.ghosts.__contains__)
     socket.send_fds(init.outer, [json.dumps({"name": "init", "note": note}).encode()], [os.pidfd_open(os.getpid())])
     async with server, asyncio.TaskGroup() as tasks:
         tasks.create_task(init.keep_agent())

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,21 +21,31 @@ from typing import Any
 from hosts.errors import PoolError
 from hosts.supervisor.config import socket_path
 
+
 Fields = dict[str, Any]
 Handler = Callable[[Fields], Awaitable[Mapping[str, object]]]
 _LINE_BYTES = 65536
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
-async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
+class Unanswered(PoolError):
+    """Nobody answered in time, or at all: the request may have been carried out, and may still be."""
+
+
+async def serve(
+    path: Path, handlers: Mapping[str, Handler], ghost: Callable[[int], bool] = lambda _: False
+) -> asyncio.Server:
     """Answer at the unix socket `path`, whose former owner is known to be dead.
 
     handlers: by the name of the request; each returns the fields of its reply or raises PoolError with the reason.
+    ghost: whether the process of that id, which connected, has died meanwhile; what it asked is then not carried out.
     """
     path.unlink(missing_ok=True)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while line := await reader.readline():
+            peer = _peer(writer)
+            while (line := await reader.readline()) and not ghost(peer):
                 writer.write(json.dumps(await answer(handlers, line)).encode() + b"\n")
                 await writer.drain()
         except (OSError, ValueError, asyncio.CancelledError):
@@ -46,6 +58,12 @@ async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
         return await asyncio.start_unix_server(connected, socket_path(path), limit=_LINE_BYTES)
     finally:
         os.umask(mask)
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    """The id of the process that connected, as it was then; 0 when it lives outside of this PID namespace."""
+    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(credentials)[0])
 
 
 async def answer(handlers: Mapping[str, Handler], line: bytes) -> Mapping[str, object]:
@@ -66,8 +84,8 @@ async def answer(handlers: Mapping[str, Handler], line: bytes) -> Mapping[str, o
 async def call(path: Path, timeout: float | None, name: str, **fields: object) -> Fields:
     """Send one request to the socket `path` and return the fields of its reply.
 
-    timeout: seconds, None to wait for ever. PoolError with the reason when it is refused, and when nobody answers in
-    time; then the request may have been carried out.
+    timeout: seconds, None to wait for ever. PoolError with the reason when it is refused, Unanswered when nobody
+    answers in time.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -78,11 +96,11 @@ async def call(path: Path, timeout: float | None, name: str, **fields: object) -
             finally:
                 writer.close()
     except TimeoutError:
-        raise PoolError(f"{path}: no answer to {name} in {timeout:g} s; the host is stopped or overloaded") from None
+        raise Unanswered(f"{path}: no answer to {name} in {timeout:g} s; the host is stopped or overloaded") from None
     except (OSError, ValueError) as error:
-        raise PoolError(f"{path}: nobody answers {name} ({error}); is the host up?") from None
+        raise Unanswered(f"{path}: nobody answers {name} ({error}); is the host up?") from None
     if not isinstance(reply, dict):
-        raise PoolError(f"{path}: the host died over {name}; its {name} may have been carried out")
+        raise Unanswered(f"{path}: the host died over {name}; its {name} may have been carried out")
     if not reply.get("ok"):
         raise PoolError(str(reply.get("reason", f"{path}: {name} was refused without a reason")))
     return reply

@@ -1,0 +1,112 @@
+"""The port `database`, and the store of the pool variables: the reign of this host as master.
+
+A reign begins with a term that is higher than any that this host or the redo log has seen. It is kept here, claimed in
+the log (from then on an older master writes no more), told to every host of the liveset, each of which keeps it before
+it answers (from then on none of them obeys an older master), and only then is the log begun for writing. A reign ends
+with the process, or with the next one: nothing is written in a term that has been left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from fsm import Operation, Signal
+from fsm.adapters import Outcome
+from hosts.database import Database, DatabaseStore
+from hosts.errors import PoolError
+from hosts.pool_dir import PoolDir
+from hosts.redo_log import RedoLog
+from hosts.rpc import TermKeeper
+
+_STARTS = 1_000_000
+"""More starts of VMs than there are in one reign: an incarnation is term * this + how many were before."""
+
+
+@define(eq=False)
+class Reign:
+    """What this host is as master: its term, and the store of the database while it may write there.
+
+    Arguments:
+        terms: the highest term known here.
+    """
+
+    terms: TermKeeper
+    store: DatabaseStore | None = None
+    term: int = 0
+    _starts: int = field(default=0, init=False)
+
+    def begin(self, term: int) -> None:
+        """From now on this host commands in this term."""
+        self.term, self._starts = term, 0
+
+    def incarnation(self) -> int:
+        """A number for the start of a VM, higher than any that a master of the pool gave before."""
+        self._starts += 1
+        return self.term * _STARTS + self._starts
+
+    async def commit(self, values: Mapping[str, Any]) -> None:
+        """Make pool variables durable. Errors: `PoolError` when this host is no master, or the log refuses them."""
+        if self.store is None:
+            raise PoolError(f"{', '.join(values)}: only the master writes the pool database; take it over first")
+        await asyncio.to_thread(self.store.commit, {"variables": dict(values)})
+
+
+@define(eq=False)
+class DatabasePort:
+    """The pool database of `pool`.
+
+    Arguments:
+        me: this host.
+        reign: what it is as master; this port begins it.
+        tell_term: makes the term of the reign known to a host; whether it answered that it has kept it.
+        load: gives the driver the pool variables; awaits that it has them.
+    """
+
+    pool: PoolDir
+    me: int
+    reign: Reign
+    tell_term: Callable[[int], Awaitable[bool]]
+    load: Callable[[Mapping[str, Any]], Awaitable[None]]
+    _log: RedoLog | None = field(default=None, init=False)
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Take the database over, under a new term."""
+        live = operation.arguments["live"]
+        reign, self.reign.store = self.reign, None
+        log, database = await asyncio.to_thread(self._claim)
+        told = await asyncio.gather(*(self.tell_term(host) for host in sorted(live - {self.me})))
+        if not all(told):
+            return "failed", {}
+        store = await asyncio.to_thread(DatabaseStore.start, log, reign.term, database)
+        await self.load(store.database.variables)
+        reign.store = store
+        return "ok", {}
+
+    def _claim(self) -> tuple[RedoLog, Database]:
+        """Raise the term here and in the log, and read what the log holds."""
+        if self._log is not None:
+            self._log.close()
+        log = self._log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
+        term = max(self.reign.terms.term, log.read().term) + 1
+        self.reign.terms.raise_to(term)
+        self.reign.begin(term)
+        database = Database.from_replay(log.claim(term), log.place)
+        if database is None:
+            raise PoolError(f"{log.place}: it holds no database; make the pool anew")
+        return log, database
+
+    def read(self, operation: Operation) -> Outcome:
+        """Taking over is not instant."""
+        raise AssertionError(f"{operation.name} is not instant")
+
+    def signal(self, signal: Signal) -> None:
+        """The port has no signals."""
+        raise AssertionError(f"{signal.name} is no signal of database")
+
+    def failure(self, operation: Operation, error: BaseException) -> Outcome:
+        """It was not taken over."""
+        return "failed", {}

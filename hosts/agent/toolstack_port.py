@@ -1,0 +1,92 @@
+"""The port `toolstack`: the VMs of this host, children of its supervisor.
+
+What runs is asked once, before the machines boot; from then on this agent alone starts VMs here (what an agent before
+it asked for is carried out before it is born, or never), and waits for the end of each.
+
+A supervisor that does not answer is asked again, for as long as it takes: a start that was sent may still be carried
+out, and "it did not start" would let the master start the VM elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from attrs import define, field
+
+from fsm import Event, Operation, Signal
+from fsm.adapters import Outcome
+from hosts.errors import PoolError
+from hosts.pool_dir import PoolDir
+from hosts.supervisor import SupervisorClient
+from hosts.supervisor.jsonlines import Unanswered
+
+_PAUSE = 0.2  # s, before a supervisor that did not answer is asked again
+
+
+@define(eq=False)
+class ToolstackPort:
+    """The VMs of host `me` of `pool`. Used inside one event loop.
+
+    Arguments:
+        supervisor: whose children they are.
+        post: tells the machines that a VM has ended.
+    """
+
+    pool: PoolDir
+    me: int
+    supervisor: SupervisorClient
+    post: Callable[[Event], None]
+    running: set[str] = field(factory=set, init=False)
+    _incarnations: dict[str, int] = field(factory=dict, init=False)
+    _waiting: dict[str, asyncio.Task[None]] = field(factory=dict, init=False)
+
+    async def load(self) -> None:
+        """Learn what runs here. Errors: `PoolError` when the supervisor does not say."""
+        for vm in await self.supervisor.list_vms():
+            self._runs(vm.vm)
+
+    def expect(self, vm: str, incarnation: int) -> None:
+        """The master wants `vm` to start as this incarnation."""
+        self._incarnations[vm] = max(incarnation, self._incarnations.get(vm, 0))
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Start a VM that does not run here."""
+        vm = str(operation.arguments["vm"])
+        while vm not in self.running:
+            try:
+                disk, host = self.pool.disk(vm), self.pool.hosts[self.me].name
+                await self.supervisor.start_vm(vm, disk, self._incarnations[vm], host)
+            except Unanswered:
+                await asyncio.sleep(_PAUSE)
+            else:
+                self._runs(vm)
+        return "started", {}
+
+    def read(self, operation: Operation) -> Outcome:
+        """Whether a VM runs here."""
+        return ("here" if operation.arguments["vm"] in self.running else "absent"), {}
+
+    def signal(self, signal: Signal) -> None:
+        """The port has no signals."""
+        raise AssertionError(f"{signal.name} is no signal of toolstack")
+
+    def failure(self, operation: Operation, error: BaseException) -> Outcome:
+        """The supervisor says that it did not start. Errors: `TypeError` for anything else, which is no answer."""
+        if not isinstance(error, PoolError):
+            raise TypeError(f"the start of a VM broke: {error!r}")
+        return "failed", {}
+
+    def _runs(self, vm: str) -> None:
+        self.running.add(vm)
+        self._waiting[vm] = asyncio.get_running_loop().create_task(self._await_end(vm))
+
+    async def _await_end(self, vm: str) -> None:
+        while True:
+            try:
+                await self.supervisor.vm_ended(vm)
+                break
+            except PoolError:
+                await asyncio.sleep(_PAUSE)
+        self.running.discard(vm)
+        self.post(Event(f"guest[{vm}]", "toolstack.exited"))
