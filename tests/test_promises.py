@@ -277,8 +277,8 @@ def test_missing_files_break_the_table_but_not_the_judge(tmp_path: Path) -> None
         "BROKEN",
         "2 files cannot be read",
         (
-            f"{tmp_path}/vm1.disk cannot be read: No such file or directory",
-            f"{tmp_path}/ash.journal cannot be read: No such file or directory",
+            f"{tmp_path.name}/vm1.disk cannot be read: No such file or directory",
+            f"{tmp_path.name}/ash.journal cannot be read: No such file or directory",
         ),
     )
 

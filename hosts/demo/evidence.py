@@ -167,11 +167,11 @@ class _Reader:
         try:
             raw = path.read_bytes()
         except OSError as error:
-            self.missing.append(f"{path} cannot be read: {error.strerror}")
+            self.missing.append(f"{_at(path)} cannot be read: {error.strerror}")
             return []
         found = []
         for number, text in enumerate(raw.decode("utf-8", "replace").split("\n")[:-1], start=1):
-            at = f"{path.parent.name}/{path.name}:{number}"
+            at = f"{_at(path)}:{number}"
             try:
                 found.append(parse(text, at))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -240,20 +240,25 @@ class _Reader:
         try:
             document = json.loads(path.read_bytes())
         except OSError as error:
-            self.missing.append(f"{path} cannot be read: {error.strerror}")
+            self.missing.append(f"{_at(path)} cannot be read: {error.strerror}")
             return []
         except (ValueError, RecursionError):
             return self.parsed(path, lambda text, _: self.fence(json.loads(text), host))
         try:
             return [self.fence(said, host) for said in (document if isinstance(document, list) else [document])]
         except (ValueError, KeyError, TypeError, AttributeError):
-            self.troubles.append(f"{path} makes no sense and is left out: {_shown(str(document))}")
+            self.troubles.append(f"{_at(path)} makes no sense and is left out: {_shown(str(document))}")
             return []
 
     def fence(self, said: Mapping[str, Any], host: str) -> Fence:
         confirmed = said.get("dead") is not None
         when = said["dead"] if confirmed else said["requested"]
         return Fence(self.host(said.get("host", host)), _time(when), str(said.get("reason", "")), confirmed)
+
+
+def _at(path: Path) -> str:
+    """A file by its name and its directory's: journals of all hosts have one name."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _time(said: object) -> float:

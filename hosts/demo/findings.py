@@ -1,0 +1,70 @@
+"""What a run has come to: the evidence of its directory, judged, and put into a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import evolve
+
+from fsm import Library, specs
+from hosts.demo.evidence import Evidence, read_evidence
+from hosts.demo.promises import Words, judge
+from hosts.demo.report import Report, measures
+from hosts.demo.story import Story
+from hosts.demo.timeline import Moment, timeline
+from hosts.pool_dir import PoolDir
+from hosts.supervisor.config import FENCED_FILE
+
+
+def words() -> Words:
+    """What the specs call the things that promises speak of: rows that start a VM are those that say so."""
+    guest = Library(specs()).machine("guest")
+    starts = (row for row in guest.rows if row.do and (row.do.port, row.do.name) == ("toolstack", "start"))
+    return Words(starts=frozenset(row.id for row in starts))
+
+
+def gather(directory: PoolDir) -> Evidence:
+    """All that is on the disk of a pool. A VM that never ran has no disk, a daemon that never ran no journal."""
+    names = [host.name for host in directory.hosts]
+    disks = {vm.name: directory.disk(vm.name) for vm in directory.vms}
+    daemons = {name: directory.daemon_journal(index) for index, name in enumerate(names)}
+    return read_evidence(
+        names,
+        {vm: disk for vm, disk in disks.items() if disk.exists()},
+        {name: directory.agent_journal(index) for index, name in enumerate(names)},
+        {name: _record(directory, index) for index, name in enumerate(names)},
+        {name: journal for name, journal in daemons.items() if journal.exists()},
+    )
+
+
+def _record(directory: PoolDir, index: int) -> Path:
+    """What a host's supervisor wrote of its death: all obituaries; where there is none, its last announcement."""
+    obituaries = directory.obituaries(index)
+    return obituaries if obituaries.exists() else directory.host_dir(index) / FENCED_FILE
+
+
+def report(story: Story) -> Report:
+    """The report of a run that has ended."""
+    plan, fault = story.plan, story.fault
+    spoken = words()
+    evidence = evolve(
+        gather(story.directory),
+        stops=fault.stops if fault else (),
+        protected=plan.protected,
+        unplaced=story.unplaced,
+        fault=fault.time if fault else story.begun,
+        until=story.until,
+        disable=story.disable,
+    )
+    first = Moment(fault.time, (fault.host,), fault.what, f"asked for: --how {plan.how}", "fault") if fault else None
+    return Report(
+        title=plan.title,
+        fault=fault.time if fault else None,
+        timeout=plan.timeout,
+        moments=timeline(evidence, first),
+        measures=measures(evidence, spoken) if fault else {},
+        verdicts=judge(evidence, spoken),
+        homeless=tuple(vm for vm in plan.protected if vm in story.unplaced),
+        failures=tuple(story.failures),
+        notes=(*plan.warnings(), *(f"{vm} has no host: {why}" for vm, why in story.unplaced.items())),
+    )
