@@ -169,8 +169,14 @@ class DaemonClient:
         return await self._written(lambda: exclude(self.settings.statefile, self.settings.identity, self.settings.me))
 
     async def disarm(self) -> Outcome:
-        """disarmed: the daemon has left without holding a lease; one that is gone counts."""
+        """disarmed: the daemon has left without holding a lease; one that is gone counts.
+
+        Raises:
+            PoolError: it still runs, so it may hold its lease.
+        """
         await self.quit()
+        if (await self.supervisor.daemon_status()).state == "running":
+            raise PoolError(f"{self.settings.directory}: the daemon does not leave; it may still hold its lease")
         return "disarmed", {}
 
     async def quit(self) -> None:
