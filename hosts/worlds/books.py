@@ -1,0 +1,112 @@
+"""The books of the shipped daemon (`hosts.daemon.evidence`), asked in ticks by the worlds that explore its machines.
+
+A world keeps ages, which are few; the books keep times and numbers, which are not. So whenever a world needs a deadline
+or what a read shows, a short history with the ages in question is entered in new books, and the answer is theirs.
+What is explored is then the arithmetic and the sets that run, not a second copy of them.
+
+Left out: whatever depends on a history that no age tells, such as several heartbeats under way at once; links judged
+lost, and links that have settled (both take for ever here); the end of the lease that an unconfirmed statefile brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from fsm.domains import Value
+from hosts.daemon.evidence import Evidence
+from hosts.daemon.heartbeat import Heartbeat, Kind
+from hosts.daemon.layout import MarkWord, Phase, PoolState, Record
+from hosts.daemon.statefile import Snapshot
+from hosts.daemon.timing import Timing
+from hosts.daemon.view import payload
+
+NEVER = 1e6
+BOTH = frozenset({0, 1})
+
+
+@cache
+def ticks(life: int, drop: int) -> Timing:
+    """The durations of a pool in ticks.
+
+    Arguments:
+        life: longest life after the start of the newest evidence, W + K: the kill is part of the lease.
+        drop: D, silence after which a host may be dropped.
+    Raises:
+        PoolError: `drop` is below `life`.
+    """
+    return Timing(
+        target=drop, cycle=1, heartbeat=1, link=NEVER, settle=NEVER, drop=drop, kill=0, skew=0, lease=life,
+        statefile_lease=NEVER, join=NEVER,
+    )  # fmt: skip
+
+
+@cache
+def by_write(timing: Timing, age: int) -> int:
+    """Ticks left by a write that is confirmed now and began `age` ticks ago; negative where it began too long ago."""
+    return int(Evidence(0, 2, timing, 0.0).wrote(-age))
+
+
+@cache
+def by_acknowledgement(timing: Timing, age: int) -> int:
+    """Ticks left by the other host's acknowledgement, received now, of the heartbeat sent `age` ticks ago."""
+    books = Evidence(0, 2, timing, -NEVER)
+    books.begin(1)
+    books.wrote(-age)
+    books.sent(1, -age)
+    books.received(0, _beat(1, {0: (1, 1)}))
+    books.track(BOTH)
+    deadline = books.by_network()
+    assert deadline is not None
+    return int(deadline)
+
+
+@cache
+def shown(timing: Timing, me: int, silence: int, changed: bool, end: Kind | None, lost: bool) -> Mapping[str, Value]:
+    """The payload of a read, for a member of a liveset of two.
+
+    Arguments:
+        me: who reads.
+        silence: ticks since the other's last sign of life when the read started.
+        changed: the read finds the other's record changed.
+        end: the other's goodbye or obituary was known when the read started.
+        lost: the other publishes that it does not hear this host.
+    """
+    peer = 1 - me
+    books = Evidence(me, 2, timing, 0.0)
+    books.begin(1)
+    for sequence in (1, 2):
+        _read(books, me, 0, sequence, lost)
+        books.track(BOTH)
+    books.received(0, _beat(peer, {me: (1, 1)}))
+    if end is not None:
+        books.received(0, Heartbeat(host=peer, incarnation=1, kind=end))
+    return _read(books, me, silence, 2 + changed, lost)
+
+
+def is_silent(timing: Timing, me: int, silence: int) -> bool:
+    """Whether a read that starts after so many ticks of silence may drop the other host."""
+    gone = shown(timing, me, silence, False, None, False)["gone"]
+    assert isinstance(gone, frozenset)
+    return bool(gone)
+
+
+def _beat(host: int, acks: Mapping[int, tuple[int, int]]) -> Heartbeat:
+    return Heartbeat(host=host, incarnation=1, number=1, live=BOTH, hears=frozenset(acks), acks=acks)
+
+
+def _read(books: Evidence, me: int, now: float, sequence: int, lost: bool) -> Mapping[str, Value]:
+    records = tuple(_record(host, sequence, BOTH - {me} if lost and host != me else BOTH) for host in (0, 1))
+    snapshot = Snapshot(
+        records=records, incarnations=(1, 1), obituaries=(0, 0), excluded=frozenset(), pool=PoolState.ACTIVE,
+        mark=MarkWord(), damaged={},
+    )  # fmt: skip
+    books.read_started(now)
+    return payload(books.read_finished(now, snapshot, BOTH, BOTH, 0), me, 2, BOTH)
+
+
+def _record(host: int, sequence: int, heard: frozenset[int]) -> Record:
+    return Record(
+        incarnation=1, sequence=sequence, phase=Phase.LIVE, live=BOTH, heard=heard - {host}, stay=BOTH,
+        listed={0: 1, 1: 1}, pool=PoolState.ACTIVE,
+    )  # fmt: skip
