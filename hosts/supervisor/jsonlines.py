@@ -21,7 +21,6 @@ from typing import Any
 from hosts.errors import PoolError
 from hosts.supervisor.config import socket_path
 
-
 Fields = dict[str, Any]
 Handler = Callable[[Fields], Awaitable[Mapping[str, object]]]
 _LINE_BYTES = 65536
