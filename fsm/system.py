@@ -13,7 +13,7 @@
     pool: {ha: on}                          # initial pool variables
     faults: {crash: any, loss: 1}           # any: no counter in the state, the stronger claim; a number is a budget
     operator: {enable.enable: 1}            # events that an operator may send to any living host; budgets likewise
-    latency: {"* boots": "10s", "*": "5ms"} # when actions of the world happen in a simulation (fsm.simulate)
+    latency: {"vm* starts*": "1s", "*": "5ms"}  # when actions of the world happen in a simulation (fsm.simulate)
     sets: {acting: "life in [running, plain] and role == me"}
     properties:
       S1: {always: "size(acting) <= 1", why: "at most one acting master"}
