@@ -142,7 +142,7 @@ class System:
 
         Arguments:
             name: what to set; a setting that is a mapping has its keys behind further dots.
-            value: a number, or `any` for a budget; else a number, true, false or text.
+            value: a number, or `any` for a budget; else a number, true, false, null or text.
         Errors: `SpecError` at the system for anything else; for a setting or variable that there is not, only once the
         world or the nodes are built.
         """
@@ -207,11 +207,11 @@ class System:
             raise self.world.fail(message, "bad-world") from None
 
 
-def _scalar(text: str) -> int | bool | str:
+def _scalar(text: str) -> int | bool | str | None:
     """A value from a command line, as YAML would read it."""
     if text.isascii() and text.isdigit():
         return int(text)
-    return {"true": True, "false": False}.get(text, text)
+    return {"true": True, "false": False, "null": None}.get(text, text)
 
 
 def _with(settings: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
