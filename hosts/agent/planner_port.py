@@ -22,7 +22,8 @@ from hosts.database import Database, Vm
 from hosts.errors import PoolError
 from hosts.planner import Placement, Want, place, turn
 
-_EARLIER = "VMs of an earlier order group come first"
+EARLIER = "VMs of an earlier order group come first"
+"""The reason of a VM that will be placed when its turn comes; every other reason says that no host has room."""
 
 
 @frozen
@@ -80,7 +81,7 @@ class PlannerPort:
             placement.unplaced.keys(),
         )
         if vm not in due.names:
-            self.reasons[vm] = _EARLIER
+            self.reasons[vm] = EARLIER
             return "later", {}
         self.reasons.pop(vm, None)
         return "best", {"best": placement.targets[vm]}

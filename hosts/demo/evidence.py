@@ -40,7 +40,8 @@ class Line:
 class Entry:
     """A line of a journal: one row that fired on `host`. `at`: file:line.
 
-    Where no machine is named the program began (`event` is "boot", `set` what it remembered) or gave up ("failed").
+    `set`: by the variables' own names, "live" for "membership.live". Where no machine is named the program began
+    (`event` is "boot", `set` what it remembered) or gave up ("failed").
     """
 
     host: str
@@ -228,7 +229,7 @@ class _Reader:
                 source=str(said.get("from", "")),
                 event=str(said.get("event", "")),
                 target=str(said.get("to", "")),
-                set=dict(said.get("set") or {}),
+                set={name.rpartition(".")[2]: value for name, value in (said.get("set") or {}).items()},
                 why=str(said.get("why", "")),
                 at=at,
             )

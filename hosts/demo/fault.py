@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
@@ -53,7 +54,15 @@ async def inject(pool: RunningPool, plan: Plan, index: int) -> Fault:
             await control.kill(program)
         case "partition":
             others = [other for other in pool.alive() if other != index]
-            cuts = {index: others, **{other: [index] for other in others}}
-            await asyncio.gather(*(pool.call(at, "test.cut", peers) for at, peers in cuts.items()))
+            await _cut(pool, {index: others, **{other: [index] for other in others}})
     stops = (Stop(name, now(), "the demo"),) if plan.how == "agent" else ()
     return Fault(name, time, plan.injury, stops)
+
+
+async def heal(pool: RunningPool) -> None:
+    """Connect everybody again who lives. Errors: `PoolError` when it could not be done."""
+    await _cut(pool, {index: [] for index in pool.alive()})
+
+
+async def _cut(pool: RunningPool, cuts: Mapping[int, Sequence[int]]) -> None:
+    await asyncio.gather(*(pool.call(at, "test.cut", peers) for at, peers in cuts.items()))

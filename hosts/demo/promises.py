@@ -286,8 +286,8 @@ def reigns(evidence: Evidence, words: Words) -> tuple[Reign, ...]:
         acts = role.get(host, False) and serving.get(host, False)
         if acts:
             since.setdefault(host, time)
-        elif host in since:
-            found.append(Reign(host, since.pop(host), time))
+        elif host in since and (begin := since.pop(host)) < time:  # the rows of one turn happen at once
+            found.append(Reign(host, begin, time))
     found += [Reign(host, begin, math.inf) for host, begin in since.items()]
     return tuple(sorted(found, key=lambda reign: reign.begin))
 

@@ -23,7 +23,6 @@ from hosts.demo.timeline import Moment, departures
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
 WIDTH = 100
 """Columns where there is no terminal."""
@@ -126,7 +125,7 @@ def show(report: Report, console: Console) -> None:
     if report.moments:
         console.print(_timeline_table(report))
     if report.measures:
-        console.print(_measures_line(report))
+        console.print(_measures_table(report))
     console.print(_promises_table(report))
     for note in (*report.failures, *report.notes):
         console.print(Text(f"note: {note}", style="yellow"))
@@ -175,7 +174,7 @@ def _timeline_table(report: Report) -> Table:
     from rich.text import Text
 
     whole = {"no_wrap": True}
-    columns = (("", whole), ("host", {"max_width": 20}), ("what", {"ratio": 5}), ("why", {"style": "dim", "ratio": 4}))
+    columns = (("", whole), ("host", {"max_width": 20}), ("what", {"ratio": 3}), ("why", {"style": "dim", "ratio": 4}))
     table = _table(("time", {"justify": "right", **whole}), *columns)
     former = ""
     for moment in report.moments:
@@ -188,12 +187,12 @@ def _timeline_table(report: Report) -> Table:
     return table
 
 
-def _measures_line(report: Report) -> Text:
+def _measures_table(report: Report) -> Table:
     """How long each step took, in seconds and in multiples of T."""
-    from rich.text import Text
-
-    told = [f"{_STEPS[s]} {t:.2f} s ({t / report.timeout:.2f} T)" for s, t in report.measures.items()]
-    return Text(f"after the fault: {' · '.join(told)}")
+    table = _table(("after the fault", {}), *((_STEPS[step], {"justify": "right"}) for step in report.measures))
+    table.add_row("seconds", *(f"{seconds:.2f}" for seconds in report.measures.values()))
+    table.add_row("in T", *(f"{seconds / report.timeout:.2f}" for seconds in report.measures.values()))
+    return table
 
 
 def _promises_table(report: Report) -> Table:

@@ -17,6 +17,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from hosts import host
+from hosts.agent.planner_port import EARLIER
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.rpc import Door, Failure, Unanswered
@@ -137,7 +138,7 @@ class RunningPool:
         """The VMs that the master can run nowhere -> why."""
         master = self.master()
         told = {vm: said.get("reason") for vm, said in master.vms.items()} if master else {}
-        return {vm: str(reason) for vm, reason in told.items() if reason and not self.runs(vm)}
+        return {vm: str(why) for vm, why in told.items() if why not in (None, EARLIER) and not self.runs(vm)}
 
     async def call(self, index: int, method: str, *params: Any) -> Any:
         """A public call to one agent. Errors: `PoolError` when it is refused or not answered."""

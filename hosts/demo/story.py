@@ -14,7 +14,7 @@ from contextlib import suppress
 from attrs import define, field
 
 from hosts.demo.evidence import Disable
-from hosts.demo.fault import Fault, inject, victim
+from hosts.demo.fault import Fault, heal, inject, victim
 from hosts.demo.plan import Plan
 from hosts.demo.progress import Progress
 from hosts.demo.running import CALL, POLL, RunningPool
@@ -113,6 +113,8 @@ class Story:
             await self._wait("the pool did not recover", lambda: self._recovered(index))
             step.done = f"{self._master()} is master; protected VMs running: {self._running(self.plan.protected)}"
         await self._settle()
+        if self.plan.how == "partition" and self.plan.fencing:
+            await heal(self.pool)  # else every call to the dead host waits as long as for a living one
 
     async def _settle(self) -> None:
         """Leave the pool alone for T: nothing may happen, and the disks show that VMs run on."""
@@ -193,7 +195,11 @@ class Story:
     def _recovered(self, hit: int) -> bool:
         """A master acts, whoever is in its liveset serves, whoever is not is dead, and the protected VMs run."""
         master, seen = self.pool.master(), self.pool.seen
-        if master is None or not all(index in seen and seen[index].life == "running" for index in master.live):
+        if (
+            master is None
+            or not master.live
+            or not all(index in seen and seen[index].life == "running" for index in master.live)
+        ):
             return False
         if self.plan.fatal and (set(self.pool.alive()) != master.live or len(master.live) == len(self.directory.hosts)):
             return False

@@ -21,8 +21,8 @@ BREATH = 0.3
 _NAMED = 4
 """So many VMs or hosts are named in a line; more are counted."""
 
-_KEPT = {"role": "role", "decisions": "decisions", "target": "to", "resident": "on"}
-"""Variables whose change is told, with the words for it."""
+_KEPT = ("role", "decisions")
+"""Variables whose change is told."""
 
 
 @frozen
@@ -105,7 +105,7 @@ def _signs(evidence: Evidence) -> Iterator[Moment]:
         for line in lines:
             if (line.host, line.incarnation) not in seen:
                 seen.add((line.host, line.incarnation))
-                yield Moment(line.time, (line.host,), "on the disk: a first line", "", "restarted", (vm,))
+                yield Moment(line.time, (line.host,), "runs", "a first line is on its disk", "restarted", (vm,))
 
 
 def _rows(evidence: Evidence) -> Iterator[Moment]:
@@ -114,10 +114,8 @@ def _rows(evidence: Evidence) -> Iterator[Moment]:
         phase = _phase(machine, entry)
         if phase:
             moved = [f"{entry.source} → {entry.target}"] if entry.source != entry.target else []
-            kept = [
-                f"{_KEPT[n]} {_value(evidence, n, v)}" for n, v in entry.set.items() if n in _KEPT and v is not None
-            ]
-            did = f"{machine}: {', '.join(moved + kept)}"
+            kept = [f"{name} = {_value(evidence, value)}" for name, value in entry.set.items() if name in _KEPT]
+            did = f"{', '.join(moved + kept)}" if instance else f"{machine}: {', '.join(moved + kept)}"
             yield Moment(entry.time, (entry.host,), did, entry.why, phase, (instance[:-1],) if instance else ())
 
 
@@ -136,11 +134,11 @@ def _phase(machine: str, entry: Entry) -> Phase | None:
     return None
 
 
-def _value(evidence: Evidence, name: str, value: object) -> str:
-    """A value as people say it; hosts are indices in a journal."""
-    if name != "decisions" and type(value) is int and 0 <= value < len(evidence.hosts):
-        return evidence.hosts[value]
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+def _value(evidence: Evidence, value: object) -> str:
+    """A value as people say it; a host is an index in a journal."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return evidence.hosts[value] if isinstance(value, int) and 0 <= value < len(evidence.hosts) else str(value)
 
 
 def _in_one_breath(moments: Iterable[Moment]) -> list[Moment]:
@@ -152,10 +150,10 @@ def _in_one_breath(moments: Iterable[Moment]) -> list[Moment]:
             if not alike or moment.time - former.time > BREATH or bool(former.subjects) != bool(moment.subjects):
                 continue
             if moment.subjects and former.hosts == moment.hosts:
-                told[index] = evolve(former, subjects=_joined(former.subjects, moment.subjects))
+                told[index] = evolve(former, subjects=tuple(sorted(_joined(former.subjects, moment.subjects))))
                 break
             if not moment.subjects:
-                told[index] = evolve(former, hosts=_joined(former.hosts, moment.hosts))
+                told[index] = evolve(former, hosts=tuple(sorted(_joined(former.hosts, moment.hosts))))
                 break
         else:
             told.append(moment)
