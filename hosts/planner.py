@@ -2,7 +2,8 @@
 
 Two pure questions, asked by the acting master at every turn of a restart:
 
-- `place`: which live host has memory for which VM. Protected VMs first; best-effort VMs get what is left.
+- `place`: which live host has memory for which VM. Protected VMs first; best-effort VMs get what is left. Where there
+  is plenty they are spread, so that the next host that is lost takes few with it; else they are packed.
 - `turn`: whose turn it is. Groups of equal `order` start one after another, negative orders last,
   best-effort groups after all protected ones; a VM's `start_delay` holds back the next group, as xapi's
   sleep inside the start call does.
@@ -13,10 +14,10 @@ VM never costs a protected one its place. Every VM has a target or a shortfall. 
 possible are placed where all of them have one size, and where no host can hold two of them; and all of them
 whenever best-fit decreasing alone would place all.
 
-**What it does not promise.** The greatest number in general: that is bin packing, which is NP-hard. It is
-best-fit in two orders, mended by chains of moves (a left-out VM takes the place of another, which takes the
-place of a third, which finds room). Nor does it look at anything but memory: shared storage, networks and
-failures to come belong to the planner proper.
+**What it does not promise.** The greatest number in general: that is bin packing, which is NP-hard. Where
+spreading does not place all it is best-fit in two orders, mended by chains of moves (a left-out VM takes the place of
+another, which takes the place of a third, which finds room). Nor does it look at anything but memory: shared storage,
+networks and failures to come belong to the planner proper.
 
 A plan is made for all VMs at once, and a VM placed by it may only fit there because of where the others go:
 keep a plan for as long as the hosts and the VMs are the same.
@@ -107,18 +108,36 @@ def place(hosts: Mapping[int, int], vms: Iterable[Want]) -> Placement:
     if len({want.name for want in wants}) < len(wants) or any(want.memory <= 0 for want in wants):
         raise ValueError("VMs to place must have names that differ and memory above 0")
     protected = [want for want in wants if want.protected]
+    others = [want for want in wants if not want.protected]
     empty = dict(sorted(hosts.items()))
-    best = _fill(_Room(dict(empty), {}), sorted(protected, key=lambda want: -want.memory))
+    if spread := _spread(empty, _largest_first(protected) + _largest_first(others)):
+        return Placement({want.name: spread[want] for want in wants}, {})
+    best = _fill(_Room(dict(empty), {}), _largest_first(protected))
     if len(best.targets) < len(protected):
         smallest_first = _fill(_Room(empty, {}), sorted(protected, key=lambda want: want.memory))
         best = max(best, smallest_first, key=lambda room: room.worth(protected))
-    others = [want for want in wants if not want.protected]
-    best = _fill(best, sorted(others, key=lambda want: -want.memory))
+    best = _fill(best, _largest_first(others))
     free = {host: max(mib, 0) for host, mib in best.free.items()}
     return Placement(
         {want.name: best.targets[want][0] for want in wants if want in best.targets},
         {want.name: Shortfall(want.memory, free) for want in wants if want not in best.targets},
     )
+
+
+def _largest_first(wants: Sequence[Want]) -> list[Want]:
+    return sorted(wants, key=lambda want: -want.memory)
+
+
+def _spread(hosts: Mapping[int, int], wants: Sequence[Want]) -> Mapping[Want, int]:
+    """Each VM in its turn onto the host that then has the most memory left; empty when not all find room like that."""
+    free, found = dict(hosts), dict[Want, int]()
+    for want in wants:
+        host = max(free, key=lambda host: (free[host], -host), default=None)
+        if host is None or free[host] < want.memory:
+            return {}
+        found[want] = host
+        free[host] -= want.memory
+    return found
 
 
 @frozen

@@ -30,7 +30,7 @@ from attrs.validators import and_, ge, gt, le, matches_re, min_len
 from cattrs import BaseValidationError, Converter, transform_error
 
 from hosts.agent.host_store import JsonHostStore
-from hosts.daemon.layout import Identity
+from hosts.daemon.layout import SECTION, Identity
 from hosts.daemon.settings import JOURNAL as DAEMON_JOURNAL
 from hosts.daemon.settings import SOCKET, Settings
 from hosts.daemon.settings import Address as UdpAddress
@@ -48,6 +48,8 @@ FORMAT = 1
 """Version of `pool.json`; another one is refused."""
 
 LOG_BYTES = 256 * 1024
+_ROOM = 8
+"""Times the first database that its redo log holds, if that is more: two halves, variables, and changes in between."""
 FIRST_TERM = 1
 _LOOPBACK = "127.0.0.1"
 
@@ -230,9 +232,11 @@ class PoolDir:
             JsonHostStore(self.host_dir(index) / "host.json").commit({"role": 0, "armed": False})
         create_secret(self.secret)
         create_statefile(self.statefile, self.identity(uuid4()))
-        log = RedoLog.create(self.redo_log, str(self.uuid), LOG_BYTES)
+        database = self.database()
+        size = max(LOG_BYTES, _ROOM * len(json.dumps(database.to_json())) // SECTION * SECTION)
+        log = RedoLog.create(self.redo_log, str(self.uuid), size)
         try:
-            DatabaseStore.start(log, FIRST_TERM, self.database())
+            DatabaseStore.start(log, FIRST_TERM, database)
         finally:
             log.close()
         record = _Record(FORMAT, str(self.uuid), self.name, self.timeout, self.hosts, self.vms)

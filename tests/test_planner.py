@@ -122,6 +122,13 @@ def test_protected_vms_go_before_best_effort() -> None:
     assert answer.targets == {"b": 0}
 
 
+def test_vms_are_spread_where_there_is_plenty() -> None:
+    """Equal VMs on equal hosts: the loss of one takes few; where that does not place all, they are packed."""
+    vms = wants(2, 2, 2, 2, 2)
+    assert used(place({0: 8, 1: 8, 2: 8}, vms), vms) == {0: 4, 1: 4, 2: 2}
+    assert not place({0: 4, 1: 6}, wants(2, 2, 2, 4)).unplaced
+
+
 def test_the_earlier_group_goes_first_when_memory_is_short() -> None:
     """Of equals the one of the lower order is placed, for others depend on it; negative orders are last."""
     vms = [Want("a", 4, order=-1), Want("b", 4, order=3), Want("c", 4, order=0)]

@@ -7,7 +7,8 @@ Rules.
   none that a later one has overtaken: a request that dawdled in a buffer must not start a VM after the question whether
   it runs was answered with no.
 - A master commands in its own term for as long as its reign lasts, whatever higher term it hears of; it is for the
-  targets to refuse it. Only a question of a host that is no master yet goes out in the highest term known here.
+  targets to refuse it. One that was refused is superseded: its reign is over, and it begins anew, asking its daemon.
+  Only a question of a host that is no master goes out in the highest term known here.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ class HostPort:
         handle: carries out a call to this host itself.
         terms: the highest term known.
         incarnation: gives the next start of a VM its incarnation.
+        superseded: told that a command was refused because somebody knows of a higher term.
     """
 
     node: Node
@@ -128,6 +130,7 @@ class HostPort:
     handle: Handle
     terms: TermKeeper
     incarnation: Callable[[], int]
+    superseded: Callable[[], None]
 
     async def perform(self, operation: Operation) -> Outcome:
         """Call the target, or all of them at once."""
@@ -147,8 +150,12 @@ class HostPort:
         if target == calls.me:
             return await self._loop_back(calls, Call(target, calls.number(lane), calls.term(), op, arguments), timeout)
         fate = await calls.call(target, op, arguments, timeout, lane)
-        if await self._outdated(fate) and op in QUESTIONS:
-            fate = await calls.call(target, op, arguments, timeout, lane)
+        if not await self._outdated(fate):
+            return fate
+        if op in QUESTIONS:
+            return await calls.call(target, op, arguments, timeout, lane)
+        if op != NEW_TERM:  # who makes a term known tries again with a higher one
+            self.superseded()
         return fate
 
     def read(self, operation: Operation) -> Outcome:
@@ -165,6 +172,7 @@ class HostPort:
 
     async def _loop_back(self, calls: HostCalls, call: Call, timeout: float) -> Fate:
         if call.term < self.terms.term:
+            self.superseded()
             return Refused(STALE_TERM, (str(call.term), str(self.terms.term)))
         try:
             async with asyncio.timeout(timeout):

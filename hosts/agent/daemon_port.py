@@ -18,6 +18,7 @@ from hosts.daemon.statefile import NO_STATEFILE, StatefileError, open_statefile
 from hosts.pool_dir import PoolDir
 from hosts.supervisor import SupervisorClient
 
+_PAUSE = 0.2  # s, before a daemon that did not leave is asked again
 _NO_GENERATION = UUID(int=0)
 _FAILURES = {"start": "failed", "propose": "gone", "query": "gone", "set_init": "failed", "set_invalid": "failed"}
 
@@ -59,7 +60,7 @@ class DaemonPort:
                 return await self.client.set_init()
             case "set_invalid":
                 return await self._set_invalid()
-        return await self.client.disarm()
+        return await self._disarm()
 
     def read(self, operation: Operation) -> Outcome:
         """What the daemon pushed last; gone from the moment at which its socket closed."""
@@ -82,6 +83,14 @@ class DaemonPort:
             if (await self.supervisor.daemon_status()).state != "running":
                 return ("no_statefile" if error.code == NO_STATEFILE else "failed"), {}
         return await self.client.start()
+
+    async def _disarm(self) -> Outcome:
+        """Until no daemon runs: one that does not answer may still hold its lease."""
+        while True:
+            await self.client.quit()
+            if (await self.supervisor.daemon_status()).state != "running":
+                return "disarmed", {}
+            await asyncio.sleep(_PAUSE)
 
     async def _set_invalid(self) -> Outcome:
         if self.client.query()[0] != "liveset":

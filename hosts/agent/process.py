@@ -15,6 +15,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from attrs import define, field
 
@@ -64,6 +65,7 @@ class Agent:
     me: int
     node: Node
     cut: set[int] = field(factory=set, init=False)
+    superseded: asyncio.Event = field(factory=asyncio.Event, init=False)
     terms: TermKeeper = field(init=False)
     reign: Reign = field(init=False)
     daemon: DaemonPort = field(init=False)
@@ -88,7 +90,9 @@ class Agent:
         addresses = {index: self.pool.address(index) for index in range(len(self.pool.hosts))}
         commands = HostCalls(self.me, addresses, secret, lambda: self.reign.term, self.cut, life)
         questions = HostCalls(self.me, addresses, secret, lambda: self.terms.term, self.cut, life)
-        self.host = HostPort(self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation)
+        self.host = HostPort(
+            self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self.superseded.set
+        )
         adapters: dict[str, Adapter] = {
             "daemon": self.daemon,
             "host": self.host,
@@ -111,7 +115,13 @@ class Agent:
         self.driver.start()
         await self.driver.send(Event("life", "boot"))
         await self.server.start(self.pool.address(self.me))
-        raise PoolError(await self.driver.failed)
+        gc.collect()
+        gc.freeze()  # nothing that lives now will die: a full collection then takes microseconds, not 30 ms
+        ends: set[asyncio.Future[Any]] = {self.driver.failed, asyncio.create_task(self.superseded.wait())}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self.driver.failed.done():
+            raise PoolError(self.driver.failed.result())
+        raise PoolError(f"term {self.reign.term} is over, there is term {self.terms.term}; starting again to learn why")
 
     def state(self, machine: str) -> str:
         """The state of a machine."""
@@ -144,10 +154,7 @@ class Agent:
 
 
 async def _run(pool: PoolDir, me: int, node: Node) -> None:
-    agent = Agent(pool, me, node)
-    gc.collect()
-    gc.freeze()  # nothing that lives now will die: a full collection then takes microseconds, not 30 ms
-    await agent.run()
+    await Agent(pool, me, node).run()
 
 
 def main(pool: PoolDir, index: int, machines: Sequence[Machine], parameters: Mapping[str, float]) -> None:

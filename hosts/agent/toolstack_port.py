@@ -59,6 +59,9 @@ class ToolstackPort:
                 await self.supervisor.start_vm(vm, disk, self._incarnations[vm], host)
             except Unanswered:
                 await asyncio.sleep(_PAUSE)
+            except PoolError:
+                await self.supervisor.vm_ended(vm)  # it was killed, perhaps; until it is dead it may still write
+                raise
             else:
                 self._runs(vm)
         return "started", {}
