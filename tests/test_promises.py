@@ -296,6 +296,13 @@ def test_garbage_is_reported_and_left_out(tmp_path: Path) -> None:
     assert said(found, "E") == "held: 2 lines of VMs and 0 rows of agents read, 9 lines damaged"
 
 
+def test_S3_a_host_that_announced_its_end_and_runs_on_is_not_down() -> None:
+    """The control without fencing: the announcement is on the disk, and so are lines written after the restart."""
+    lines = {"vm1": wrote("ash", 1, 0, 14) + wrote("birch", 2, 12, 20)}
+    run = evolve(FAILOVER, lines=lines, fences=(Fence("ash", 10.2, "ruled out", False),))
+    assert said(run, "S3").startswith("BROKEN: vm1 ran on birch at +2.00 s, and ash was not down by then")
+
+
 def test_lines_that_only_a_replay_needs_are_no_trouble(tmp_path: Path) -> None:
     """The beginning of a life tells what the host remembered, its failure ends it; turns without rows tell nothing."""
     lives = [

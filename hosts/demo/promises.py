@@ -358,12 +358,14 @@ def _overlap(lived: Sequence[Life]) -> tuple[Line, ...]:
 
 
 def _ended(evidence: Evidence, former: Life, latter: Life) -> Fence | Stop | None:
-    """What ended `former` before `latter` began. A line written after an obituary disproves the obituary."""
+    """What ended `former` before `latter` began. A line written after an obituary disproves the obituary, one that is
+    written when `latter` runs disproves an announcement."""
     host, begun, last, limit = former.first.host, former.first.time, former.last.time, latter.first.time
-    if former.last.stopped:
+    if former.last.stopped and last <= limit:
         return Stop(host, last, "its supervisor", former.first.vm)
     for death in evidence.deaths():
-        if death.host == host and (last if death.confirmed else begun) <= death.when <= limit:
+        earliest = last if death.confirmed else begun
+        if death.host == host and earliest <= death.when <= limit and last <= limit:
             return death
     for stop in evidence.stops:
         if (stop.host, stop.vm) == (host, former.first.vm) and begun <= stop.when <= limit:

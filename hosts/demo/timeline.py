@@ -16,7 +16,7 @@ from hosts.demo.evidence import Entry, Evidence
 
 Phase = Literal["fault", "detected", "fenced", "elected", "restarted"]
 
-BREATH = 0.3
+BREATH = 0.1
 """Seconds within which equal moments are told in one line."""
 _NAMED = 4
 """So many VMs or hosts are named in a line; more are counted."""
@@ -95,7 +95,7 @@ def _deaths(evidence: Evidence) -> Iterator[Moment]:
     for death in evidence.deaths():
         yield Moment(death.when, (death.host,), "dead", death.reason, "fenced")
     for stop in evidence.stops:
-        yield Moment(stop.when, (stop.host,), f"{stop.vm or 'agent'} ended", f"by {stop.by}", "fenced")
+        yield Moment(stop.when, (stop.host,), f"{stop.vm or 'agent'} ended", f"by {stop.by}", "fault")
 
 
 def _signs(evidence: Evidence) -> Iterator[Moment]:
