@@ -95,14 +95,19 @@ class DaemonClient:
     _news: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def start(self) -> Outcome:
-        """Start the daemon, or find it: started once it is live; invalid (with the host that is marked as master),
-        no_statefile or failed once it has ended."""
+        """Start the daemon, or find it: started once its liveset has formed; invalid (with the host that is marked as
+        master), no_statefile or failed once it has ended, or nobody else came.
+
+        While HA is being enabled the first daemon is live before anybody else. Its liveset has formed when all are in
+        it, or when the master is and has made the pool active: until then it says nothing of who is missing.
+        """
         try:
             await self.supervisor.start_daemon(self.settings.to_json())
             await self._watch()
-            while self.newest is not None and self.newest.phase != "live":
-                self._news.clear()
-                await self._news.wait()
+            async with asyncio.timeout(2 * self.settings.timing.join):
+                while self.newest is not None and not self._formed(self.newest):
+                    self._news.clear()
+                    await self._news.wait()
             if self.newest is not None:
                 return "started", {}
             code = await self._exit_code()
@@ -228,6 +233,10 @@ class DaemonClient:
         self.newest = snapshot
         self._news.set()
         self.changed(snapshot)
+
+    def _formed(self, seen: Snapshot) -> bool:
+        everybody = len(self.settings.hosts) == len(seen.live)
+        return seen.phase == "live" and (seen.pool == "active" or everybody)
 
     async def _exit_code(self) -> int | None:
         """The exit code of a daemon that is about to end or has ended; None when there was none."""

@@ -259,7 +259,7 @@ class Evidence:
             askers=frozenset(host for host in members if host in live and host != self.me and members[host].request),
             granted=grants_of(members, live, self.me) if request else NOBODY,
             grant_void=grant is not None and grant[0] != self.me and not self._asked(members, live, grant),
-            holder=holder_of(members, live),
+            holder=holder_of(members, live, snapshot.mark.host),
             pool=PoolState.INVALID if snapshot.foreign else snapshot.pool,
             mark=snapshot.mark,
         )

@@ -98,7 +98,13 @@ def grants_of(records: Records, live: Iterable[int], host: int) -> frozenset[int
     return frozenset(p for p in live if p in records and records[p].grant == (host, number))
 
 
-def holder_of(records: Records, live: Iterable[int]) -> int | None:
-    """The member of `live` whose request everybody there grants, if there is one."""
+def holder_of(records: Records, live: Iterable[int], marked: int | None = None) -> int | None:
+    """The member of `live` whose request everybody there grants; else the one that is `marked` and still asks.
+
+    Who has joined after the lock was taken grants it to nobody, or to itself. It would wait for ever for the grant of
+    the holder, whose request stands; so the mark on the statefile tells it. A wrong mark costs a refusal, never K4."""
     members = frozenset(live)
-    return next((host for host in sorted(members) if grants_of(records, members, host) == members), None)
+    holder = next((host for host in sorted(members) if grants_of(records, members, host) == members), None)
+    if holder is None and marked in members and marked in records and records[marked].request:
+        return marked
+    return holder
