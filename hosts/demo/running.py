@@ -18,6 +18,8 @@ from attrs import define, field, frozen
 
 from hosts import host
 from hosts.agent.planner_port import EARLIER
+from hosts.daemon.process import specs_for
+from hosts.daemon.timing import Timing
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.rpc import Door, Failure, Unanswered
@@ -75,6 +77,8 @@ class RunningPool:
 
     async def start(self, fencing: bool) -> None:
         """Start every host, and ask each from now on. Errors: `PoolError` when one cannot be started."""
+        await asyncio.sleep(0)  # who shows that we are at it draws a first picture
+        specs_for(Timing.derive(self.directory.timeout))  # once here, not once in every daemon
         secret = read_secret(self.directory.secret)
         for index in range(len(self.directory.hosts)):
             self._outers[index] = host.start(self.directory, index, fencing)
