@@ -115,7 +115,11 @@ class Daemons:
             yield f"host {host} joins the liveset", evolve(self, daemons=daemons)
 
     def fenced(self, up: frozenset[int], off: frozenset[str]) -> list[int]:
-        """Hosts that may fence themselves: without the statefile while a peer has it or a host is out of sight (K5)."""
+        """Hosts that may fence themselves: without the statefile while a peer has it or a host is out of sight (K5).
+
+        Nothing says when, so without the clause they do not do it at all."""
+        if "K5" in off:
+            return []
         visible = self.those(LIVE, DISARMED, STARTING) == frozenset(range(len(self.daemons)))
         lost = self.those(LIVE) - self.statefile
         return sorted(lost) if self.those(LIVE, DISARMED) & self.statefile or not visible else []
