@@ -1,4 +1,4 @@
-"""The command `liveset`: show a pool of real processes that survives the death of a host.
+"""The command `liveset`: demo, status and explain of a pool of real processes.
 
 Exit codes of every command: 0 good, 1 the answer is no, 2 it could not run, 130 interrupted. What a user did wrong is
 one line on stderr that names the place and the remedy; no traceback.
@@ -21,6 +21,8 @@ from hosts.errors import PoolError
 
 COMMANDS = {
     "demo": "hosts.demo.command",
+    "status": "hosts.status_command",
+    "explain": "hosts.explain_command",
 }
 
 

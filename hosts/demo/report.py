@@ -159,13 +159,13 @@ def _within(times: Iterable[float], begin: float, end: float) -> list[float]:
     return [time for time in times if begin <= time <= end]
 
 
-def _table(*columns: tuple[str, Mapping[str, Any]]) -> Table:
-    """A table without lines but the one below its head."""
+def columns(*named: tuple[str, Mapping[str, Any]]) -> Table:
+    """A table without lines but the one below its head, for `screen`: name and options of each column."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", expand=False)
-    for name, options in columns:
+    for name, options in named:
         table.add_column(name, **{"overflow": "fold", **options})
     return table
 
@@ -174,8 +174,8 @@ def _timeline_table(report: Report) -> Table:
     from rich.text import Text
 
     whole = {"no_wrap": True}
-    columns = (("", whole), ("host", {"max_width": 20}), ("what", {"ratio": 3}), ("why", {"style": "dim", "ratio": 4}))
-    table = _table(("time", {"justify": "right", **whole}), *columns)
+    rest = (("", whole), ("host", {"max_width": 20}), ("what", {"ratio": 3}), ("why", {"style": "dim", "ratio": 4}))
+    table = columns(("time", {"justify": "right", **whole}), *rest)
     former = ""
     for moment in report.moments:
         style = _PHASES[moment.phase]
@@ -189,7 +189,7 @@ def _timeline_table(report: Report) -> Table:
 
 def _measures_table(report: Report) -> Table:
     """How long each step took, in seconds and in multiples of T."""
-    table = _table(("after the fault", {}), *((_STEPS[step], {"justify": "right"}) for step in report.measures))
+    table = columns(("after the fault", {}), *((_STEPS[step], {"justify": "right"}) for step in report.measures))
     table.add_row("seconds", *(f"{seconds:.2f}" for seconds in report.measures.values()))
     table.add_row("in T", *(f"{seconds / report.timeout:.2f}" for seconds in report.measures.values()))
     return table
@@ -198,7 +198,7 @@ def _measures_table(report: Report) -> Table:
 def _promises_table(report: Report) -> Table:
     from rich.text import Text
 
-    table = _table(("", {"no_wrap": True}), ("promise", {}), ("", {"no_wrap": True}), ("evidence", {}))
+    table = columns(("", {"no_wrap": True}), ("promise", {}), ("", {"no_wrap": True}), ("evidence", {}))
     for found in report.verdicts:
         evidence = Text(found.evidence)
         for line in found.proof:

@@ -1,0 +1,79 @@
+"""`liveset status`: what each host of a pool says of itself now."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hosts.pool_dir import PoolDir
+
+ANSWER = 2.0
+"""Seconds for an agent to answer."""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    status = subparsers.add_parser(
+        "status",
+        help="what each host of a pool says of itself now",
+        description="Ask every agent of a pool. Exit code 1 when nobody acts as master.",
+        epilog="example: liveset status /tmp/liveset-k3n/pool",
+    )
+    status.add_argument("pool", metavar="POOL_DIR", type=Path, help="the directory of a pool")
+    status.add_argument("--json", action="store_true", help="print the answers as JSON; null: no answer")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and print; the exit code. Errors: `PoolError` where there is no pool."""
+    from hosts.pool_dir import PoolDir
+
+    pool = PoolDir.open(args.pool)
+    answers = asyncio.run(_ask(pool))
+    if args.json:
+        print(json.dumps(answers, indent=1))
+    else:
+        _show(pool, answers)
+    return 0 if any(said and said["acting"] for said in answers.values()) else 1
+
+
+async def _ask(pool: PoolDir) -> Mapping[str, Any]:
+    """Host -> what its agent says, None where it does not answer."""
+    from hosts.rpc import Door, Failure, Unanswered
+    from hosts.secret import read_secret
+
+    secret = read_secret(pool.secret)
+
+    async def ask(index: int) -> Any:
+        door = Door(pool.address(index), secret)
+        try:
+            return await door.request("pool.status", timeout=ANSWER)
+        except (Failure, Unanswered):
+            return None
+        finally:
+            await door.close()
+
+    names = [host.name for host in pool.hosts]
+    return dict(zip(names, await asyncio.gather(*map(ask, range(len(names)))), strict=True))
+
+
+def _show(pool: PoolDir, answers: Mapping[str, Any]) -> None:
+    from rich.text import Text
+
+    from hosts.demo.report import columns, screen
+
+    names = [host.name for host in pool.hosts]
+    table = columns(*((name, {}) for name in ("host", "life", "daemon", "liveset", "VMs", "")))
+    for name, said in answers.items():
+        if said is None:
+            table.add_row(name, Text("no answer", style="red"))
+            continue
+        live = " ".join(names[index] for index in said["live"] or ())
+        vms = " ".join(vm for vm, at in said["vms"].items() if at["guest"] == "running")
+        acts = Text(f"master, HA {said['ha']}" if said["acting"] else "", style="bold green")
+        table.add_row(name, said["life"], said["daemon"], live, vms, acts)
+    screen().print(table)
