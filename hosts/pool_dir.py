@@ -27,7 +27,7 @@ from uuid import UUID, uuid4
 
 from attrs import asdict, field, frozen
 from attrs.validators import and_, ge, gt, le, matches_re, min_len
-from cattrs import BaseValidationError, Converter, transform_error
+from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, transform_error
 
 from hosts.agent.host_store import JsonHostStore
 from hosts.daemon.layout import SECTION, Identity
@@ -137,7 +137,8 @@ class PoolDir:
             Timing.derive(record.timeout)
             return cls(path, UUID(record.uuid), record.name, record.timeout, record.hosts, record.vms)
         except BaseValidationError as error:
-            raise PoolError(f"{place}: {transform_error(error)[0]}; restore it from a copy") from None
+            reason = transform_error(error, format_exception=_said)[0]
+            raise PoolError(f"{place}: {reason}; restore it from a copy") from None
         except ValueError as error:
             raise PoolError(f"{place}: {error}; restore it from a copy") from None
 
@@ -241,6 +242,13 @@ class PoolDir:
             log.close()
         record = _Record(FORMAT, str(self.uuid), self.name, self.timeout, self.hosts, self.vms)
         (self.path / "pool.json").write_text(json.dumps(asdict(record), indent=1) + "\n")
+
+
+def _said(error: BaseException, kind: type | None) -> str:
+    """What is wrong with one field: attrs puts it first, behind it come its own objects."""
+    if isinstance(error, ForbiddenExtraKeysError):
+        return f"{min(error.extra_fields)!r} is no field of it"
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str([*error.args, error][0])
 
 
 @contextmanager
