@@ -1,0 +1,305 @@
+"""The ports of an agent against the world as it can be: silent, refusing, half done."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from attrs import define, field
+
+from fsm import Event, Operation, Signal
+from hosts.agent.alerts_port import AlertsPort
+from hosts.agent.daemon_port import DaemonPort, StoragePort
+from hosts.agent.database_port import DatabasePort, Reign
+from hosts.agent.toolstack_port import ToolstackPort
+from hosts.daemon.statefile import read_label
+from hosts.database import Database
+from hosts.errors import PoolError
+from hosts.pool_dir import PoolDir
+from hosts.pool_file import PoolFile
+from hosts.redo_log import RedoLog
+from hosts.rpc import TermKeeper
+from hosts.supervisor import DaemonStatus, RunningVm, SupervisorClient
+from hosts.supervisor.jsonlines import Unanswered
+
+
+@pytest.fixture
+def pool(tmp_path_factory: pytest.TempPathFactory) -> PoolDir:
+    """A pool of two hosts and one VM."""
+    return PoolDir.create(tmp_path_factory.mktemp("p") / "p", PoolFile.default(2, 1), 2.0)
+
+
+@define(slots=False)
+class Supervisor(SupervisorClient):
+    """A supervisor that answers what a test wants; `asked` are the starts."""
+
+    directory: Path = Path("/nowhere")
+    answers: list[Exception | None] = field(factory=list)
+    asked: list[tuple[str, int, str]] = field(factory=list)
+    vms: tuple[RunningVm, ...] = ()
+    ended: dict[str, asyncio.Event] = field(factory=dict)
+    states: list[Literal["running", "absent", "exited"]] = field(factory=list)
+
+    async def start_vm(self, vm: str, disk: Path, incarnation: int, host: str) -> None:
+        self.asked.append((vm, incarnation, host))
+        answer = self.answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    async def list_vms(self) -> tuple[RunningVm, ...]:
+        return self.vms
+
+    async def vm_ended(self, vm: str) -> None:
+        await self.ended.setdefault(vm, asyncio.Event()).wait()
+
+    async def daemon_status(self) -> DaemonStatus:
+        return DaemonStatus(self.states.pop(0))
+
+
+def start(vm: str = "vm1") -> Operation:
+    """What guest wants of the toolstack."""
+    return Operation(f"guest[{vm}]", "toolstack", "start", {"vm": vm})
+
+
+def find(vm: str = "vm1") -> Operation:
+    """Whether it runs."""
+    return Operation(f"guest[{vm}]", "toolstack", "find", {"vm": vm})
+
+
+# --- toolstack ------------------------------------------------------------------------------------
+
+
+def test_what_ran_before_is_known_and_its_end_is_told(pool: PoolDir) -> None:
+    """An agent that starts finds the VMs of the one before, and hears when one ends."""
+
+    async def story() -> None:
+        supervisor, events = Supervisor(vms=(RunningVm("vm1", 3),)), list[Event]()
+        port = ToolstackPort(pool, 0, supervisor, events.append)
+        await port.load()
+        assert port.read(find()) == ("here", {})
+        assert await port.perform(start()) == ("started", {})
+        assert not supervisor.asked
+        await asyncio.sleep(0)
+        supervisor.ended["vm1"].set()
+        await asyncio.sleep(0.01)
+        assert (port.read(find()), events) == (("absent", {}), [Event("guest[vm1]", "toolstack.exited")])
+
+    asyncio.run(story())
+
+
+def test_a_supervisor_that_is_silent_is_asked_again(pool: PoolDir) -> None:
+    """A start without an answer may still be carried out, so it did not fail: the same start is asked for again."""
+
+    async def story() -> None:
+        supervisor = Supervisor(answers=[Unanswered("silence"), None])
+        port = ToolstackPort(pool, 1, supervisor, lambda _: None)
+        port.expect("vm1", 12)
+        port.expect("vm1", 11)  # a call that was overtaken on the way
+        assert await port.perform(start()) == ("started", {})
+        assert supervisor.asked == [("vm1", 12, "host2")] * 2
+        assert port.read(find()) == ("here", {})
+
+    asyncio.run(story())
+
+
+def test_a_start_has_failed_when_nothing_of_it_lives(pool: PoolDir) -> None:
+    """A refused start fails only once the process that it may have left is dead; a bug is no answer at all."""
+
+    async def story() -> None:
+        refusal = PoolError("no line on its disk")
+        supervisor = Supervisor(answers=[refusal])
+        port = ToolstackPort(pool, 0, supervisor, lambda _: None)
+        port.expect("vm1", 1)
+        under_way = asyncio.ensure_future(port.perform(start()))
+        await asyncio.sleep(0.01)
+        assert not under_way.done()
+        supervisor.ended["vm1"].set()
+        with pytest.raises(PoolError, match="no line"):
+            await under_way
+        assert port.failure(start(), refusal) == ("failed", {})
+        with pytest.raises(TypeError, match="broke"):
+            port.failure(start(), RuntimeError("a bug"))
+
+    asyncio.run(story())
+
+
+# --- daemon and storage ---------------------------------------------------------------------------
+
+
+def test_a_fresh_statefile_is_another_generation(pool: PoolDir) -> None:
+    """HA that is enabled anew makes every older record a stranger's, and other hosts learn it from the statefile."""
+
+    async def story() -> None:
+        before = read_label(pool.statefile).generation
+        port = DaemonPort(pool, 0, Supervisor())
+        assert await port.perform(Operation("enable", "daemon", "set_init")) == ("ok", {})
+        after = read_label(pool.statefile).generation
+        assert before != after == port.client.settings.generation == pool.settings(1).generation
+
+    asyncio.run(story())
+
+
+def test_without_a_statefile_the_daemon_is_not_started(pool: PoolDir) -> None:
+    """no_statefile when it is gone, failed when it cannot be believed; gone when nobody runs."""
+
+    async def story() -> None:
+        port = DaemonPort(pool, 0, Supervisor(states=["absent", "exited"]))
+        content = pool.statefile.read_bytes()
+        pool.statefile.unlink()
+        assert await port.perform(Operation("life", "daemon", "start")) == ("no_statefile", {})
+        pool.statefile.write_bytes(b"\xff" * len(content))
+        assert await port.perform(Operation("life", "daemon", "start")) == ("failed", {})
+        assert port.read(Operation("monitor", "daemon", "query")) == ("gone", {})
+
+    asyncio.run(story())
+
+
+def test_a_daemon_is_disarmed_once_it_is_gone(pool: PoolDir) -> None:
+    """One that does not answer may hold its lease for all we know."""
+
+    async def story() -> None:
+        supervisor = Supervisor(states=["running", "running", "exited"])
+        port = DaemonPort(pool, 0, supervisor)
+        assert await port.perform(Operation("leave", "daemon", "disarm")) == ("disarmed", {})
+        assert not supervisor.states
+        with pytest.raises(KeyError):
+            port.failure(Operation("leave", "daemon", "disarm"), PoolError("nobody there"))
+
+    asyncio.run(story())
+
+
+def test_a_statefile_of_another_pool_is_not_attached(pool: PoolDir, tmp_path: Path) -> None:
+    """attached only when it is this pool's; what is there stays as it is."""
+    port, attach = StoragePort(pool, 1), Operation("join", "storage", "attach")
+    assert asyncio.run(port.perform(attach)) == ("attached", {})
+    other = PoolDir.create(tmp_path / "o", PoolFile.default(2, 1), 2.0)
+    content = other.statefile.read_bytes()
+    pool.statefile.write_bytes(content)
+    with pytest.raises(PoolError, match="another pool") as refusal:
+        asyncio.run(port.perform(attach))
+    assert port.failure(attach, refusal.value) == ("failed", {})
+    assert pool.statefile.read_bytes() == content
+
+
+# --- database -------------------------------------------------------------------------------------
+
+
+@define
+class Master:
+    """A port with its reign; `told` are the hosts to which the term was told, which answer `kept`."""
+
+    pool: PoolDir
+    terms: TermKeeper
+    kept: bool = True
+    told: list[int] = field(factory=list)
+    loaded: list[Mapping[str, Any]] = field(factory=list)
+    reign: Reign = field(init=False)
+    port: DatabasePort = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.reign = Reign(self.terms)
+        self.port = DatabasePort(self.pool, 0, self.reign, self._tell, self._load)
+
+    async def _tell(self, host: int) -> bool:
+        assert self.on_disk().pool.term < self.reign.term  # nothing is written before all have kept it
+        self.told.append(host)
+        return self.kept
+
+    async def _load(self, variables: Mapping[str, Any]) -> None:
+        self.loaded.append(variables)
+
+    async def take_over(self, *live: int) -> Any:
+        return await self.port.perform(Operation("life", "database", "take_over", {"live": frozenset(live)}))
+
+    def on_disk(self) -> Database:
+        log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
+        database = Database.from_replay(log.read(), "redo log")
+        log.close()
+        assert database is not None
+        return database
+
+
+@pytest.fixture
+def make(pool: PoolDir) -> Callable[[int], Master]:
+    """A host as master, by its index."""
+    return lambda host: Master(pool, TermKeeper(pool.host_dir(host) / "term.json"))
+
+
+def test_a_reign_begins_once_every_live_host_knows_its_term(make: Callable[[int], Master]) -> None:
+    """The term is above all, kept here, told to the others, and written last; then changes are taken."""
+
+    async def story() -> None:
+        master = make(0)
+        with pytest.raises(PoolError, match="only the master writes"):
+            await master.reign.commit({"ha": "on"})
+        assert await master.take_over(0, 1) == ("ok", {})
+        assert (master.told, master.terms.term, master.reign.term, master.loaded) == ([1], 2, 2, [{}])
+        await master.reign.commit({"ha": "enabling"})
+        assert (master.on_disk().pool.term, master.on_disk().variables) == (2, {"ha": "enabling"})
+        assert [master.reign.incarnation() for _ in range(2)] == [2_000_001, 2_000_002]
+
+    asyncio.run(story())
+
+
+def test_a_host_that_does_not_keep_the_term_stops_the_reign(make: Callable[[int], Master]) -> None:
+    """Then nothing is written, and the next try has a higher term."""
+
+    async def story() -> None:
+        master = make(0)
+        master.kept = False
+        assert await master.take_over(0, 1) == ("failed", {})
+        with pytest.raises(PoolError, match="only the master writes"):
+            await master.reign.commit({"ha": "on"})
+        assert master.on_disk().pool.term == 1
+        master.kept = True
+        assert await master.take_over(0, 1) == ("ok", {})
+        assert master.on_disk().pool.term == 3
+
+    asyncio.run(story())
+
+
+def test_an_old_master_writes_no_more(make: Callable[[int], Master]) -> None:
+    """From the new one's claim on; and the new one has read everything that the old one acknowledged."""
+
+    async def story() -> None:
+        old, new = make(0), make(1)
+        assert await old.take_over() == ("ok", {})
+        await old.reign.commit({"ha": "on"})
+        assert await new.take_over() == ("ok", {})
+        assert new.loaded == [{"ha": "on"}]
+        with pytest.raises(PoolError, match="term 2 is refused"):
+            await old.reign.commit({"ha": "disabling"})
+        assert new.on_disk().variables == {"ha": "on"}
+        assert await old.take_over() == ("ok", {})
+        assert old.reign.term == 4
+
+    asyncio.run(story())
+
+
+def test_a_broken_log_is_not_taken_over(make: Callable[[int], Master], pool: PoolDir) -> None:
+    """failed, with nothing overwritten."""
+    master = make(0)
+    pool.redo_log.write_bytes(content := b"\x07" * 300_000)
+    with pytest.raises(PoolError, match="redo log") as refusal:
+        asyncio.run(master.take_over())
+    assert master.port.failure(Operation("life", "database", "take_over"), refusal.value) == ("failed", {})
+    assert pool.redo_log.read_bytes() == content
+
+
+# --- alerts ---------------------------------------------------------------------------------------
+
+
+def test_an_operator_hears_the_same_once(tmp_path: Path) -> None:
+    """A VM that cannot be placed at each look is one alert, until something else is to be said of it."""
+    reason = "host1 is full"
+    port = AlertsPort(tmp_path / "alerts", lambda: 1.5, lambda _: reason)
+    for name in ("host_lost", "nowhere", "nowhere", "host_lost", "nowhere"):
+        port.signal(Signal("alerts", name, {"vm": "vm1"}))
+    port.signal(Signal("alerts", "enable_undone"))
+    lines = [json.loads(line) for line in (tmp_path / "alerts").read_text().splitlines()]
+    assert [line["alert"] for line in lines] == ["host_lost", "nowhere", "host_lost", "nowhere", "enable_undone"]
+    assert lines[1] == {"time": 1.5, "alert": "nowhere", "vm": "vm1", "text": f"vm1 cannot be restarted: {reason}"}
