@@ -120,7 +120,7 @@ def _default_vm(index: int, count: int) -> VmEntry:
     last = index == count - 1 and count > 1
     return VmEntry(
         name=f"vm{index + 1}",
-        memory=(1024, 512, 2048)[index % 3],
+        memory=(1024, 512)[index % 2],
         restart_priority="best-effort" if last else "restart",
         order=0 if last else min(index // 2, 2),
         start_delay=0.2 if index == 0 else 0.0,
