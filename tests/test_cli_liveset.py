@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from hosts import cli
+from hosts.demo.plan import How, Kill
+from hosts.pool_dir import PoolDir
+from hosts.pool_file import PoolFile
 from hosts.supervisor import start
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,6 +101,60 @@ def test_vms_that_do_not_fit_are_named_before_anything_starts(
     assert "! without restart priority, so HA starts it nowhere: idle" in told
 
 
+@pytest.fixture
+def pool(tmp_path: Path) -> PoolDir:
+    """A pool that has been made and never ran."""
+    return PoolDir.create(tmp_path / "p", PoolFile.default(2, 1), 2.0)
+
+
+def test_status_of_a_pool_that_does_not_run_is_no(pool: PoolDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every host is listed, nobody answers, and nobody acts as master."""
+    assert cli.main(["status", str(pool.path)]) == 1
+    assert [line.split() for line in capsys.readouterr().out.splitlines() if "host" in line][1:] == [
+        ["host1", "no", "answer"],
+        ["host2", "no", "answer"],
+    ]
+    assert cli.main(["status", str(pool.path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"host1": None, "host2": None}
+
+
+def test_explain_quotes_the_last_rows_with_their_whys(pool: PoolDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest last; of one machine where that is asked for, all its instances."""
+    rows = [("life", "a"), ("restart[vm1]", "b"), ("life", "c")]
+    lines = [
+        {"turn": n, "time": n, "machine": m, "row": f"{m.partition('[')[0]}.x/{e}", "why": f"because {e}"}
+        for n, (m, e) in enumerate(rows)
+    ]
+    pool.agent_journal(1).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    def explained(*words: str) -> list[str]:
+        assert cli.main(["explain", str(pool.path), "host2", *words]) == 0
+        return [line.split()[3] for line in capsys.readouterr().out.splitlines() if "because" in line]
+
+    assert explained() == ["x/a", "x/b", "x/c"]
+    assert explained("--last", "2") == ["x/b", "x/c"]
+    assert explained("--machine", "restart") == ["x/b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["status", "/nowhere"], "/nowhere/pool.json: there is no pool here; name the directory of one"),
+        (["explain", "POOL", "oak"], "POOL: no host 'oak'; there are host1, host2"),
+        (["explain", "POOL", "host1", "--last", "0"], "--last 0: at least one row"),
+        (["explain", "POOL", "host1"], "POOL/hosts/host1/agent.journal: cannot be read; has the host ever run"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_one_line(
+    words: list[str], message: str, pool: PoolDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No pool, no such host, nothing to show: the place and the remedy."""
+    assert cli.main([word.replace("POOL", str(pool.path)) for word in words]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(message.replace("POOL", str(pool.path)))
+    assert told.count("\n") == 1
+
+
 def test_help_has_an_example_and_hides_the_switch_of_the_control(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever reads it can copy a line; the switch without which the promises hold is for tests alone."""
     with pytest.raises(SystemExit) as ended:
@@ -103,6 +163,15 @@ def test_help_has_an_example_and_hides_the_switch_of_the_control(capsys: pytest.
     assert ended.value.code == 0
     assert "liveset demo --kill master --how freeze --timeout 2" in told
     assert "FENCING" not in told
+
+
+@pytest.mark.parametrize(("option", "known"), [("--how", How), ("--kill", Kill)])
+def test_every_fault_of_a_plan_can_be_asked_for(option: str, known: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words are written twice, because the parser must not load a plan."""
+    with pytest.raises(SystemExit):
+        cli.main(["demo", option, "?"])
+    listed = capsys.readouterr().err.rpartition("choose from ")[2]
+    assert tuple(re.findall(r"[a-z]+", listed)) == get_args(known)
 
 
 def test_help_is_shown_without_loading_what_a_pool_needs() -> None:

@@ -100,14 +100,14 @@ def _play(plan: Plan) -> tuple[Report, Path | None]:
     progress = Progress(console)
     for warning in plan.warnings():
         progress.say("!", warning, "bold yellow")
+    from hosts.demo.findings import report  # a second of imports, before there is anything to be removed
+    from hosts.demo.story import Story
+    from hosts.pool_dir import PoolDir
+
     path = Path(tempfile.mkdtemp(prefix="liveset-"))
     ended = False
     try:
         with _warnings_told(progress):
-            from hosts.demo.findings import report
-            from hosts.demo.story import Story
-            from hosts.pool_dir import PoolDir
-
             story = Story(plan, PoolDir.create(path / "pool", plan.file, plan.timeout), progress)
             asyncio.run(_until_interrupted(story))
             ended = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from attrs import evolve, frozen
 
@@ -19,8 +19,6 @@ from hosts.pool_file import PoolFile
 
 Kill = Literal["master", "slave", "none"]
 How = Literal["power", "daemon", "agent", "freeze", "partition"]
-KILLS: tuple[Kill, ...] = get_args(Kill)
-HOWS: tuple[How, ...] = get_args(How)
 
 LONGEST_TIMEOUT = 60.0
 """Seconds: a run takes many times that."""
@@ -110,12 +108,12 @@ class Plan:
         return tuple(said)
 
 
-def choose(directory: str | None, hosts: int, vms: int) -> PoolFile:
+def choose(file: str | None, hosts: int, vms: int) -> PoolFile:
     """The pool to be demonstrated: the file named, or one of so many hosts and VMs.
 
     Errors: `SpecError` for the file, `PoolError` for the numbers.
     """
-    return PoolFile.load(Path(directory)) if directory is not None else PoolFile.default(hosts, vms)
+    return PoolFile.load(Path(file)) if file is not None else PoolFile.default(hosts, vms)
 
 
 def _count(number: int, what: str) -> str:

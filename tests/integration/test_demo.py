@@ -45,12 +45,20 @@ def test_without_fencing_the_control_fails() -> None:
         assert run.left() == []
 
 
-@pytest.mark.parametrize("moment", ["liveset demo", "hosts up", "HA is on", FAULT])
-def test_ctrl_c_leaves_nothing(moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("liveset demo", signal.SIGINT),
+        ("hosts up", signal.SIGINT),
+        ("HA is on", signal.SIGTERM),
+        (FAULT, signal.SIGINT),
+    ],
+)
+def test_ctrl_c_leaves_nothing(moment: str, number: signal.Signals) -> None:
     """While hosts start, while HA is enabled, while VMs start, after the fault: one calm line, and nothing is left."""
     with demo("--how", "freeze") as run:
         run.until(moment)
-        run.process.send_signal(signal.SIGINT)
+        run.process.send_signal(number)
         assert run.end() == 130
         assert run.told[-1] == "liveset demo: interrupted; everything has been stopped"
         assert "Traceback" not in "\n".join(run.told)
