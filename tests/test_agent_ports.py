@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from hosts.pool_file import PoolFile
 from hosts.redo_log import RedoLog
 from hosts.rpc import TermKeeper
 from hosts.supervisor import DaemonStatus, RunningVm, SupervisorClient
-from hosts.supervisor.jsonlines import Unanswered
+from hosts.supervisor.jsonlines import Fields, Unanswered, serve
 
 
 @pytest.fixture
@@ -123,6 +124,29 @@ def test_a_start_has_failed_when_nothing_of_it_lives(pool: PoolDir) -> None:
         assert port.failure(start(), refusal) == ("failed", {})
         with pytest.raises(TypeError, match="broke"):
             port.failure(start(), RuntimeError("a bug"))
+
+    asyncio.run(story())
+
+
+def test_a_request_of_a_dead_agent_is_not_carried_out(tmp_path: Path) -> None:
+    """What it sent may still lie in the socket when it is dead; its successor was told of nothing of the kind."""
+
+    async def story() -> None:
+        dead, carried_out = set[int](), list[Fields]()
+
+        async def start_vm(request: Fields) -> Mapping[str, object]:
+            carried_out.append(request)
+            return {}
+
+        async with await serve(tmp_path / "s", {"start_vm": start_vm}, dead.__contains__):
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            writer.write(b'{"do": "start_vm"}\n')
+            assert json.loads(await reader.readline()) == {"ok": True}
+            dead.add(os.getpid())
+            writer.write(b'{"do": "start_vm"}\n')
+            assert await reader.readline() == b""
+            writer.close()
+        assert len(carried_out) == 1
 
     asyncio.run(story())
 
