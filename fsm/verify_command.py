@@ -36,6 +36,7 @@ def add(subparsers: Any) -> None:
     command.add_argument(
         "--without", action="append", default=[], metavar="CLAUSE", help="switch off a clause of the world, such as K1"
     )
+    command.add_argument("--first", action="store_true", help="stop at the first counterexample")
     command.add_argument("--json", action="store_true", help="one JSON object instead of text")
     command.add_argument("--limit-states", type=_states, metavar="N", help="stop after so many states")
     command.add_argument("--limit-seconds", type=_seconds, metavar="S", help="stop after so many seconds")
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     for clause in args.without:
         system = system.without(clause)
     shown = _Shown()
-    result = explore(system, args.limit_states, args.limit_seconds, shown.progress)
+    result = explore(system, args.limit_states, args.limit_seconds, shown.progress, args.first)
     shown.over()
     print(json.dumps(report(result), indent=2) if args.json else "\n".join(text(result)))
     return result.exit_code
@@ -66,8 +67,9 @@ def text(result: Result) -> list[str]:
     if not result.finished:
         so_far = "" if result.violated else ", no violation so far"
         lines = [f"{result.system.name}: not finished: {counts}{so_far}"]
+    wide = max((len(verdict.property.name) for verdict in result.verdicts), default=0)
     for verdict in result.verdicts:
-        lines.append(f"{verdict.property.name}: {verdict.verdict}: {verdict.property.why}")
+        lines.append(f"{verdict.property.name:{wide}}  {verdict.verdict:11}  {verdict.property.why}")
         if verdict.trace is not None and verdict.property.kind != "reachable":
             lines += ["   " + line for line in verdict.trace.lines()]
     for refusal in result.refusals:

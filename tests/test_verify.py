@@ -312,7 +312,7 @@ def test_the_command_answers_with_its_exit_code(capsys: pytest.CaptureFixture[st
     assert "careful, 2 hosts: 3 states, 4 edges, depth 1" in capsys.readouterr().out
     assert main(["verify", files["careless"], "--set", "hosts=3"]) == 1
     out = capsys.readouterr().out
-    assert "exclusion: violated: one at a time" in out
+    assert "exclusion  violated     one at a time" in out
     assert "   4. timer of careless at host 1\n" in out
     assert main(["verify", files["asking"], "--limit-states", "100"]) == 2
     assert "not finished: 1" in (out := capsys.readouterr().out)

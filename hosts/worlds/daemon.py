@@ -47,9 +47,13 @@ class Daemons:
         return evolve(self, daemons=tuple(daemon if h == host else d for h, d in enumerate(self.daemons))).settled()
 
     def settled(self) -> Daemons:
-        """The lock evaporates when its holder is in no liveset any more (K4)."""
-        held = self.lock is not None and any(self.lock in d.live for d in self.daemons)
-        return self if self.lock is None or held else evolve(self, lock=None)
+        """The lock evaporates when its holder is in nobody else's liveset any more (K4), as their grants do; a holder
+        that is alone keeps it as long as it lists itself."""
+        if self.lock is None:
+            return self
+        others = [d for h, d in enumerate(self.daemons) if h != self.lock]
+        alone = all(d.phase != LIVE for d in others) and self.lock in self.daemons[self.lock].live
+        return self if alone or any(self.lock in d.live for d in others) else evolve(self, lock=None)
 
     def started(self, host: int) -> Daemons:
         """Somebody starts the daemon; one that is there already is left alone."""
