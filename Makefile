@@ -2,6 +2,7 @@
 #   make demo                       a pool of real processes survives the death of its master
 #   make demo ARGS='--how freeze'   the same, with options of `liveset demo`
 #   make test                       everything that a change must pass
+#   make verify                     the stories of the pool with all their faults at once, some ten minutes
 #   make test PYTHON=python3.13     .venv made with another interpreter
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 BENCH  ?= import
 
-.PHONY: demo test lint check pages bench clean
+.PHONY: demo test lint check verify pages bench clean
 
 demo: $(STAMP)
 	$(BIN)/liveset demo $(ARGS)
@@ -29,6 +30,14 @@ lint: $(STAMP)
 
 check: $(STAMP)
 	$(BIN)/fsm check
+
+# Every run is made, whatever an earlier one says; the exit code is 1 when one of them has found something.
+MASTER_1 := --set settings.master=1 --set host.role=1 --set settings.running.v=0 --set 'pool.restart[v].resident=0'
+verify: $(STAMP)
+	@status=0; for system in failover enable disable; do \
+	  $(BIN)/fsm verify $$system || status=1; \
+	  $(BIN)/fsm verify $$system $(MASTER_1) || status=1; \
+	done; $(BIN)/fsm verify failover --set hosts=3 || status=1; exit $$status
 
 pages: $(STAMP)
 	$(BIN)/python tools/pages
