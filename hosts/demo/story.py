@@ -17,12 +17,16 @@ from hosts.demo.evidence import Disable
 from hosts.demo.fault import Fault, heal, inject, victim
 from hosts.demo.plan import Plan
 from hosts.demo.progress import Progress
+from hosts.demo.promises import STILL_WRITING
 from hosts.demo.running import CALL, POLL, RunningPool
 from hosts.pool_dir import PoolDir
 from hosts.supervisor.kernel import now
 
 TEST = "LIVESET_TEST"
 """Set to 1: agents accept test.cut."""
+
+CALM = STILL_WRITING + 0.5
+"""Seconds: less, and a VM that writes no more could not be told from one that does."""
 
 
 class Failed(Exception):
@@ -118,9 +122,10 @@ class Story:
 
     async def _settle(self) -> None:
         """Leave the pool alone for T: nothing may happen, and the disks show that VMs run on."""
-        seconds = f"{self.plan.timeout:g} s"
+        calm = max(self.plan.timeout, CALM)
+        seconds = f"{calm:g} s"
         async with self.progress.step(f"leaving the pool alone for {seconds}") as step:
-            await self._follow(lambda: False, self.plan.timeout)
+            await self._follow(lambda: False, calm)
             step.done = f"left alone for {seconds}"
 
     async def _disable(self) -> None:
