@@ -52,8 +52,9 @@ TOLD: dict[Key, tuple[int, int, int]] = {
 """(system, faults, settings): (states, edges, depth)."""
 
 NEEDED = [
-    ("K1", "disable", (), "S1", 12),
-    ("K1", "failover", ("crash",), "S3", 17),
+    ("K1", "disable", (), "S1", 10),
+    ("K1", "failover", ("crash",), "S1", 10),
+    ("K1", "failover", ("crash",), "S3", 7),
     ("K2", "disable", (), "S1", 12),
     ("K3", "disable", ("crash",), "S1", 12),
     ("K4", "failover", ("crash",), "S1", 12),
