@@ -14,6 +14,9 @@ Rules, each of which has a counterexample when it is left out:
   incarnation and coming from the incarnation that I list; the oldest counts. Of nobody there is none: a lone host
   lives by the statefile. A joiner is asked before it is a member, and is none before it knows as much: else it could
   drop this host by a silence that began before the others' acknowledgements.
+- *Fresh is who wrote after it could see me.* A peer counts as joining or online once two reads of this incarnation have
+  found different records of it. A record that changed since the read before my first write may be the last word of a
+  host that does not know of me and is about to form a liveset without me, as I would without it.
 - *Both ends by incarnation.* A reborn peer is not the peer that was listed.
 - *An end counts for reads that start after it is known.* Whoever switched HA off wrote so before it left, so a read
   that drops it shows that too. A goodbye on disk may count at once: it has the pool state in the same sector.
@@ -90,6 +93,7 @@ class Evidence:
     _links: Links = field(factory=lambda: Links(()), init=False)
     _links_since: float = field(init=False)
     _based: bool = field(default=False, init=False)
+    _looked: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._peers = {host: _Peer(changed=self.now) for host in range(self.hosts) if host != self.me}
@@ -101,9 +105,9 @@ class Evidence:
         """This host's daemon takes a new incarnation: nothing acknowledged or confirmed before counts for it."""
         self.incarnation = incarnation
         self._sent.clear()
-        self._confirmed, self._counted = None, 0.0
+        self._confirmed, self._counted, self._looked = None, 0.0, False
         for peer in self._peers.values():
-            peer.ack = None
+            peer.ack, peer.moved = None, False
 
     def track(self, live: Iterable[int]) -> None:
         """The liveset is now `live`: new members are listed by the incarnation that is known of them."""
@@ -221,7 +225,7 @@ class Evidence:
     def read_finished(self, now: float, snapshot: Snapshot, live: Hosts, stay: Hosts, request: int) -> View:
         """The read has ended with `snapshot`; `live`, `stay` and `request` are what this host holds now."""
         changed = frozenset(host for host in self._peers if self._changed(host, now, snapshot))
-        self._based = True
+        self._based = self._looked = True
         self._excluded = snapshot.excluded
         for host, peer in self._peers.items():
             peer.obituary = max(peer.obituary, snapshot.obituaries[host])
@@ -272,7 +276,7 @@ class Evidence:
         peer.seen = (record.incarnation, record.sequence)
         peer.incarnation = max(peer.incarnation, record.incarnation)
         if self._based:
-            peer.changed, peer.moved = now, True
+            peer.changed, peer.moved = now, peer.moved or self._looked
         return self._based
 
     def _joiners(self, near: Hosts) -> Hosts:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from attrs import frozen
+
 from fsm.domains import Value
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat, Kind
@@ -23,6 +25,26 @@ from hosts.daemon.view import payload
 
 NEVER = 1e6
 BOTH = frozenset({0, 1})
+CHANGING, STIRRED, SILENT, UNKNOWN = "changing", "stirred", "silent", "unknown"
+"""How the other host looks in a read: its record has changed between two reads of this incarnation; it has changed
+since a read before that; it has been silent for D; none of these is known so far."""
+
+
+@frozen(cache_hash=True)
+class Word:
+    """What a record says that the lock and the liveset depend on; phase None of a record that was never written.
+
+    Arguments:
+        listed: the incarnation of the other host that is meant where it is in `live`, else 0.
+        request, grant: as in `hosts.daemon.layout.Record`.
+    """
+
+    phase: Phase | None = None
+    live: frozenset[int] = frozenset()
+    incarnation: int = 0
+    listed: int = 0
+    request: int = 0
+    grant: tuple[int, int] | None = None
 
 
 @cache
@@ -109,4 +131,51 @@ def _record(host: int, sequence: int, heard: frozenset[int]) -> Record:
     return Record(
         incarnation=1, sequence=sequence, phase=Phase.LIVE, live=BOTH, heard=heard - {host}, stay=BOTH,
         listed={0: 1, 1: 1}, pool=PoolState.ACTIVE,
+    )  # fmt: skip
+
+
+@cache
+def seen(me: int, disk: Word, other: Word, mine: Word, look: str) -> Mapping[str, Value]:
+    """The payload of a read, for one of two hosts that join, leave and ask for the master lock.
+
+    Arguments:
+        me: who reads.
+        disk, other: the records on disk, this host's and the other's.
+        mine: what this host holds: its incarnation, liveset, whom it lists, its request.
+        look: how the other looks.
+    """
+    peer, timing = 1 - me, ticks(1, 2)
+    books = Evidence(me, 2, timing, 0.0)
+    if mine.listed:
+        books.listed[peer] = mine.listed
+    last: Mapping[str, Value] = {}
+    for turn, now in enumerate((0, 0, timing.drop if look == SILENT else 0)):
+        if turn == 1 and mine.incarnation:
+            books.begin(mine.incarnation)
+        sequence = 1 + (look == STIRRED and turn > 0) + (look == CHANGING and turn > 1)
+        found = {me: _said(me, disk, 1), peer: _said(peer, other, sequence)}
+        if other.phase is not None:
+            books.sent(turn + 1, 0)
+            books.received(0, Heartbeat(
+                host=peer, incarnation=other.incarnation, number=turn + 1, hears=frozenset({me}),
+                acks={me: (mine.incarnation, turn + 1)},
+            ))  # fmt: skip
+        snapshot = Snapshot(
+            records=(found[0], found[1]), incarnations=tuple(r.incarnation if r else 0 for r in (found[0], found[1])),
+            obituaries=(0, 0), excluded=frozenset(), pool=PoolState.ACTIVE, mark=MarkWord(), damaged={},
+        )  # fmt: skip
+        books.read_started(now)
+        last = payload(books.read_finished(now, snapshot, mine.live, BOTH, mine.request), me, 2, mine.live)
+    return last
+
+
+def _said(host: int, word: Word, sequence: int) -> Record | None:
+    if word.phase is None:
+        return None
+    listed = {host: word.incarnation} if host in word.live else {}
+    return Record(
+        incarnation=word.incarnation, sequence=sequence, phase=word.phase, live=word.live, heard=BOTH - {host},
+        stay=BOTH,
+        listed=listed | ({1 - host: word.listed} if word.listed else {}), request=word.request, grant=word.grant,
+        pool=PoolState.ACTIVE,
     )  # fmt: skip
