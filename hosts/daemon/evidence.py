@@ -224,11 +224,7 @@ class Evidence:
 
     def read_finished(self, now: float, snapshot: Snapshot, live: Hosts, stay: Hosts, request: int) -> View:
         """The read has ended with `snapshot`; `live`, `stay` and `request` are what this host holds now."""
-        changed = frozenset(host for host in self._peers if self._changed(host, now, snapshot))
-        self._based = self._looked = True
-        self._excluded = snapshot.excluded
-        for host, peer in self._peers.items():
-            peer.obituary = max(peer.obituary, snapshot.obituaries[host])
+        changed = self._take_in(now, snapshot)
         records = self._current(snapshot)
         fresh = frozenset(host for host, peer in self._peers.items() if self._fresh(peer, now))
         phases = {host: records[host].phase for host in fresh & records.keys()}
@@ -236,9 +232,7 @@ class Evidence:
         online = frozenset(host for host, phase in phases.items() if phase is Phase.LIVE)
         members = self._members(records, snapshot)
         decided = self._decided(members, live, stay)
-        links = links_of(members, live & decided)
-        if links != self._links:
-            self._links, self._links_since = links, now
+        links = self._links_now(now, links_of(members, live & decided))
         split = links.split
         mutual = self.mutual(now)
         grant = members[self.me].grant if self.me in members else None
@@ -267,6 +261,21 @@ class Evidence:
             pool=PoolState.INVALID if snapshot.foreign else snapshot.pool,
             mark=snapshot.mark,
         )
+
+    def _take_in(self, now: float, snapshot: Snapshot) -> Hosts:
+        """Notes what a read shows; the hosts whose record has changed since the one before."""
+        changed = frozenset(host for host in self._peers if self._changed(host, now, snapshot))
+        self._based = self._looked = True
+        self._excluded = snapshot.excluded
+        for host, peer in self._peers.items():
+            peer.obituary = max(peer.obituary, snapshot.obituaries[host])
+        return changed
+
+    def _links_now(self, now: float, links: Links) -> Links:
+        """The links, and since when they have been the same."""
+        if links != self._links:
+            self._links, self._links_since = links, now
+        return links
 
     def _changed(self, host: int, now: float, snapshot: Snapshot) -> bool:
         """Whether this read shows a sign of life of `host`; the very first sight of a record is none."""
