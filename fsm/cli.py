@@ -1,22 +1,10 @@
-"""The command `fsm`: check, draw, verify and replay specs.
-
-Exit codes of every command: 0 good, 1 the answer is no, 2 it could not run. What a user did wrong is one line on
-stderr, `file:line:column: what is wrong, and what would be right [rule-id]`; no traceback.
-
-A command is a module with `add(subparsers)`, which declares it, and `run(args) -> int`. `COMMANDS` names them; only
-the one that was asked for is imported, except for `fsm --help`, which lists them all.
-"""
+"""The command `fsm`: check, draw, verify and replay specs."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
 
-from fsm import __version__
-from fsm.errors import SpecError
+from fsm.command_line import CommandLine
 
 COMMANDS = {
     "check": "fsm.check_command",
@@ -24,49 +12,12 @@ COMMANDS = {
     "verify": "fsm.verify_command",
     "replay": "fsm.replay_command",
 }
-
-
-def parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all commands, or of the one named."""
-    top = argparse.ArgumentParser(
-        prog="fsm",
-        description="State machines that are read, checked, explored, drawn and run from one declarative spec.",
-        epilog="example: fsm check specs",
-    )
-    top.add_argument("--version", action="version", version=f"fsm {__version__}")
-    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
-        if only in (None, name):
-            import_module(module).add(subparsers)
-    return top
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and answer its exit code.
-
-    Arguments:
-        argv: the words after `fsm`; those of the process by default.
-    """
-    words = sys.argv[1:] if argv is None else list(argv)
-    only = words[0] if words and words[0] in COMMANDS else None
-    args = parser(only).parse_args(words)
-    try:
-        code: int = import_module(COMMANDS[args.command]).run(args)
-        sys.stdout.flush()
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # the reader has gone (`fsm draw | head`): nothing to say, and nobody to say it to at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
-    except OSError as error:
-        print(f"fsm: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return code
-
+main = CommandLine(
+    prog="fsm",
+    description="State machines that are read, checked, explored, drawn and run from one declarative spec.",
+    example="fsm check specs",
+    commands=COMMANDS,
+).main
 
 if __name__ == "__main__":
     sys.exit(main())
