@@ -154,6 +154,20 @@ def test_a_lane_only_goes_forward(calls: list[tuple[int, int, str, int]]) -> Non
             taken.append((life, count, lane, caller))
 
 
+def test_a_join_overtakes_the_commands_of_all_lanes() -> None:
+    """A clean-up of HA's former time, held up on its way, does not take the daemon of a host that has joined again."""
+    lanes = Lanes()
+    lanes.admit(call("1.5.disable", "disarm"))
+    lanes.admit(call("1.9.enable", "join"))
+    for late in ("1.7.disable", "1.8.restart[vm1]"):
+        with pytest.raises(Failure, match=OVERTAKEN):
+            lanes.admit(call(late, "release"))
+    lanes.admit(call("1.7.disable", "release", caller=2))
+    lanes.admit(call("1.2.election", "ask_ha"))
+    lanes.admit(call("1.10.disable", "release"))
+    lanes.admit(call("2.1.disable", "release"))
+
+
 def serving(expected: list[tuple[str, int]], events: list[Event]) -> Serving:
     """This host, answering yes."""
 

@@ -5,7 +5,8 @@ Rules.
 - A host calls itself by the same way, but for the network.
 - Calls of one *lane* (one machine of one host) are numbered upwards over all lives of its agent, and a target takes
   none that a later one has overtaken: a request that dawdled in a buffer must not start a VM after the question whether
-  it runs was answered with no.
+  it runs was answered with no. A call to join overtakes the commands of all lanes: a clean-up of HA's former time that
+  came after it would take the daemon away under running VMs, which the master would then start elsewhere.
 - A master commands in its own term for as long as its reign lasts, whatever higher term it hears of; it is for the
   targets to refuse it. One that was refused is superseded: its reign is over, and it begins anew, asking its daemon.
   Only a question of a host that is no master goes out in the highest term known here.
@@ -35,6 +36,9 @@ NEW_TERM = "new_term"
 QUESTIONS = frozenset({"ask_ha"})
 """What hosts ask that are not master."""
 
+ANEW = "join"
+"""The call with which a host's part in HA begins anew: no command from before it is carried out after it."""
+
 OVERTAKEN = "HA_CALL_OVERTAKEN"
 _START_VM = 5.0  # s: a VM starts in milliseconds, and whoever waits longer asks
 _JOINING = frozenset({"join", "wait_for_shutdown"})
@@ -50,6 +54,7 @@ class Lanes:
 
     _lives: dict[int, int] = field(factory=dict, init=False)
     _newest: dict[tuple[int, str], int] = field(factory=dict, init=False)
+    _anew: dict[int, int] = field(factory=dict, init=False)
 
     def admit(self, call: Call) -> None:
         """Take note of a call. Errors: `Failure` for one that was overtaken, or whose number is none."""
@@ -61,9 +66,13 @@ class Lanes:
         if life > newest:
             self._newest = {key: seen for key, seen in self._newest.items() if key[0] != call.caller}
             self._lives[call.caller] = life
-        if life < newest or count <= self._newest.get(lane, -1):
+            self._anew.pop(call.caller, None)
+        former = call.op not in QUESTIONS and count < self._anew.get(call.caller, 0)  # questions are counted apart
+        if life < newest or former or count <= self._newest.get(lane, -1):
             raise Failure(OVERTAKEN, call.number)
         self._newest[lane] = count
+        if call.op == ANEW:
+            self._anew[call.caller] = count
 
 
 @define(eq=False)
