@@ -46,7 +46,7 @@ class Snapshot:
         live: its liveset, empty unless it is live.
         incarnations: of each other member; a member that was reborn has another.
         marked: the host that is marked as master on the statefile, None before there was one.
-        holder: the host that holds the master lock, as far as the last read showed.
+        holder: the host that holds the master lock, or is marked and asks for it, as far as the last read showed.
         statefile: this host has it.
         pool: pool state: none, init, active or invalid.
     """
@@ -124,13 +124,18 @@ class DaemonClient:
                 await self._watch()
 
     def query(self) -> Outcome:
-        """liveset (live, marked: who is marked as master, statefile), starting or gone; at once."""
+        """liveset (live, marked, statefile), starting or gone; at once.
+
+        marked is the host that is marked as master, only while it holds the lock: the mark on the statefile outlives
+        the lock, and a former master that is back may be one that must not ask for it again. Whoever followed that
+        host would wait for it for ever (K7).
+        """
         seen = self.newest
         if seen is None or seen.phase == "ending":
             return GONE
         if seen.phase == "starting":
             return "starting", {}
-        marked = frozenset() if seen.marked is None else frozenset({seen.marked})
+        marked = frozenset() if seen.marked is None or seen.marked != seen.holder else frozenset({seen.marked})
         return "liveset", {"live": seen.live, "marked": marked, "statefile": seen.statefile}
 
     async def propose(self) -> Outcome:

@@ -257,7 +257,7 @@ class Evidence:
             askers=frozenset(host for host in members if host in live and host != self.me and members[host].request),
             granted=grants_of(members, live, self.me) if request else NOBODY,
             grant_void=grant is not None and grant[0] != self.me and not self._asked(members, live, grant),
-            holder=holder_of(members, live, snapshot.mark.host),
+            holder=self.holder(snapshot, live),
             pool=PoolState.INVALID if snapshot.foreign else snapshot.pool,
             mark=snapshot.mark,
         )
@@ -276,6 +276,12 @@ class Evidence:
         if links != self._links:
             self._links, self._links_since = links, now
         return links
+
+    def holder(self, snapshot: Snapshot, live: Hosts) -> int | None:
+        """The other host in the liveset `live` that holds the lock, or is marked and asks for it, as a read shows it.
+
+        One that was reborn since it was listed does not: the lock was its former incarnation's."""
+        return holder_of(self._members(self._current(snapshot), snapshot), live, snapshot.mark.host)
 
     def _changed(self, host: int, now: float, snapshot: Snapshot) -> bool:
         """Whether this read shows a sign of life of `host`; the very first sight of a record is none."""

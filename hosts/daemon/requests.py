@@ -44,14 +44,15 @@ class Requests:
         daemon = self.daemon
         state, lock, view = daemon.state("membership"), daemon.state("lock"), daemon.statefile.view
         phase = "starting" if state in _STARTING else "ending" if state in _ENDING else "live"
-        holder = daemon.settings.me if lock == "holding" else view.holder if view else None
-        marked = view.mark.host if view else None
+        seen = daemon.statefile.snapshot
+        # By the liveset of now: the read that let this host in was made before it had any.
+        holder = daemon.evidence.holder(seen, daemon.hosts("live")) if seen else None
         return {
             "phase": phase,
             "live": sorted(daemon.hosts("live")) if phase == "live" else [],
             "incarnations": {str(host): number for host, number in sorted(daemon.evidence.listed.items())},
-            "marked": marked,
-            "holder": holder,
+            "marked": view.mark.host if view else None,
+            "holder": daemon.settings.me if lock == "holding" else holder,
             "statefile": not daemon.value("no_sf"),
             "pool": daemon.value("word") if view is None else view.pool.name.lower(),
         }

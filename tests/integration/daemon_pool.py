@@ -74,6 +74,10 @@ class DaemonPool:
         newest = self.clients[host].newest
         return set(newest.live) if newest else set()
 
+    def marked(self, host: int) -> object:
+        """Who is master, as the daemon tells the agent of a host."""
+        return self.clients[host].query()[1].get("marked")
+
     async def until(self, met: Callable[[], bool]) -> float:
         """Wait until something is so and return when; fails after a long while."""
         async with asyncio.timeout(PATIENCE):
