@@ -15,7 +15,7 @@ import fsm
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("fsm", "hosts", "tools", "tests")
-SCRIPTS = [ROOT / "tools" / name for name in ("bench", "pages")]
+SCRIPTS = [ROOT / "tools" / name for name in ("bench", "chaos", "pages")]
 MODULES = sorted([path for part in PARTS for path in (ROOT / part).rglob("*.py")] + SCRIPTS, key=str)
 
 MODULE_LINES = 400
