@@ -111,7 +111,8 @@ class Call:
     def turned(self, target: int, status: str, number: int = 0) -> Call:
         """The call with one leg changed."""
         changed = tuple((h, status, number) if h == target else (h, s, k) for h, s, k in self.legs)
-        return evolve(self, legs=changed, answer=None if status == BAD else self.answer)
+        answer = None if status == BAD else self.answer
+        return Call(self.caller, self.machine, self.call, self.arguments, self.joined, changed, answer)
 
     def outcome(self) -> Event | None:
         """What the caller's machine is told once every leg is over; None before."""
@@ -139,7 +140,7 @@ class Calls:
         name = f"{operation.port}.{operation.name}"
         call = Call(caller, operation.machine, name, items(operation.arguments), operation.joined, legs)
         rest = self.abandon(caller, operation.machine)
-        return evolve(rest, live=tuple(sorted((*rest.live, call), key=lambda c: (c.caller, c.machine))))
+        return Calls(tuple(sorted((*rest.live, call), key=lambda c: (c.caller, c.machine))), rest.orphans)
 
     def legs(self, *statuses: str) -> list[Leg]:
         """The legs with one of these statuses; `ok` is a reply that is under way to its caller."""
@@ -174,9 +175,8 @@ class Calls:
                     done = call.turned(host, OK if not call.joined or reply.outcome == "ok" else BAD)
                     answer = None if call.joined else (reply.outcome, items(reply.payload))
                     return self._with(call, evolve(done, answer=answer))
-        return evolve(
-            self, orphans=tuple(o for o in self.orphans if o[2] != target or call_id(*o[:2], o[3]) != reply.call)
-        )
+        orphans = tuple(o for o in self.orphans if o[2] != target or call_id(*o[:2], o[3]) != reply.call)
+        return Calls(self.live, orphans)
 
     def lose_request(self, leg: Leg) -> Calls:
         """The request is lost, or its target is down: nothing happens there, the caller sees a failure."""
@@ -191,7 +191,7 @@ class Calls:
     def give_up(self, leg: Leg) -> Calls:
         """The caller waits no longer for this target, where the call goes on as an orphan."""
         call = self._call(leg, RUNNING)
-        return evolve(self._with(call, call.turned(leg.target, BAD)), orphans=self._orphaned([call], {leg.target}))
+        return Calls(self._with(call, call.turned(leg.target, BAD)).live, self._orphaned([call], {leg.target}))
 
     def target_restarted(self, host: int) -> Calls:
         """The host has forgotten what it served: those callers see a failure. Requests under way arrive later."""
@@ -209,7 +209,7 @@ class Calls:
     def finished(self) -> list[tuple[int, Event, Calls]]:
         """(caller, what its machine is told, the calls without it) of every call whose legs are all over."""
         return [
-            (call.caller, event, evolve(self, live=tuple(other for other in self.live if other is not call)))
+            (call.caller, event, Calls(tuple(other for other in self.live if other is not call), self.orphans))
             for call in self.live
             if (event := call.outcome()) is not None
         ]
@@ -224,7 +224,7 @@ class Calls:
         return Calls(tuple(call for call in self.live if call not in gone), self._orphaned(gone)) if gone else self
 
     def _with(self, old: Call, new: Call) -> Calls:
-        return evolve(self, live=tuple(new if call is old else call for call in self.live))
+        return Calls(tuple(new if call is old else call for call in self.live), self.orphans)
 
     def _orphaned(self, calls: Sequence[Call], only: set[int] | None = None) -> tuple[tuple[int, str, int, int], ...]:
         running = [

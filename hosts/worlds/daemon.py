@@ -3,6 +3,11 @@ about. A value of `Daemons` is immutable; `moves` are what the daemons do by the
 that a machine waits for may end.
 
 Livesets shrink and grow at once for all daemons that can read the statefile; a disarmed one keeps its own.
+
+The mark of a master stays on the statefile until another host is marked or a fresh one is written: a start that finds
+"invalid" is told it. A daemon shows it to its agent only while its host is in the liveset and, as the last read showed,
+holds the lock or asks for it (K7). So beside the mark stands whether it is shown: at once where its host asks, with a
+lag where it is new or its host has lost the lock. It is the same for all hosts: none sees a mark longer than others.
 """
 
 from __future__ import annotations
@@ -27,7 +32,8 @@ class Daemon:
 
 @frozen(cache_hash=True)
 class Daemons:
-    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark` are on it; `lock` is its holder.
+    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark` are on it; `shown`: the daemons show
+    the mark; `lock` is the holder of the master lock.
 
     patient: a start that could still succeed never fails, which leaves the emergency mode to other stories."""
 
@@ -35,6 +41,7 @@ class Daemons:
     statefile: frozenset[int]
     state: str
     mark: int | None
+    shown: bool
     lock: int | None
     patient: bool = False
 
@@ -44,20 +51,38 @@ class Daemons:
 
     def put(self, host: int, daemon: Daemon) -> Daemons:
         """With another daemon on a host; the lock evaporates when its holder is in no liveset any more (K4)."""
-        return evolve(self, daemons=tuple(daemon if h == host else d for h, d in enumerate(self.daemons))).settled()
+        return self.with_daemons(tuple(daemon if h == host else d for h, d in enumerate(self.daemons))).settled()
+
+    def with_daemons(self, daemons: tuple[Daemon, ...]) -> Daemons:
+        """With other daemons; `evolve` takes five times as long, and a search does this at every step."""
+        return Daemons(daemons, self.statefile, self.state, self.mark, self.shown, self.lock, self.patient)
 
     def settled(self) -> Daemons:
-        """The lock evaporates when its holder is in nobody else's liveset any more (K4), as their grants do; a holder
-        that is alone keeps it as long as it lists itself."""
-        if self.lock is None:
-            return self
-        others = [d for h, d in enumerate(self.daemons) if h != self.lock]
-        alone = all(d.phase != LIVE for d in others) and self.lock in self.daemons[self.lock].live
-        return self if alone or any(self.lock in d.live for d in others) else evolve(self, lock=None)
+        """What follows from the livesets at once.
+
+        The lock evaporates when its holder is in nobody else's liveset any more (K4), as their grants do; a holder that
+        is alone keeps it as long as it lists itself. Once nobody lists a host, its mark is shown no more (K7)."""
+        lock, shown = self.lock, self.shown
+        if lock is not None and not any(lock in d.live for h, d in enumerate(self.daemons) if h != lock):
+            alone = all(d.phase != LIVE for h, d in enumerate(self.daemons) if h != lock)
+            lock = lock if alone and lock in self.daemons[lock].live else None
+        if shown and not any(self.mark in d.live for d in self.daemons):
+            shown = False
+        return self if (lock, shown) == (self.lock, self.shown) else evolve(self, lock=lock, shown=shown)
 
     def started(self, host: int) -> Daemons:
         """Somebody starts the daemon; one that is there already is left alone."""
         return self.put(host, Daemon(STARTING)) if self.daemons[host].phase == OFF else self
+
+    def reached_by(self, statefile: frozenset[int]) -> Daemons:
+        """With these hosts able to reach the statefile."""
+        return Daemons(self.daemons, statefile, self.state, self.mark, self.shown, self.lock, self.patient)
+
+    def asked(self, host: int) -> Daemons:
+        """A host asks for the lock: an old mark of it is shown again at once, for whoever looks before it is seen might
+        as well have looked before it was asked."""
+        again = self.mark == host and self.daemons[host].phase == LIVE and host in self.statefile
+        return evolve(self, shown=True) if again and not self.shown else self
 
     def stopped(self, host: int) -> Daemons:
         """A clean goodbye: the lock is released with it."""
@@ -75,8 +100,19 @@ class Daemons:
         told = self.state in ("invalid", "init") and self.those(LIVE) & self.statefile
         return not (told and "K2" not in off)
 
-    def moves(self, up: frozenset[int], off: frozenset[str], awaited: set[int]) -> Iterator[tuple[str, Daemons]]:
-        """What daemons do by themselves; `awaited` are the hosts where somebody waits for the start."""
+    def marked(self, off: frozenset[str]) -> frozenset[int]:
+        """Who is marked as master, as the daemons show it."""
+        return NOBODY if self.mark is None or not (self.shown or "K7" in off) else frozenset({self.mark})
+
+    def moves(
+        self, up: frozenset[int], off: frozenset[str], awaited: frozenset[int], asking: frozenset[int]
+    ) -> Iterator[tuple[str, Daemons]]:
+        """What daemons do by themselves.
+
+        Arguments:
+            up, off: hosts with power; clauses that do not hold.
+            awaited, asking: hosts where somebody waits for the start, for the lock.
+        """
         for host in sorted(self.those(LIVE, STARTING) & self.statefile):
             phase = self.daemons[host].phase
             leaves = self.state == "invalid" or (self.state == "init" and phase == LIVE)
@@ -88,14 +124,22 @@ class Daemons:
             )
             if seers and self.droppable(host, up, off):
                 yield f"host {host} leaves the liveset", self.dropped(host, seers)
-        if self.lock is not None and self.mark != self.lock and self.lock in self.statefile & self.those(LIVE):
-            yield f"host {self.lock} is marked as master", evolve(self, mark=self.lock)
+        yield from self.marks(off, asking)
         yield from self.arrivals(up)
+
+    def marks(self, off: frozenset[str], asking: frozenset[int]) -> Iterator[tuple[str, Daemons]]:
+        """The mark follows the lock, and fades where its host neither holds that nor asks for it (K7)."""
+        there = self.those(LIVE) & self.statefile
+        if self.lock in there and (self.mark != self.lock or not self.shown):
+            yield f"host {self.lock} is marked as master", evolve(self, mark=self.lock, shown=True)
+        forsaken = self.shown and self.mark is not None and self.mark != self.lock and self.mark not in asking
+        if forsaken and there - {self.mark} and "K7" not in off:
+            yield f"the mark of host {self.mark} fades", evolve(self, shown=False)
 
     def dropped(self, host: int, seers: frozenset[int]) -> Daemons:
         """Those who can read the statefile drop a host together."""
-        daemons = tuple(evolve(d, live=d.live - {host}) if h in seers else d for h, d in enumerate(self.daemons))
-        return evolve(self, daemons=daemons).settled()
+        daemons = tuple(Daemon(d.phase, d.live - {host}) if h in seers else d for h, d in enumerate(self.daemons))
+        return self.with_daemons(daemons).settled()
 
     def arrivals(self, up: frozenset[int]) -> Iterator[tuple[str, Daemons]]:
         """Starting daemons form a liveset or join the one there is."""
@@ -116,7 +160,7 @@ class Daemons:
         for host in ready:
             live = members | {host}
             daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
-            yield f"host {host} joins the liveset", evolve(self, daemons=daemons)
+            yield f"host {host} joins the liveset", self.with_daemons(daemons)
 
     def fenced(self, up: frozenset[int], off: frozenset[str]) -> list[int]:
         """Hosts that may fence themselves: without the statefile while a peer has it or a host is out of sight (K5).
@@ -158,12 +202,12 @@ class Daemons:
         ):
             yield "refused", self, {}
         elif all(self.daemons[m].phase == LIVE and host in self.daemons[m].live for m in daemon.live):
-            yield "granted", evolve(self, lock=host), {"live": daemon.live}
+            yield "granted", evolve(self, lock=host, shown=self.shown or self.mark == host), {"live": daemon.live}
 
     def answer_set_init(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
         """A fresh statefile: no mark."""
         if host in self.statefile:
-            yield "ok", evolve(self, state="init", mark=None), {}
+            yield "ok", evolve(self, state="init", mark=None, shown=False), {}
         else:
             yield "failed", self, {}
 

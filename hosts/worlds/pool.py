@@ -9,6 +9,7 @@ the clauses allow. They are what the embedded daemon promises and are proved of 
     K4  at most one host holds the lock, and it evaporates when its holder has left every liveset
     K5  without the statefile a host is fenced, unless nobody has it and every host is visible
     K6  a start of the daemon fails only while some host is down, disarmed, or has no daemon
+    K7  a mark is shown only while its host holds the lock, asks for it, or has just lost it; on the statefile it stays
 
 Faults: crash (a host loses power), restart (its agent dies and starts again), statefile (a host cannot reach it), loss
 (a request or a reply between hosts), late (a caller gives up while the call still runs). Two more kinds are named like
@@ -34,6 +35,8 @@ from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemon, Daemons
 
 HOSTS = Domain("hosts")
 NOBODY: frozenset[int] = frozenset()
+Alone = tuple[tuple[tuple[str, Daemons], ...], list[int]]
+"""What daemons may do by themselves, as (label, daemons after it), and the hosts that may fence themselves."""
 
 
 @frozen(cache_hash=True)
@@ -57,6 +60,16 @@ class PoolState:
     def with_vm(self, vm: str, hosts: frozenset[int]) -> PoolState:
         """The world with a VM running exactly there."""
         return evolve(self, vms=tuple((v, hosts if v == vm else h) for v, h in self.vms))
+
+    # What most actions change; a search makes millions of them, and `evolve` takes five times as long.
+
+    def with_daemons(self, daemons: Daemons) -> PoolState:
+        """The world with other daemons."""
+        return PoolState(daemons, self.up, self.fresh, self.vms, self.launching, self.calls)
+
+    def with_calls(self, calls: Calls) -> PoolState:
+        """The world with other calls under way."""
+        return PoolState(self.daemons, self.up, self.fresh, self.vms, self.launching, calls)
 
 
 @define(eq=False)
@@ -82,7 +95,8 @@ class PoolWorld:
     master: int = 0
     patient: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
-    clauses = ("K1", "K2", "K3", "K4", "K5", "K6")
+    _alone: dict[Hashable, Alone] = field(factory=dict, init=False)
+    clauses = ("K1", "K2", "K3", "K4", "K5", "K6", "K7")
     faults = ("crash", "restart", "boot", "statefile", "back", "loss", "late")
 
     @property
@@ -116,6 +130,7 @@ class PoolWorld:
             statefile=everybody,
             state="active" if on else "none",
             mark=self.master if on else None,
+            shown=on,
             lock=self.master if on else None,
             patient=self.patient,
         )
@@ -129,18 +144,17 @@ class PoolWorld:
     def view(self, w: PoolState, host: int) -> Hashable:
         """What the daemon says, and which VMs run here."""
         d = w.daemons
-        return d.daemons[host], d.mark, host in d.statefile, tuple(vm for vm, hosts in w.vms if host in hosts)
+        return d.daemons[host], d.marked(self.off), host in d.statefile, tuple(v for v, hosts in w.vms if host in hosts)
 
     def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
         """The instant operations: the liveset, a VM's process here, and where to start a VM."""
-        daemon, mark, statefile, here = view
+        daemon, marked, statefile, here = view
         if operation.name == "find":
             return ("here" if operation.arguments["vm"] in here else "absent"), {}
         if operation.name == "place":
             return self.place(operation.arguments["vm"], sorted(operation.arguments["live"]))
         if daemon.phase in (OFF, STARTING):
             return ("gone" if daemon.phase == OFF else "starting"), {}
-        marked = NOBODY if mark is None else frozenset({mark})
         return "liveset", {"live": daemon.live, "marked": marked, "statefile": statefile}
 
     def place(self, vm: str, live: list[int]) -> tuple[str, Mapping[str, Value]]:
@@ -157,23 +171,25 @@ class PoolWorld:
             calls = calls.reply(host, reply)
         for signal in effects.signals:
             if (signal.port, signal.name) == ("daemon", "quit"):
-                w = evolve(w, daemons=w.daemons.stopped(host))
+                w = w.with_daemons(w.daemons.stopped(host))
         for operation in effects.operations:
             name = f"{operation.port}.{operation.name}"
             if operation.targets is not None:
                 calls = calls.start(host, operation)
             elif name == "daemon.start":
-                w = evolve(w, daemons=w.daemons.started(host))
+                w = w.with_daemons(w.daemons.started(host))
+            elif name == "daemon.propose":
+                w = w.with_daemons(w.daemons.asked(host))
             elif name == "toolstack.start":
                 w = evolve(w, launching=w.launching | {(host, operation.arguments["vm"])})
-        return evolve(w, calls=calls)
+        return w.with_calls(calls)
 
     def actions(self, w: PoolState, pending: Pending) -> Iterator[Action[PoolState]]:
         """Everything that may happen next."""
-        for label, daemons in w.daemons.moves(w.up, self.off, {h for h in w.up if ("daemon.start") in
-                                                              [op for _, op in pending[h]]}):  # fmt: skip
-            yield Action(label, evolve(w, daemons=daemons))
-        for host in w.daemons.fenced(w.up, self.off):
+        moves, fenced = self.daemons_alone(w, pending)
+        for label, daemons in moves:
+            yield Action(label, w.with_daemons(daemons))
+        for host in fenced:
             yield self.lose_power(w, host, f"host {host} is fenced", None)
         for host, vm in sorted(w.launching):
             started = w.with_vm(vm, w.running(vm) | {host})
@@ -185,24 +201,32 @@ class PoolWorld:
                 yield from self.outcomes(w, host, machine, operation)
         yield from self.talk(w)
 
+    def daemons_alone(self, w: PoolState, pending: Pending) -> Alone:
+        """What the daemons may do by themselves, and the hosts that may fence themselves: the same in many worlds."""
+        awaited, asking = (
+            frozenset(host for host in w.up if any(waits == name for _, waits in pending[host]))
+            for name in ("daemon.start", "daemon.propose")
+        )
+        found = self._alone.get(key := (w.daemons, w.up, awaited, asking))
+        if found is None:
+            moves = tuple(w.daemons.moves(w.up, self.off, awaited, asking))
+            found = self._alone[key] = moves, w.daemons.fenced(w.up, self.off)
+        return found
+
     def lose_power(self, w: PoolState, host: int, label: str, fault: str | None) -> Action[PoolState]:
         """Everything of the host is gone; the others do not know it yet."""
-        dead = evolve(
-            self.forget(w, host),
-            daemons=w.daemons.dead(host),
-            up=w.up - {host},
-            fresh=w.fresh - {host},
-            vms=tuple((vm, hosts - {host}) for vm, hosts in w.vms),
-        )
+        rest, here = self.forget(w, host), frozenset({host})
+        vms = tuple((vm, hosts - here) for vm, hosts in w.vms)
+        dead = PoolState(w.daemons.dead(host), w.up - here, w.fresh - here, vms, rest.launching, rest.calls)
         return Action(label, dead, fault, restart=(host,))
 
     def forget(self, w: PoolState, host: int) -> PoolState:
         """What is lost with a host's agent: its calls, the calls it served, starts that had not happened."""
-        return evolve(
-            w,
-            calls=w.calls.caller_restarted(host).target_restarted(host),
-            launching=frozenset(launch for launch in w.launching if launch[0] != host),
-        )
+        if not (w.launching or w.calls.live or w.calls.orphans):
+            return w
+        calls = w.calls.caller_restarted(host).target_restarted(host)
+        launching = frozenset(launch for launch in w.launching if launch[0] != host)
+        return PoolState(w.daemons, w.up, w.fresh, w.vms, launching, calls)
 
     def happens(self, w: PoolState) -> Iterator[Action[PoolState]]:
         """Power, agents and the way to the statefile."""
@@ -210,13 +234,13 @@ class PoolWorld:
         for host in range(self.n):
             if host not in w.up:
                 if "boot" in self.may:
-                    booted = evolve(w, up=w.up | {host})
+                    booted = PoolState(w.daemons, w.up | {host}, w.fresh, w.vms, w.launching, w.calls)
                     yield Action(f"host {host} boots", booted, "boot", host, boot, (host,))
                 continue
             if "crash" in self.may:
                 yield self.lose_power(w, host, f"host {host} loses power", "crash")
             if host in w.fresh:
-                awake = evolve(w, fresh=w.fresh - {host})
+                awake = PoolState(w.daemons, w.up, w.fresh - {host}, w.vms, w.launching, w.calls)
                 yield Action(f"the agent of host {host} starts", awake, host=host, event=boot)
             elif "restart" in self.may:
                 label = f"the agent of host {host} restarts"
@@ -224,11 +248,11 @@ class PoolWorld:
         for host in range(self.n):
             if host not in w.daemons.statefile:
                 if "back" in self.may:
-                    back = evolve(w.daemons, statefile=w.daemons.statefile | {host})
-                    yield Action(f"host {host} reaches the statefile again", evolve(w, daemons=back), "back")
+                    back = w.daemons.reached_by(w.daemons.statefile | {host})
+                    yield Action(f"host {host} reaches the statefile again", w.with_daemons(back), "back")
             elif "statefile" in self.may:
-                lost = evolve(w.daemons, statefile=w.daemons.statefile - {host})
-                yield Action(f"host {host} loses the statefile", evolve(w, daemons=lost), "statefile")
+                lost = w.daemons.reached_by(w.daemons.statefile - {host})
+                yield Action(f"host {host} loses the statefile", w.with_daemons(lost), "statefile")
 
     def outcomes(self, w: PoolState, host: int, machine: str, operation: str) -> Iterator[Action[PoolState]]:
         """How a pending local operation may end now."""
@@ -236,7 +260,7 @@ class PoolWorld:
 
         def ends(outcome: str, daemons: Daemons = w.daemons, **payload: Value) -> Action[PoolState]:
             event = Event(machine, f"{port}.{outcome}", payload)
-            return Action(f"{operation} of host {host}: {outcome}", evolve(w, daemons=daemons), host=host, event=event)
+            return Action(f"{operation} of host {host}: {outcome}", w.with_daemons(daemons), host=host, event=event)
 
         if port == "daemon":
             answers: Callable[..., Iterable[tuple[Any, ...]]] = getattr(w.daemons, f"answer_{name}")
@@ -253,24 +277,24 @@ class PoolWorld:
 
     def talk(self, w: PoolState) -> Iterator[Action[PoolState]]:
         """Calls between hosts: their five fates. A host never loses a call to itself."""
+        if not w.calls.live:
+            return
         for leg in w.calls.legs(TODO):
             way = f"{leg.call} from host {leg.caller} to host {leg.target}"
             if self.alive(w, leg.target):
                 calls, event = w.calls.deliver(leg, self.routes)
-                yield Action(way, evolve(w, calls=calls), host=leg.target, event=event)
+                yield Action(way, w.with_calls(calls), host=leg.target, event=event)
             down = not self.alive(w, leg.target)
             if down or ("loss" in self.may and leg.target != leg.caller):
-                lost = evolve(w, calls=w.calls.lose_request(leg))
+                lost = w.with_calls(w.calls.lose_request(leg))
                 yield Action(f"{way} is lost", lost, None if down else "loss")
         for leg in w.calls.legs(RUNNING):
             if "late" in self.may and leg.target != leg.caller:
                 label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
-                yield Action(label, evolve(w, calls=w.calls.give_up(leg)), "late")
+                yield Action(label, w.with_calls(w.calls.give_up(leg)), "late")
         for leg in w.calls.legs("ok"):
             if "loss" in self.may and leg.target != leg.caller:
                 label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
-                yield Action(label, evolve(w, calls=w.calls.lose_reply(leg)), "loss")
+                yield Action(label, w.with_calls(w.calls.lose_reply(leg)), "loss")
         for caller, event, calls in w.calls.finished():
-            yield Action(
-                f"host {caller} has its answer: {event.name}", evolve(w, calls=calls), host=caller, event=event
-            )
+            yield Action(f"host {caller} has its answer: {event.name}", w.with_calls(calls), host=caller, event=event)

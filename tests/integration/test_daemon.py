@@ -204,8 +204,8 @@ def test_invalid_lets_everybody_leave_alive() -> None:
 
 
 def test_a_clean_leave_needs_no_timeout() -> None:
-    """A host that is disarmed says goodbye: the others drop it at once, and it lives; its exclusion ends by joining, and
-    as soon as it is in it sees the master, whose lock it has not granted yet."""
+    """A host that is disarmed says goodbye: the others drop it at once, and it lives; its exclusion ends by joining.
+    As soon as it is in it sees the master, whose lock it has not granted yet."""
 
     async def story(pool: DaemonPool) -> None:
         assert (await pool.clients[0].propose())[0] == "granted"
