@@ -14,6 +14,8 @@ import pytest
 
 from hosts import cli
 from hosts.demo.plan import How, Kill
+from hosts.demo.running import RunningPool
+from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.pool_file import PoolFile
 from hosts.supervisor import start
@@ -99,6 +101,25 @@ def test_vms_that_do_not_fit_are_named_before_anything_starts(
     told = " ".join(capsys.readouterr().err.split())
     assert "! big fits on no host: it needs 4096 MiB; beside the other VMs a has 2048, b has 1024" in told
     assert "! without restart priority, so HA starts it nowhere: idle" in told
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_logs_of_a_host_that_does_not_start_are_kept_when_asked_for(
+    keep: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message says where they are, or how to keep them; else nothing is left."""
+
+    async def start(pool: RunningPool, fencing: bool) -> None:
+        raise PoolError("the host host1 did not start: no luck")
+
+    monkeypatch.setattr(RunningPool, "start", start)
+    with tempfile.TemporaryDirectory(prefix="ls") as directory:  # short: sockets lie below it
+        monkeypatch.setattr(tempfile, "tempdir", directory)
+        assert cli.main(["demo", *["--keep"] * keep]) == 2
+        left = [str(path) for path in Path(directory).iterdir()]
+        where = f"kept in {left[0]}" if keep else "--keep keeps the logs"
+        assert capsys.readouterr().err.splitlines()[-1] == f"the host host1 did not start: no luck; {where}"
+        assert len(left) == keep
 
 
 @pytest.fixture

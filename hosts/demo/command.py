@@ -105,24 +105,27 @@ def _play(plan: Plan) -> tuple[Report, Path | None]:
     from hosts.pool_dir import PoolDir
 
     path = Path(tempfile.mkdtemp(prefix="liveset-"))
-    ended = False
+    keep = False
     try:
         with _warnings_told(progress):
             story = Story(plan, PoolDir.create(path / "pool", plan.file, plan.timeout), progress)
-            asyncio.run(_until_interrupted(story))
-            ended = True
-            if not story.ready:
-                logs = f"the logs are in {path}" if plan.keep else "--keep keeps the logs"
-                raise PoolError(f"nothing could be shown: {story.failures[0]}; {logs}")
+            try:
+                asyncio.run(_until_interrupted(story))
+                keep = plan.keep
+                if not story.ready:
+                    raise PoolError(f"nothing could be shown: {story.failures[0]}")
+            except PoolError as error:
+                keep = plan.keep
+                raise PoolError(f"{error}; {f'kept in {path}' if keep else '--keep keeps the logs'}") from None
             found = report(story)
         return found, path / "pool" if plan.keep else None
     finally:
-        if not (plan.keep and ended):
+        if not keep:
             shutil.rmtree(path, ignore_errors=True)
 
 
 async def _until_interrupted(story: Story) -> None:
-    """Play; the first SIGINT or SIGTERM ends it in order. Errors: `KeyboardInterrupt` then."""
+    """Play; the first SIGINT, SIGTERM or SIGHUP ends it in order. Errors: `KeyboardInterrupt` then."""
     loop, playing = asyncio.get_running_loop(), asyncio.ensure_future(story.play())
     told: list[int] = []
 
@@ -131,8 +134,9 @@ async def _until_interrupted(story: Story) -> None:
             told.append(number)
             playing.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup it is to go on
+            loop.add_signal_handler(number, interrupt, number)
     try:
         await playing
     except asyncio.CancelledError:

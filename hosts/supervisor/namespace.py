@@ -2,7 +2,8 @@
 
 As root a PID namespace is free to make; anybody else needs a user namespace around it, in which he keeps his own user
 and group (an unmapped user could not create a file). Both may be forbidden: containers without CAP_SYS_ADMIN,
-user.max_user_namespaces = 0, AppArmor on some distributions.
+user.max_user_namespaces = 0, AppArmor on some distributions. Some of them grant the user namespace and then refuse its
+maps, and nobody comes back out of one: so a child tries first.
 
 Then the host still runs and is still fenced, with a weaker containment, and says so in one line: each process is tied
 to its parent (PDEATHSIG), orphans fall to the outer supervisor, which kills until it has no child left. The obituary
@@ -14,8 +15,10 @@ was the alternative; it would leave everybody who tries this in an ordinary cont
 from __future__ import annotations
 
 import os
+import sys
 
 from hosts.supervisor import kernel
+from hosts.supervisor.process import fork
 
 FORBIDDEN = (
     "PID namespaces are forbidden here ({reason}): falling back to killing process by process, which a program that "
@@ -31,18 +34,24 @@ def leave() -> str | None:
     try:
         kernel.unshare(kernel.CLONE_NEWPID)
     except OSError:
-        return _leave_as_user()
+        if refused := os.waitstatus_to_exitcode(os.waitpid(fork(_try), 0)[1]):
+            return FORBIDDEN.format(reason=os.strerror(refused))
+        _leave_as_user()
     return None
 
 
-def _leave_as_user() -> str | None:
-    user, group = os.geteuid(), os.getegid()
+def _try() -> None:
+    """Be a child that leaves, and ends with the number of the error that it met."""
     try:
-        kernel.unshare(kernel.CLONE_NEWPID | kernel.CLONE_NEWUSER)
+        _leave_as_user()
     except OSError as error:
-        return FORBIDDEN.format(reason=error.strerror)
+        sys.exit(error.errno)
+
+
+def _leave_as_user() -> None:
+    user, group = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.CLONE_NEWPID | kernel.CLONE_NEWUSER)
     # "deny" first: without it the kernel lets nobody but root map a group.
     for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         with open(f"/proc/self/{file}", "w", encoding="utf-8") as handle:
             handle.write(text)
-    return None

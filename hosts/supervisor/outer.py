@@ -35,6 +35,7 @@ from hosts.supervisor.slate import Held, Slate
 
 FENCED_STATUS = 1  # exit status of an outer supervisor whose host died otherwise than by shutdown
 READY = b"ok "
+BURIED = "supervisor: every process of"
 LEASE_ENDED = "the lease ended and the kernel's timer killed the guard"
 KILLED = "a process of the supervisor was killed from outside"
 _DATAGRAM = 4096
@@ -133,7 +134,7 @@ class Outer:
                     dead,
                 )
             )
-        log(f"supervisor: every process of {self.config.name} is dead: {reason}")
+        log(f"{BURIED} {self.config.name} is dead: {reason}")
         self.over.set()
 
     def _publish(self, obituary: Obituary) -> None:

@@ -48,10 +48,18 @@ def start_host(config: HostConfig, programs: Mapping[str, Program]) -> int:
         told = pipe.read()
     if not told.startswith(outer.READY):
         os.waitpid(process, 0)
-        raise PoolError(f"{config.path(LOG_FILE)}: the host {config.name} did not start; this file says why")
+        raise PoolError(f"the host {config.name} did not start: {_last_line(config)}; its log: {config.path(LOG_FILE)}")
     if note := told.removeprefix(outer.READY).decode():
         _log.warning("%s: %s", config.name, note)
     return process
+
+
+def _last_line(config: HostConfig) -> str:
+    """What the log of a host ends with: the reason of a failure, of a traceback as of a plain line. What the outer
+    supervisor found afterwards is the reason only where nobody wrote one."""
+    said = [line.strip() for line in config.path(LOG_FILE).read_text(errors="replace").split("\n") if line.strip()]
+    reasons = [line for line in said if outer.BURIED not in line]
+    return (reasons or said or ["it says nothing"])[-1]
 
 
 def _lock(config: HostConfig) -> int:

@@ -59,6 +59,7 @@ def test_without_fencing_the_control_fails() -> None:
         ("liveset demo", signal.SIGINT),
         ("hosts up", signal.SIGINT),
         ("HA is on", signal.SIGTERM),
+        ("HA is on", signal.SIGHUP),
         (FAULT, signal.SIGINT),
     ],
 )

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hosts.supervisor import kernel
+from hosts.errors import PoolError
+from hosts.supervisor import kernel, namespace
 from hosts.supervisor.process import fork
 from tests.integration.supervised_host import Host, unstarted_host, until
 
@@ -51,12 +52,14 @@ def test_a_host_needs_no_root(host: Host) -> None:
     assert status == 0, (host.directory / "user.log").read_text()
 
 
-@pytest.fixture
-def forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process that is forked from now on may make a namespace."""
+@pytest.fixture(params=["unshare", "maps"])
+def forbidden(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process that is forked from now on may make a namespace, or none may write the maps of a user namespace."""
 
     def refuse(flags: int) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        if request.param == "unshare" or not flags & kernel.CLONE_NEWUSER:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        # Granted, and nothing done: the maps of the namespace that this process lives in are written already.
 
     monkeypatch.setattr(kernel, "unshare", refuse)
 
@@ -80,3 +83,14 @@ def test_a_host_without_namespace_dies_process_by_process(host: Host, caplog: py
     time.sleep(0.15)
     assert (disk.read_bytes(), escapee.read_bytes()) == before
     assert len(host.obituaries()) == 1
+
+
+def test_a_host_that_does_not_start_says_why_in_one_line(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of its log is in the message: whoever started it may delete the log."""
+
+    def fail() -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(namespace, "leave", fail)
+    with pytest.raises(PoolError, match=r"^the host h1 did not start: RuntimeError: no such luck; its log: /"):
+        host.start()
