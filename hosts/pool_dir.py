@@ -125,7 +125,9 @@ class PoolDir:
         try:
             said = json.loads(place.read_bytes())
         except FileNotFoundError:
-            raise PoolError(f"{place}: there is no pool here; name the directory of one") from None
+            inside = path / "pool"  # what a demo keeps is the pool and whatever lies beside it
+            remedy = f"did you mean {inside}?" if (inside / place.name).exists() else "name the directory of one"
+            raise PoolError(f"{place}: there is no pool here; {remedy}") from None
         except OSError as error:
             raise PoolError(f"{place}: cannot be read: {error.strerror}; make it readable") from None
         except (ValueError, RecursionError):

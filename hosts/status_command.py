@@ -67,7 +67,7 @@ def _show(pool: PoolDir, answers: Mapping[str, Any]) -> None:
     from hosts.demo.report import columns, screen
 
     names = [host.name for host in pool.hosts]
-    table = columns(*((name, {}) for name in ("host", "life", "daemon", "liveset", "VMs", "")))
+    table = columns(*((name, {}) for name in ("host", "life", "daemon", "liveset", "VMs", "role")))
     for name, said in answers.items():
         if said is None:
             table.add_row(name, Text("no answer", style="red"))
@@ -76,4 +76,7 @@ def _show(pool: PoolDir, answers: Mapping[str, Any]) -> None:
         vms = " ".join(vm for vm, at in said["vms"].items() if at["guest"] == "running")
         acts = Text(f"master, HA {said['ha']}" if said["acting"] else "", style="bold green")
         table.add_row(name, said["life"], said["daemon"], live, vms, acts)
-    screen().print(table)
+    console = screen()
+    console.print(table)
+    if not any(answers.values()):
+        console.print("No agent answers: nothing of this pool runs.")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -125,16 +125,19 @@ def test_the_logs_of_a_host_that_does_not_start_are_kept_when_asked_for(
 @pytest.fixture
 def pool(tmp_path: Path) -> PoolDir:
     """A pool that has been made and never ran."""
-    return PoolDir.create(tmp_path / "p", PoolFile.default(2, 1), 2.0)
+    return PoolDir.create(tmp_path / "pool", PoolFile.default(2, 1), 2.0)
 
 
 def test_status_of_a_pool_that_does_not_run_is_no(pool: PoolDir, capsys: pytest.CaptureFixture[str]) -> None:
     """Every host is listed, nobody answers, and nobody acts as master."""
     assert cli.main(["status", str(pool.path)]) == 1
-    assert [line.split() for line in capsys.readouterr().out.splitlines() if "host" in line][1:] == [
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in told if "host" in line] == [
+        ["host", "life", "daemon", "liveset", "VMs", "role"],
         ["host1", "no", "answer"],
         ["host2", "no", "answer"],
     ]
+    assert told[-1] == "No agent answers: nothing of this pool runs."
     assert cli.main(["status", str(pool.path), "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"host1": None, "host2": None}
 
@@ -146,15 +149,21 @@ def test_explain_quotes_the_last_rows_with_their_whys(pool: PoolDir, capsys: pyt
         {"turn": n, "time": n, "machine": m, "row": f"{m.partition('[')[0]}.x/{e}", "why": f"because {e}"}
         for n, (m, e) in enumerate(rows)
     ]
-    pool.agent_journal(1).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    begin = {"journal": 1, "time": -5, "host": {}}
+    pool.agent_journal(1).write_text("".join(f"{json.dumps(line)}\n" for line in [begin, *lines]))
+    counted = f"rows of {pool.agent_journal(1)}; times count from its first line"
 
-    def explained(*words: str) -> list[str]:
+    def explained(shown: str, *words: str) -> list[Any]:
         assert cli.main(["explain", str(pool.path), "host2", *words]) == 0
-        return [line.split()[3] for line in capsys.readouterr().out.splitlines() if "because" in line]
+        told = capsys.readouterr().out
+        assert told.splitlines()[-1] == f"the last {shown} {counted}"
+        return re.findall(r"\+([\d.]+) s +(\S+) +(\S+)", told)
 
-    assert explained() == ["x/a", "x/b", "x/c"]
-    assert explained("--last", "2") == ["x/b", "x/c"]
-    assert explained("--machine", "restart") == ["x/b"]
+    a, b, c = ("5.00", "life", "x/a"), ("6.00", "restart[vm1]", "x/b"), ("7.00", "life", "x/c")
+    assert explained("3 of 3") == [("0.00", "agent", "boot"), a, b, c]
+    assert explained("2 of 3", "--last", "2") == [b, c]
+    assert explained("1 of 1", "--machine", "restart") == [b]
+    assert explained("1 of 1", "--machine", "restart[vm1]") == [b]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +171,13 @@ def test_explain_quotes_the_last_rows_with_their_whys(pool: PoolDir, capsys: pyt
     [
         (["status", "/nowhere"], "/nowhere/pool.json: there is no pool here; name the directory of one"),
         (["explain", "POOL", "oak"], "POOL: no host 'oak'; there are host1, host2"),
+        (["status", "POOL/.."], "POOL/../pool.json: there is no pool here; did you mean POOL/../pool?"),
+        (
+            ["explain", "POOL", "host1", "--machine", "elecion"],
+            "--machine elecion: no agent has it; did you mean 'election'?",
+        ),
+        (["explain", "POOL", "host1", "--machine", "life[vm1]"], "--machine life[vm1]: no agent has it"),
+        (["explain", "POOL", "host1", "--machine", "zzz"], "--machine zzz: no agent has it; it may be one of "),
         (["explain", "POOL", "host1", "--last", "0"], "--last 0: at least one row"),
         (["explain", "POOL", "host1"], "POOL/hosts/host1/agent.journal: cannot be read; has the host ever run"),
     ],
