@@ -53,22 +53,8 @@ class PoolStore(Protocol):
         """As `HostStore.commit`; it may block for a millisecond, or return something to wait for."""
 
 
-class BadValues(Exception):
-    """Values from outside that no variable can have; the message names place, variable and domain."""
-
-
 class Undeclared(Exception):
     """An adapter answered what its port does not declare; the message says what it may answer."""
-
-
-def check_values(place: str, node: Node, slots: Mapping[str, int], state: tuple[Any, ...]) -> None:
-    """Whether variables have values of their domains. Errors: `BadValues`."""
-    for name, slot in slots.items():
-        domain = node.layout.domain(name)
-        if not domain.holds(state[slot], node.n):
-            raise BadValues(
-                f"{place}: {name} = {state[slot]!r} is no {domain} of a pool of {node.n}; put it right there"
-            )
 
 
 def checked_outcome(node: Node, operation: Operation, answer: Outcome) -> Outcome:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
+from fsm.document import suggest
 from fsm.domains import Domain, Value
-from fsm.errors import SpecError
+from fsm.errors import BadValues, SpecError
 from fsm.expressions import Expr, parse_duration
 from fsm.plan import Definition
 from fsm.spec import ELSE, SAME, Do, Fields, Machine, Row, Variable
@@ -80,8 +82,20 @@ class Layout:
         """The domain of a variable by its name in the node."""
         return self._variables[name].domain
 
+    def checked(self, store: str, values: Mapping[str, Value], n: int) -> Mapping[str, Value]:
+        """Values of variables of a store (`host`, `pool`) by name, if a pool of `n` can have them. Errors: `BadValues`."""
+        slots = self.host_slots if store == "host" else self.pool_slots
+        for name, value in values.items():
+            shown = reprlib.repr(value)
+            if name not in slots:
+                raise BadValues(f"{name} = {shown}: there is no {store} variable {name!r}{suggest(name, slots)}")
+            domain = self.domain(name)
+            if not domain.holds(domain.from_json(value), n):
+                raise BadValues(f"{name} = {shown} is no {domain} of a pool of {n}")
+        return values
+
     def boot(self, host: Mapping[str, Value]) -> tuple[Any, ...]:
-        """Initial states and variables, with the host variables that survived."""
+        """Initial states and variables, with the host variables that survived; nothing is checked here."""
         local = list(self._initial)
         for name, slot in self.host_slots.items():
             if name in host:

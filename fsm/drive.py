@@ -27,9 +27,10 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.adapters import Adapter, HostStore, Outcome, PoolStore, Undeclared, check_values, checked_outcome
+from fsm.adapters import Adapter, HostStore, Outcome, PoolStore, Undeclared, checked_outcome
 from fsm.clock import Clock
 from fsm.domains import Value
+from fsm.errors import BadValues
 from fsm.futures import refuse, settle
 from fsm.journal import Journal, Read
 from fsm.node import Effects, Event, Node, Operation, Reply, Timer, Turn
@@ -127,8 +128,11 @@ class AsyncDriver:
             raise ValueError(f"no adapter for {', '.join(missing)}")
         self._loop = asyncio.get_running_loop()
         self.failed = self._loop.create_future()
-        self.local, self.pool = self.node.boot(self.host_store.load()), self.node.pool()
-        check_values(str(self.host_store), self.node, self.node.layout.host_slots, self.local)
+        declared = self.node.layout.host_slots
+        with at(str(self.host_store)):
+            # the store may keep what is no machine's besides, such as how often the program has started
+            self.local = self.node.boot({k: v for k, v in self.host_store.load().items() if k in declared})
+        self.pool = self.node.pool()
 
     def start(self) -> None:
         """Begin a life: the journal gets its header, and events are taken. Errors: `OSError` of the journal."""
@@ -191,8 +195,8 @@ class AsyncDriver:
             values: by name, as JSON carries them; initial values for those not named.
         Errors: `BadValues`, and nothing is replaced; (awaiting) `DriverFailed`.
         """
-        pool = self.node.pool(values)
-        check_values("the pool database", self.node, self.node.layout.pool_slots, pool)
+        with at("the pool database"):
+            pool = self.node.pool(values)
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._put(_NewPool(pool, waiter))
         return waiter
@@ -376,3 +380,12 @@ def fatal(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise _Fatal(f"{what}: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Gives `BadValues` the place where the values stand."""
+    try:
+        yield
+    except BadValues as error:
+        raise BadValues(f"{place}: {error}; put it right there") from None

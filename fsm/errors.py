@@ -1,4 +1,5 @@
-"""What a spec can have wrong, and where: every message of the loader and the checks is one of these."""
+"""What a spec can have wrong, and where: every message of the loader and the checks is a `SpecError`. What a node is
+given besides its specs (its index, variables that survived) can be wrong too: `BadValues`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,10 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+class BadValues(ValueError):
+    """Values from outside that a node cannot have; the message is one line that names variable, value and domain."""
 
 
 class SpecError(Exception):

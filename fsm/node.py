@@ -22,6 +22,7 @@ from attrs import define, field, frozen
 
 from fsm.compile import CompiledRow, Layout, compile_instance
 from fsm.domains import Domain, Value
+from fsm.errors import BadValues
 from fsm.expressions import NotOne
 from fsm.load import Library
 from fsm.spec import ELSE, SAME, Machine
@@ -136,16 +137,16 @@ def no_read(operation: Operation) -> tuple[str, Mapping[str, Value]]:
     raise Refused(f"nobody answers {operation.port}.{operation.name} here")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Node:
     """The compiled machines of host `me` of a pool of `n`.
 
     Arguments:
         machines: the specs, in the order in which they are shown.
-        me, n: this host's index and the number of hosts.
+        me, n: this host's index, 0 <= me < n, and the number of hosts.
         instances: for each instance parameter (`vm`) the names of its instances.
         parameters: seconds (or plain numbers) that durations are made of, by name.
-    Errors: `fsm.errors.SpecError` where machines do not fit together.
+    Errors: `fsm.errors.SpecError` where machines do not fit together; `fsm.errors.BadValues` for no such `me` or `n`.
     """
 
     machines: Sequence[Machine]
@@ -157,34 +158,40 @@ class Node:
     _rows: dict[str, Mapping[tuple[str, str], tuple[CompiledRow, ...]]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        if type(self.me) is not int or type(self.n) is not int or not 0 <= self.me < self.n:
+            raise BadValues(f"me = {self.me!r} is no host of a pool of n = {self.n!r}; hosts are counted from 0 to n-1")
         self.layout = Layout(self.machines, self.instances)
         self._rows = {
             name: compile_instance(self.layout, machine, key, self.me, self.n, self.parameters)
             for name, (machine, key) in self.layout.instances.items()
         }
 
+    def __repr__(self) -> str:
+        return f"Node({', '.join(self.layout.instances)}; me={self.me}, n={self.n})"
+
     @classmethod
     def load(
         cls,
-        root: Path,
+        root: Path | str,
         machines: Sequence[str],
         me: int,
         n: int,
         instances: Mapping[str, tuple[str, ...]] | None = None,
         parameters: Mapping[str, float] | None = None,
     ) -> Node:
-        """A node from the specs of a folder. Errors: `fsm.errors.SpecError`."""
-        library = Library(root, dict(parameters or {}))
+        """A node from the specs of a folder. Errors: `fsm.errors.SpecError`, `fsm.errors.BadValues`."""
+        library = Library(Path(root), dict(parameters or {}))
         specs = [library.machine(name) for name in machines]
         return cls(specs, me, n, instances or {}, library.parameters())
 
     def boot(self, host: Mapping[str, Value] | None = None) -> tuple[Any, ...]:
-        """The local state of a process that has just started; `host` are the variables that survived, by name."""
-        return self.layout.boot(host or {})
+        """The local state of a process that has just started; `host` are the variables that survived, by name, as
+        values or as JSON carries them. Errors: `fsm.errors.BadValues` for an unknown name or a value of no domain."""
+        return self.layout.boot(self.layout.checked("host", host or {}, self.n))
 
     def pool(self, values: Mapping[str, Value] | None = None) -> tuple[Any, ...]:
-        """The pool variables: their initial values, or those given by name."""
-        return self.layout.pool(values or {})
+        """The pool variables: their initial values, or those given by name. Errors: as `boot`."""
+        return self.layout.pool(self.layout.checked("pool", values or {}, self.n))
 
     def state(self, local: tuple[Any, ...], machine: str) -> str:
         """The leaf state of a machine."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from fsm.adapters import BadValues
 from fsm.clock import LoopClock, VirtualClock
 from fsm.drive import AsyncDriver
+from fsm.errors import BadValues
 from fsm.futures import DriverFailed
 from fsm.node import Event, Node, Operation, Turn
 from tests.toy_node import BUMP, DROP, FAN, GO, LOOK, Rig, SlowStore, rest, run, state, toy_node
@@ -168,18 +168,21 @@ def test_pool_variables_can_be_replaced_from_outside(rig: Rig) -> None:
         assert driver.node.value(driver.local, driver.pool, "seen") == frozenset({0, 1})
         assert driver.node.value(driver.local, driver.pool, "count") == 0
         assert json.loads(rig.lines[-1])["pool"] == {"count": 0, "seen": [0, 1]}
-        with pytest.raises(BadValues, match=r"the pool database: count = 9 is no 0\.\.3"):
+        with pytest.raises(BadValues, match=r"^the pool database: count = 9 is no 0\.\.3 of a pool of 3; put it"):
             driver.load_pool({"count": 9})
+        with pytest.raises(BadValues, match=r"^the pool database: cont = 1: there is no pool variable 'cont'"):
+            driver.load_pool({"cont": 1})
         assert (await driver.send(BUMP)).fired[0].set == {"count": 2}
 
     run(rig, scenario)
 
 
 def test_a_driver_begins_with_what_its_store_kept(rig: Rig) -> None:
-    """A value that the variable cannot have is refused with its place; a port needs an adapter."""
+    """A value that the variable cannot have is refused with its place; what is no variable is the program's own and let
+    be; a port needs an adapter."""
 
     async def main() -> None:
-        rig.host.values = {"armed": True}
+        rig.host.values = {"armed": True, "agent.lives": 3}
         driver = rig.driver()
         assert driver.node.value(driver.local, driver.pool, "armed") is True
         rig.host.values = {"armed": "yes"}

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.errors import SpecError
+from fsm.errors import BadValues, SpecError
 from fsm.node import LONGEST_TURN, Event, Node, Operation, Reply, Signal, Timer, Turn
 from tests.spec_folder import ENGINE, folder
+from tests.toy_node import toy_node, write_specs
 
 E, J, N, R = ("machines/election.yaml", "machines/join.yaml", "machines/enable.yaml", "machines/restart.yaml")
 ALL = ("election", "join", "enable", "restart")
@@ -350,3 +351,45 @@ def test_a_step_is_a_function(steps: list[tuple[str, str, str | None, bool]]) ->
         if first.refused:
             assert (first.local, first.pool, first.fired) == (local, pool, ())
         local, pool = first.local, first.pool
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"decisons": True}, "decisons = True: there is no host variable 'decisons'; did you mean 'decisions'?"),
+        ({"decisions": "false"}, "decisions = 'false' is no bool of a pool of 3"),
+        ({"decisions": 0}, "decisions = 0 is no bool of a pool of 3"),
+        ({"role": 9}, "role = 9 is no host? of a pool of 3"),
+        ({"ha": "on"}, "ha = 'on': there is no host variable 'ha'"),
+    ],
+)
+def test_a_node_boots_only_with_values_that_it_can_have(tmp_path: Path, values: Mapping[str, Any], says: str) -> None:
+    """An unknown name, another store's, or a value outside its domain: one line with variable, value and domain."""
+    with pytest.raises(BadValues) as refused:
+        node(tmp_path).boot(values)
+    assert str(refused.value).startswith(says)
+    assert "\n" not in str(refused.value)
+
+
+def test_pool_variables_come_as_values_or_as_json(tmp_path: Path) -> None:
+    """A set of hosts may be a list; a name or value that is none is refused as in `boot`."""
+    toy = toy_node(tmp_path)
+    assert toy.pool({"seen": [2, 0]}) == toy.pool({"seen": frozenset({0, 2})})
+    with pytest.raises(BadValues, match=r"^seen = \[3\] is no hosts of a pool of 3$"):
+        toy.pool({"seen": [3]})
+    with pytest.raises(BadValues, match=r"^cuont = 1: there is no pool variable 'cuont'; did you mean 'count'"):
+        toy.pool({"cuont": 1})
+
+
+@pytest.mark.parametrize(("me", "n"), [(3, 3), (-1, 3), (0, 0), (True, 3), ("0", 3), (0, 2.0)])
+def test_a_node_is_one_of_its_pool(tmp_path: Path, me: Any, n: Any) -> None:
+    """Its index lies in the pool, which has a host at least."""
+    folder(tmp_path)
+    with pytest.raises(BadValues, match=r"is no host of a pool of n = .*; hosts are counted from 0 to n-1"):
+        Node.load(tmp_path, ("enable",), me, n)
+
+
+def test_a_node_is_loaded_from_a_text_path_and_shown_in_short(tmp_path: Path) -> None:
+    """A folder may be text; `repr` names the machines and the host, and is a line."""
+    toy = Node.load(str(write_specs(tmp_path)), ["worker", "boss"], 1, 3)
+    assert repr(toy) == "Node(worker, boss; me=1, n=3)"
