@@ -1,7 +1,8 @@
 """The world of a pool: power, the liveset daemons, the statefile, calls between hosts and the processes of VMs.
 
 A pure model of what the agents' machines talk to, with time left out: whatever may happen, happens in any order that
-the clauses allow. They are what the embedded daemon promises and are proved of its own machine:
+the clauses allow. They are what the embedded daemon promises: K1 and K4 are explored over its own rows (the systems
+lease, joining and lock), the others are tested on real daemons.
 
     K1  a host leaves a survivor's liveset only once it is down or its daemon was stopped or disarmed
     K2  a daemon that can read "invalid" acts on it before it drops a host that stopped
