@@ -22,19 +22,24 @@ from fsm.errors import Place, SpecError
 from fsm.journal import FORMAT, digests, plain, plain_operation, plain_turn
 from fsm.node import Event, Node, Operation
 
+NO_HEADER = "no line of it is a header, with which every life of a node begins; name the journal of a node"
+
 
 @frozen
 class Divergence:
-    """Where a journal and the specs disagree: what the specs give (`expected`) and what the journal says (`got`)."""
+    """Where a journal and the specs disagree: what the specs give (`expected`) and what the journal says (`got`).
+
+    `where` names the machine and the row of the line as the specs give it, or the event where no row is known."""
 
     line: int
+    where: str
     what: str
     expected: Any
     got: Any
 
     def __str__(self) -> str:
         said = f"the specs give {_shown(self.expected)}, the journal says {_shown(self.got)}"
-        return f"line {self.line}: {self.what}: {said}"
+        return f"{self.where}: {self.what}: {said}"
 
 
 @frozen
@@ -61,7 +66,8 @@ def replay(lines: Iterable[str], specs: Path, name: str = "journal") -> Replayed
         lines: of the journal, with or without their ends.
         specs: the folder with `machines/`, `ports/` and `state.yaml`.
         name: of the journal, for messages.
-    Errors: `SpecError` where the journal cannot be read (place: its line), is of other specs, or the specs are broken.
+    Errors: `SpecError` where the journal cannot be read (place: its line), has no header, is of other specs, or the
+        specs are broken.
     """
     run = _Replay(specs, name)
     try:
@@ -70,13 +76,15 @@ def replay(lines: Iterable[str], specs: Path, name: str = "journal") -> Replayed
         run.end_of_life()
     except _Diverged as diverged:
         return run.result(diverged.divergence)
+    if not run.lives:
+        raise run.fail(1, f"this is no journal: {NO_HEADER}")
     return run.result(None)
 
 
 class _Diverged(Exception):
-    def __init__(self, line: int, what: str, expected: Any, got: Any) -> None:
+    def __init__(self, line: int, where: Mapping[str, Any], what: str, expected: Any, got: Any) -> None:
         super().__init__(what)
-        self.divergence = Divergence(line, what, expected, got)
+        self.divergence = Divergence(line, _where(where), what, expected, got)
 
 
 class _OtherRead(Exception):
@@ -115,6 +123,8 @@ class _Replay:
             except (ValueError, RecursionError):
                 said = None
             if torn is not None and not (isinstance(said, dict) and "journal" in said):
+                if self.node is None:
+                    raise self.fail(1, f"this is no journal: {NO_HEADER}")
                 raise self.fail(torn, "this is no JSON object, and no life ends here: the journal is damaged")
             torn = None
             if isinstance(said, dict):
@@ -137,7 +147,7 @@ class _Replay:
             elif "pool" in said:
                 self.pool = self.node.pool(said["pool"])
             elif "failed" not in said:
-                raise _Diverged(number, "the line", "the first line of a turn", said)
+                raise _Diverged(number, said, "the line", "the first line of a turn", said)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise self.fail(number, f"this is no line of a journal ({type(error).__name__}: {error})") from None
         self.last = number
@@ -183,7 +193,7 @@ class _Replay:
         try:
             turn = node.step(self.local, self.pool, event, read)
         except _OtherRead as other:
-            raise _Diverged(number, "reads", other.args[0], unread[0][0] if unread else None) from None
+            raise _Diverged(number, said, "reads", other.args[0], unread[0][0] if unread else None) from None
         self.turn += 1
         lines = [{"turn": self.turn, **line} for line in plain_turn(node, event, turn, reads)]
         if "refused" in lines[0] and "refused" in said:
@@ -201,7 +211,7 @@ class _Replay:
         expected = self.awaited.popleft()
         for key in [*expected, *said]:
             if key != "time" and _differs(expected.get(key), said.get(key)):
-                raise _Diverged(number, key, expected.get(key), said.get(key))
+                raise _Diverged(number, expected, key, expected.get(key), said.get(key))
         self.rows += "row" in expected
 
 
@@ -223,6 +233,14 @@ def _json(value: Any) -> Any:
 def _differs(expected: Any, got: Any) -> bool:
     """Whether two JSON values differ; True is not 1, and a NaN that was carried through is the same."""
     return json.dumps(expected, sort_keys=True) != json.dumps(got, sort_keys=True)
+
+
+def _where(line: Mapping[str, Any]) -> str:
+    """The machine and the row of a line; the event, where no row fired; nothing for a line that is of no turn."""
+    if "row" in line:
+        return f"{line['machine']}, row {line['row']}"
+    outside = line.get("outside")
+    return f"{outside['machine']}, event {outside['name']}" if isinstance(outside, Mapping) else "between turns"
 
 
 def _shown(value: Any) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fsm.errors import Place
 from fsm.locate import specs
 from fsm.replay import replay
 
@@ -26,14 +27,14 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replays the journal that was named. Errors: `SpecError`, `OSError`."""
-    root = args.specs or specs()
+    root, name = args.specs or specs(), str(args.journal)
     with args.journal.open(encoding="utf-8", errors="replace") as lines:
-        done = replay(lines, root, str(args.journal))
+        done = replay(lines, root, name)
     for line in done.torn:
-        print(f"{args.journal}:{line}: torn: a life ends here in the middle of a write", file=sys.stderr)
+        print(f"{Place(name, line)}: torn: a life ends here in the middle of a write", file=sys.stderr)
     if done.divergence is not None:
-        print(f"{args.journal}: {done.divergence}")
+        print(f"{Place(name, done.divergence.line)}: {done.divergence}")
         return 1
     lives = f"{done.lives} {'life' if done.lives == 1 else 'lives'}"
-    print(f"{args.journal}: {lives}, {done.turns} turns, {done.rows} rows: no divergence")
+    print(f"{name}: {lives}, {done.turns} turns, {done.rows} rows: no divergence")
     return 0

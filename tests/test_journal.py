@@ -202,6 +202,13 @@ def test_damage_in_the_middle_of_a_life_is_refused(root: Path) -> None:
             replay(changed, root, "j")
 
 
+@pytest.mark.parametrize("lines", [[], [""], ["\x7fELF", "\x00", "x"], ["7", "[]"]])
+def test_a_file_without_a_header_is_no_journal(root: Path, lines: list[str]) -> None:
+    """Nothing was replayed there, so nothing can be said to agree."""
+    with pytest.raises(SpecError, match=r"^j:1:1: this is no journal: .*\[journal\]$"):
+        replay(lines, root, "j")
+
+
 def test_a_journal_of_other_specs_is_refused_by_the_name_of_the_machine(root: Path, tmp_path: Path) -> None:
     """A sentence was changed in one machine: its journal tells of other specs."""
     lines = walk_of(root).lines
@@ -289,13 +296,17 @@ def test_the_command_says_yes_no_or_why_not(root: Path, tmp_path: Path, capsys: 
     assert (code, err) == (0, "")
     assert out.endswith(f"turns, {rows(lines)} rows: no divergence")
     code, out, err = command("".join(lines) + '{"n"')
-    assert (code, err) == (0, f"{path}:{len(lines) + 1}: torn: a life ends here in the middle of a write")
+    assert (code, err) == (0, f"{path}:{len(lines) + 1}:1: torn: a life ends here in the middle of a write")
     at = next(i for i, line in enumerate(lines) if '"row":' in line)
     tampered = lines[at].replace('"why":"', '"why":"not ')
     code, out, err = command("".join([*lines[:at], tampered, *lines[at + 1 :]]))
     assert code == 1
-    assert out.startswith(f"{path}: line {at + 1}: why: the specs give")
+    row = json.loads(lines[at])
+    assert out.startswith(f"{path}:{at + 1}:1: {row['machine']}, row {row['row']}: why: the specs give")
     code, out, err = command("nonsense\n{}\n")
     assert (code, out, err.count("\n")) == (2, "", 0)
-    assert err.startswith(f"{path}:1:1: ")
+    assert err.startswith(f"{path}:1:1: this is no journal: ")
+    code, out, err = command("")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{path}:1:1: this is no journal: ")
     assert fsm.cli.main(["replay", str(tmp_path / "none")]) == 2
