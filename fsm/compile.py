@@ -83,7 +83,7 @@ class Layout:
         return self._variables[name].domain
 
     def checked(self, store: str, values: Mapping[str, Value], n: int) -> Mapping[str, Value]:
-        """Values of variables of a store (`host`, `pool`) by name, if a pool of `n` can have them. Errors: `BadValues`."""
+        """Values of a store (`host`, `pool`) by name, if a pool of `n` can have them. Errors: `BadValues`."""
         slots = self.host_slots if store == "host" else self.pool_slots
         for name, value in values.items():
             shown = reprlib.repr(value)

@@ -87,13 +87,13 @@ def describe(value: object) -> str:
     return f"{value!r}"
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all of them where they are few."""
+def suggest(name: str, known: Iterable[str], most: int = 12) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all where there are at most `most`."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; it may be one of {', '.join(known)}" if 0 < len(known) <= 12 else ""
+    return f"; it may be one of {', '.join(known)}" if 0 < len(known) <= most else ""
 
 
 def read(path: Path, name: str | None = None) -> Item:

@@ -31,6 +31,7 @@ Left out: how it is explored (`fsm.verify`) and what a move is (`fsm.joint`).
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines",
         "operator", "latency", "sets", "properties")  # fmt: skip
 NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
 KINDS = ("always", "step", "reachable", "recoverable")
+GIVEN = ("n", "off", "faults", "routes")
+"""What every world is called with besides its settings."""
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 MOST_HOSTS = 8
 LARGEST_BUDGET = 1000
 SHORTEST = 0.001
@@ -163,8 +167,9 @@ class System:
             budget = _budget(name, said)
             changed = (evolve(o, budget=budget) if o is operated[name] else o for o in self.operator)
             return evolve(self, operator=tuple(changed))
-        known = ["hosts", *(f"faults.{fault}" for fault in self.faults), *operated]
-        raise said.fail(f"{self.name} has nothing to set called {name!r}{suggest(name, known)}", "unknown-name")
+        known = ["hosts", *(f"faults.{fault}" for fault in self.faults), *operated, "host.VARIABLE", "pool.VARIABLE"]
+        known += [f"settings.{setting}" for setting in self._world_settings() or ()]
+        raise said.fail(f"{self.name} has nothing to set called {name!r}{suggest(name, known, 99)}", "unknown-name")
 
     def without(self, clause: str) -> System:
         """The same with a clause of its world switched off; whether the world has it is seen when it is built."""
@@ -173,6 +178,11 @@ class System:
     def build_world(self) -> World[Any]:
         """A fresh world for this system. Errors: `SpecError` where it cannot be found or does not fit."""
         make, at = self._world_class(), self.world.at
+        taken = self._world_settings()
+        for name in self.settings:
+            if taken is not None and name not in taken:
+                known = suggest(name, taken, 99) or "; it has none"
+                raise SpecError(at, f"{self.world.value} has no setting {name!r}{known}", "unknown-name")
         routes = Routes.of(self.machines, self.machines_at)
         try:
             world: World[Any] = make(
@@ -193,10 +203,18 @@ class System:
                     raise SpecError(property_.at, message, "unknown-name")
         for clause in sorted(self.off):
             if clause not in world.clauses:
-                raise SpecError(
-                    at, f"the world has no clause {clause!r}{suggest(clause, world.clauses)}", "unknown-name"
-                )
+                known = f"its clauses are {', '.join(world.clauses)}" if world.clauses else "it has none"
+                raise SpecError(at, f"{self.world.value} has no clause {clause!r}; {known}", "unknown-name")
         return world
+
+    def _world_settings(self) -> list[str] | None:
+        """The settings that the world takes, from its signature; None where that does not say."""
+        try:
+            taken = inspect.signature(self._world_class()).parameters
+        except (TypeError, ValueError):
+            return None
+        named = [parameter.name for parameter in taken.values() if parameter.kind in _BY_NAME]
+        return None if len(named) < len(taken) else [name for name in named if name not in GIVEN]
 
     def _world_class(self) -> Any:
         module, _, name = self.world.value.partition(":")
@@ -254,6 +272,10 @@ class _Reader:
     document: Item
 
     def system(self) -> System:
+        other = next((key for key in ("machine", "port") if key in self.document.mapping("a system")), None)
+        if other is not None:
+            message = f"this is a {other}, no system; `fsm check` checks machines, a system is in systems/NAME.yaml"
+            raise self.document.fail(message, "no-system")
         top = self.document.mapping("a system", KEYS)
         for key in NEEDED:
             if key not in top:

@@ -31,7 +31,8 @@ def add(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hosts=N, or the budget of a fault or operator's event: faults.crash=1, faults.crash=any",
+        help="hosts=N, the budget of a fault or operator's event (faults.crash=1, faults.crash=any), a setting of the "
+        "world (settings.NAME=VALUE), an initial variable (host.NAME=VALUE on every host, pool.NAME=VALUE)",
     )
     command.add_argument(
         "--without", action="append", default=[], metavar="CLAUSE", help="switch off a clause of the world, such as K1"
@@ -77,7 +78,7 @@ def text(result: Result) -> list[str]:
         lines += ["   " + line for line in refusal.trace.lines()]
     unfired = len(result.unfired)
     rows = sum(len(machine.rows) for machine in result.system.machines)
-    lines.append(f"{rows - unfired} of {rows} rows fired")
+    lines.append(f"{rows - unfired} of {rows} rows fired" + ("; --json lists the others" if unfired else ""))
     return lines
 
 

@@ -144,7 +144,7 @@ def test_worlds_and_beginnings_can_be_set(lamps: Path) -> None:
         explore(system.with_setting("host.spares", "1"))
     with pytest.raises(SpecError, match="no such variable 'spare'"):
         explore(system.with_setting("pool.spare", "1"))
-    with pytest.raises(SpecError, match="cannot be made with these settings"):
+    with pytest.raises(SpecError, match="has no setting 'colour'; "):
         explore(system.with_setting("settings.colour", "red"))
 
 

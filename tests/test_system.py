@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fsm.errors import SpecError
 from fsm.joint import Joint
 from fsm.load import Library
+from fsm.locate import specs
 from fsm.node import Node
 from fsm.system import System
 from fsm.verify import explore
@@ -54,7 +55,13 @@ def test_a_system_says_what_its_file_says() -> None:
         ("toy_worlds:Ring", "toy_worlds:King", "4:8", "write 'package.module:Class'", "bad-world"),
         ("tests.toy_worlds:Ring", "tests.no_worlds:Ring", "4:8", "write 'package.module:Class'", "bad-world"),
         ("tests.toy_worlds:Ring", "Ring", "4:8", "write 'package.module:Class'", "bad-world"),
-        ("tests.toy_worlds:Ring", "tests.toy_worlds:Ring\nsettings: {x: 1}", "4:8", "these settings", "bad-world"),
+        (
+            "tests.toy_worlds:Ring",
+            "tests.toy_worlds:Ring\nsettings: {x: 1}",
+            "4:8",
+            "no setting 'x'; it has none",
+            "unknown-name",
+        ),
         ("hosts: 3", "hosts: 0", "5:8", "a number from 1 to 8", "bad-value"),
         ("hosts: 3", "hosts: three", "5:8", "a number from 1 to 8", "bad-value"),
         ("[station]", "[statoin]", "6:12", "did you mean 'station'?", "unknown-name"),
@@ -158,6 +165,7 @@ def test_settings_replace_hosts_and_budgets() -> None:
         ("faults.loss", "-1", "'any' or a number"),
         ("faults.", "1", "nothing to set"),
         ("operator.asker.stop", "1", "nothing to set"),
+        ("foo", "1", "faults.restart, host.VARIABLE, hosts, operator.asker.go, pool.VARIABLE"),
     ],
 )
 def test_a_wrong_setting_is_one_line(name: str, value: str, says: str) -> None:
@@ -175,8 +183,25 @@ def test_a_fault_that_the_world_does_not_know_is_refused_when_it_is_set() -> Non
 
 def test_a_clause_that_the_world_does_not_know_is_refused() -> None:
     """The known ones are named."""
-    with pytest.raises(SpecError, match="no clause 'K2'; it may be one of K1"):
+    with pytest.raises(SpecError, match="toy_worlds:Ring has no clause 'K2'; its clauses are K1"):
         explore(System.load(TOYS / "systems" / "ring.yaml").without("K2"))
+
+
+def test_a_setting_that_the_world_does_not_know_is_refused_with_those_that_it_has() -> None:
+    """From the signature of the world, and never in the words of Python; a wrong name is told of them as well."""
+    system = System.load(specs() / "systems" / "lease.yaml")
+    with pytest.raises(SpecError, match=r"LeaseWorld has no setting 'dropp'; did you mean 'drop'\?"):
+        explore(system.with_setting("settings.dropp", "1"))
+    with pytest.raises(SpecError, match="LeaseWorld has no setting 'x'; it may be one of delay, drop, life "):
+        explore(system.with_setting("settings.x", "1"))
+    with pytest.raises(SpecError, match=r"settings\.delay, settings\.drop, settings\.life "):
+        system.with_setting("foo", "1")
+
+
+def test_a_machine_is_no_system() -> None:
+    """Who names the file of a machine is told what it is and where systems are."""
+    with pytest.raises(SpecError, match="this is a machine, no system; `fsm check` checks machines"):
+        System.load(specs() / "machines" / "election.yaml")
 
 
 def test_a_machine_can_be_replaced() -> None:

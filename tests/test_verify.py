@@ -323,6 +323,22 @@ def test_the_command_answers_with_its_exit_code(capsys: pytest.CaptureFixture[st
         assert (said.out, said.err.count("\n")) == ("", 1)
 
 
+def test_help_names_everything_that_can_be_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings of the world and initial variables too."""
+    with pytest.raises(SystemExit):
+        main(["verify", "--help"])
+    said = capsys.readouterr().out
+    assert all(form in said for form in ("hosts=N", "faults.", "settings.NAME", "host.NAME", "pool.NAME"))
+
+
+def test_rows_that_never_fired_are_pointed_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line says how to see them; nothing where all fired."""
+    assert main(["verify", str(TOYS / "systems" / "careless.yaml")]) == 1
+    assert capsys.readouterr().out.endswith(" rows fired\n")
+    main(["verify", "failover", "--set", "hosts=1", "--limit-states", "50"])
+    assert capsys.readouterr().out.endswith(" rows fired; --json lists the others\n")
+
+
 def test_the_command_answers_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """One JSON object with counts, verdicts and stories."""
     assert main(["verify", str(TOYS / "systems" / "careless.yaml"), "--json"]) == 1
