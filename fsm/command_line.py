@@ -68,12 +68,27 @@ class CommandLine:
             return 2
         except BrokenPipeError:
             # the reader has gone (`fsm draw | head`): nothing to say, and nobody to say it to at exit either
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _mute()
             return 2
         except OSError as error:
-            print(f"{self.prog}: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+            where = error.filename or ("standard output" if _output_lost() else "system")
+            print(f"{self.prog}: {where}: {error.strerror or error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print(f"{self.prog} {args.command}: {self.interrupted}", file=sys.stderr)
             return 130
         return code
+
+
+def _output_lost() -> bool:
+    """Whether standard output takes nothing any more, as on a full disk; nobody hears of it again at exit then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _mute()
+        return True
+    return False
+
+
+def _mute() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

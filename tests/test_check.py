@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -298,3 +301,12 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
             main(words)
         assert stopped.value.code == 0
         assert "example: fsm " in capsys.readouterr().out
+
+
+def test_a_full_disk_behind_standard_output_is_named() -> None:
+    """One line, exit 2, and nothing more from the interpreter at its end."""
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "fsm.cli", "check"]
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
+    assert (done.returncode, done.stderr) == (2, "fsm: standard output: No space left on device\n")
