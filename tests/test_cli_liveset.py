@@ -45,6 +45,15 @@ def nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
             ["--hosts", "1"],
             "--kill master: a pool of one host has nobody to take over; use two hosts, or --kill none",
         ),
+        (
+            ["--how", "freeze", "--kill", "none"],
+            "--how freeze: with --kill none no host is hit; leave out one of the two",
+        ),
+        (["--pool", "no-such.yaml", "--vms", "6"], "--pool no-such.yaml: the file says which hosts and VMs there are"),
+        (
+            ["--pool", "no-such.yaml", "--hosts", "3"],
+            "--pool no-such.yaml: the file says which hosts and VMs there are",
+        ),
         (["--pool", "no-such.yaml"], "no-such.yaml:1:1: No such file or directory; give a readable pool description"),
     ],
 )
@@ -199,6 +208,7 @@ def test_help_has_an_example_and_hides_the_switch_of_the_control(capsys: pytest.
     told = capsys.readouterr().out
     assert ended.value.code == 0
     assert "liveset demo --kill master --how freeze --timeout 2" in told
+    assert "1  not so" in told
     assert "FENCING" not in told
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from rich.console import Console
 
 from hosts.agent.planner_port import EARLIER
-from hosts.demo import fault, progress
+from hosts.demo import command, fault, findings, progress
+from hosts.demo.evidence import Evidence, Fence
 from hosts.demo.plan import Plan
 from hosts.demo.progress import Progress
 from hosts.demo.report import screen
@@ -20,7 +23,7 @@ from hosts.demo.running import RunningPool, Seen
 from hosts.demo.story import Story
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
-from hosts.pool_file import PoolFile
+from hosts.pool_file import PoolFile, VmEntry
 
 FILE = PoolFile.default(3, 2)
 
@@ -133,6 +136,35 @@ def test_a_step_is_one_line_when_it_has_ended_and_a_sign_meanwhile(monkeypatch: 
     assert [line[:-2] for line in lines] == [["·", "working:", "2", "of", "3"], ["✓", "done"]]
 
 
+def test_a_step_of_known_length_gives_no_sign_right_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outcome is the sign."""
+    monkeypatch.setattr(progress, "SIGN", 0.04)
+
+    async def body(progress: Progress) -> None:
+        async with progress.step("resting", length=0.06):
+            await asyncio.sleep(0.06)
+
+    assert [line.split()[0] for line in told(body).splitlines()] == ["✓"]
+
+
+def test_a_report_says_why_it_went_fast_and_repeats_nothing(story: Story) -> None:
+    """An obituary spares the others the wait for D; a VM that never fitted was named before, as was one without
+    restart priority; one that lost its host is named with the reason."""
+    vms = (VmEntry("big", 1 << 20, "restart"), VmEntry("idle", 1, ""), VmEntry("late", 1, "restart"))
+    story.plan = evolve(story.plan, file=evolve(FILE, vms=vms))
+    story.fault = fault.Fault("host1", 100.0, "loses its power")
+    story.unplaced.update(big="it needs 1 TiB", late="it needs 1 MiB")
+    dead = Evidence(("host1",), fences=(Fence("host1", 100.1, "power off"),))
+    assert list(findings._notes(story, dead)) == [
+        "the supervisor outlived host1 and told the others (an obituary); without it they wait for D = 1.7 s",
+        "late has no host: it needs 1 MiB",
+    ]
+    announced = evolve(dead, fences=(Fence("host1", 100.1, "fenced", confirmed=False),))
+    assert list(findings._notes(story, announced)) == ["late has no host: it needs 1 MiB"]
+    story.plan = evolve(story.plan, fencing=False)
+    assert "FENCING IS SWITCHED OFF" in next(findings._notes(story, announced))
+
+
 def test_a_step_that_fails_says_nothing_of_success() -> None:
     """What went wrong is told by whoever knows."""
 
@@ -154,3 +186,14 @@ def test_a_long_line_is_wrapped_within_the_width() -> None:
     assert len(lines) == 3
     assert [line[:2] for line in lines] == ["! ", "  ", "  "]
     assert max(map(len, lines)) <= 40
+
+
+def test_what_the_supervisors_warn_of_is_said_once() -> None:
+    """Three hosts without PID namespaces are one line of the demo."""
+
+    async def body(progress: Progress) -> None:
+        with command._warnings_told(progress):
+            for name in ("host1", "host2", "host3"):
+                logging.getLogger("hosts.supervisor.start").warning("%s: %s", name, "no PID namespaces here")
+
+    assert told(body) == "! no PID namespaces here\n"

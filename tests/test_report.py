@@ -116,7 +116,7 @@ GOOD = """\
  L2   disable was clean                           held   completed 0.30 s after it was asked
  E    the evidence is whole                       held   4 lines of VMs and 10 rows of agents read
 
-All 8 promises held.
+All 7 promises held.
 """
 
 
@@ -242,6 +242,8 @@ def test_a_good_run_is_one_without_a_broken_promise() -> None:
     )
     assert Report("t", None, 1.0, (), {}, (held, open_)).closing == "All 1 promises held; 1 not exercised."
     assert Report("t", None, 1.0, (), {}, (held,)).good
+    whole = Verdict("E", "the evidence is whole", "held", "")
+    assert Report("t", None, 1.0, (), {}, (held, whole)).closing == "All 1 promises held."  # E is none
     bad = Report("t", None, 1.0, (), {}, (held, broken))
     assert (bad.good, bad.broken, bad.closing) == (False, ("c",), "BROKEN: c")
 

@@ -38,6 +38,12 @@ hosts that are hit (--kill) and how (--how):
   agent      its agent dies and is started again
   freeze     its programs stop, its VMs run on until fencing cuts them off
   partition  it hears no other host; the statefile stays within reach, and its VMs run on until it is fenced
+
+exit codes:
+  0  every promise held, and every protected VM runs again
+  1  not so
+  2  it could not run
+  130  interrupted; nothing is left
 """
 
 
@@ -51,12 +57,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    demo.add_argument("--hosts", type=int, default=3, metavar="N", help="hosts of the pool (3)")
-    demo.add_argument("--vms", type=int, default=6, metavar="N", help="VMs of the pool (6)")
+    demo.add_argument("--hosts", type=int, metavar="N", help="hosts of the pool (3)")
+    demo.add_argument("--vms", type=int, metavar="N", help="VMs of the pool (6)")
     demo.add_argument("--timeout", type=float, default=2.0, metavar="T", help="seconds until a silent host is out (2)")
     demo.add_argument("--kill", choices=("master", "slave", "none"), default="master", help="the host to hit (master)")
     hows = ("power", "daemon", "agent", "freeze", "partition")
-    demo.add_argument("--how", choices=hows, default="power", help="how it is hit (power)")
+    demo.add_argument("--how", choices=hows, help="how it is hit (power)")
     demo.add_argument("--pool", metavar="FILE", help="a pool description in YAML, instead of --hosts and --vms")
     demo.add_argument("--keep", action="store_true", help="keep the pool's directory, and say where it is")
     demo.add_argument("--json", action="store_true", help="print the report as JSON")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import evolve
 
 from fsm import Library, specs
+from hosts.daemon.timing import Timing
 from hosts.demo.evidence import Evidence, read_evidence
 from hosts.demo.promises import Words, judge
 from hosts.demo.report import Report, measures
@@ -66,5 +68,17 @@ def report(story: Story) -> Report:
         verdicts=judge(evidence, spoken),
         homeless=tuple(vm for vm in plan.protected if vm in story.unplaced),
         failures=tuple(story.failures),
-        notes=(*plan.warnings(), *(f"{vm} has no host: {why}" for vm, why in story.unplaced.items())),
+        notes=tuple(_notes(story, evidence)),
     )
+
+
+def _notes(story: Story, evidence: Evidence) -> Iterator[str]:
+    """What explains the figures, and what nobody could know before. A VM that never fitted was named then."""
+    yield from story.plan.caution
+    fault = story.fault
+    if fault and any(death.host == fault.host and death.confirmed for death in evidence.deaths()):
+        drop = Timing.derive(story.plan.timeout).drop
+        told = f"the supervisor outlived {fault.host} and told the others (an obituary)"
+        yield f"{told}; without it they wait for D = {drop:g} s"
+    known = story.plan.misfits
+    yield from (f"{vm} has no host: {why}" for vm, why in story.unplaced.items() if vm not in known)

@@ -55,14 +55,19 @@ class Plan:
     fencing: bool = True
 
     @classmethod
-    def of(cls, file: PoolFile, timeout: float, kill: Kill, how: How, keep: bool, fencing: bool) -> Plan:
-        """A plan that can be carried out. Errors: `PoolError` for one that cannot."""
+    def of(cls, file: PoolFile, timeout: float, kill: Kill, how: How | None, keep: bool, fencing: bool) -> Plan:
+        """A plan that can be carried out. how: None where nothing was asked for, which is a loss of power.
+
+        Errors: `PoolError` for one that cannot.
+        """
         if not timeout <= LONGEST_TIMEOUT:  # not a number is not below it either
             raise PoolError(f"--timeout {timeout:g}: seconds, at most {LONGEST_TIMEOUT:g}")
         Timing.derive(timeout)
         if kill != "none" and len(file.hosts) < 2:
             raise PoolError(f"--kill {kill}: a pool of one host has nobody to take over; use two hosts, or --kill none")
-        return cls(file, timeout, kill, how, keep, fencing)
+        if kill == "none" and how:
+            raise PoolError(f"--how {how}: with --kill none no host is hit; leave out one of the two")
+        return cls(file, timeout, kill, how or "power", keep, fencing)
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -96,24 +101,36 @@ class Plan:
         counted = f"{_count(len(self.file.hosts), 'host')} · {_count(len(self.file.vms), 'VM')}"
         return f"{counted} · T = {self.timeout:g} s · {hit}"
 
+    @property
+    def misfits(self) -> Mapping[str, str]:
+        """The VMs that are to be started and fit on no host -> why."""
+        return misfits(evolve(self.file, vms=tuple(vm for vm in self.file.vms if vm.restart_priority)))
+
+    @property
+    def caution(self) -> tuple[str, ...]:
+        """What nobody may miss who reads the report alone, a sentence each."""
+        off = f"FENCING IS SWITCHED OFF ({NO_FENCING}=1): no host is ever stopped, and this run must fail"
+        return () if self.fencing else (off,)
+
     def warnings(self) -> tuple[str, ...]:
         """What is to be said before anything is started, a sentence each."""
-        wanted = evolve(self.file, vms=tuple(vm for vm in self.file.vms if vm.restart_priority))
-        said = [f"{vm} fits on no host: {reason}" for vm, reason in misfits(wanted).items()]
+        said = [f"{vm} fits on no host: {reason}" for vm, reason in self.misfits.items()]
         down = [vm.name for vm in self.file.vms if not vm.restart_priority]
         if down:
             said.append(f"without restart priority, so HA starts it nowhere: {', '.join(down)}")
-        if not self.fencing:
-            said.append(f"FENCING IS SWITCHED OFF ({NO_FENCING}=1): no host is ever stopped, and this run must fail")
-        return tuple(said)
+        return (*said, *self.caution)
 
 
-def choose(file: str | None, hosts: int, vms: int) -> PoolFile:
-    """The pool to be demonstrated: the file named, or one of so many hosts and VMs.
+def choose(file: str | None, hosts: int | None, vms: int | None) -> PoolFile:
+    """The pool to be demonstrated: the file named, or one of so many hosts (3) and VMs (6).
 
-    Errors: `SpecError` for the file, `PoolError` for the numbers.
+    Errors: `SpecError` for the file, `PoolError` for the numbers, or where both are named.
     """
-    return PoolFile.load(Path(file)) if file is not None else PoolFile.default(hosts, vms)
+    if file is None:
+        return PoolFile.default(3 if hosts is None else hosts, 6 if vms is None else vms)
+    if hosts is not None or vms is not None:
+        raise PoolError(f"--pool {file}: the file says which hosts and VMs there are; leave out --hosts and --vms")
+    return PoolFile.load(Path(file))
 
 
 def _count(number: int, what: str) -> str:

@@ -26,11 +26,13 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 @define(eq=False)
 class Step:
-    """A step under way. `doing` says what it is, `detail` how far it is, and `done` what came of it."""
+    """A step under way. `doing` says what it is, `detail` how far it is, and `done` what came of it; `length`: seconds
+    that it will take, as far as that is known."""
 
     doing: str
     done: str
     detail: Callable[[], str]
+    length: float = float("inf")
     begun: float = field(factory=now)
 
     @property
@@ -59,9 +61,11 @@ class Progress:
             self.console.print(told)
 
     @asynccontextmanager
-    async def step(self, doing: str, detail: Callable[[], str] = lambda: "") -> AsyncIterator[Step]:
+    async def step(
+        self, doing: str, detail: Callable[[], str] = lambda: "", length: float = float("inf")
+    ) -> AsyncIterator[Step]:
         """A step: told while it lasts, and its outcome when it has ended well."""
-        step = Step(doing, doing, detail)
+        step = Step(doing, doing, detail, length)
         ticking = asyncio.get_running_loop().create_task(self._tick(step))
         try:
             yield step
@@ -76,7 +80,8 @@ class Progress:
             await self._move(step)
         while True:
             await asyncio.sleep(SIGN)
-            self.say("·", _told(step), "dim", step.elapsed)
+            if step.elapsed + SIGN < step.length:  # else its outcome is the next sign
+                self.say("·", _told(step), "dim", step.elapsed)
 
     async def _move(self, step: Step) -> None:
         from rich.live import Live

@@ -25,6 +25,9 @@ from hosts.demo.evidence import Entry, Evidence, Fence, Line, Stop
 
 Word = Literal["held", "BROKEN", "not exercised"]
 
+EVIDENCE = "E"
+"""The short name of the last row of the table, which is about the files and no promise."""
+
 STILL_WRITING = 1.0
 """Seconds: a VM writes ten lines a second, so one that has not written for this long does not run."""
 
@@ -212,19 +215,18 @@ def runs_again(evidence: Evidence, lives: Mapping[str, tuple[Life, ...]]) -> Ver
     homeless: list[str] = []
     for vm in evidence.protected:
         last = max((life.last.time for life in lives.get(vm, ())), default=None)
-        if last is None or evidence.end() - last > STILL_WRITING:
-            since = "has never run" if last is None else f"is silent since {_t(evidence, last)}"
-            reason = evidence.unplaced.get(vm)
-            (homeless if reason else silent).append(f"{vm} {since}" + (f": {reason}" if reason else ""))
-    proof, fitting = (*silent, *homeless), len(evidence.protected) - len(homeless)
+        if last is not None and evidence.end() - last <= STILL_WRITING:
+            continue
+        since = "has never run" if last is None else f"is silent since {_t(evidence, last)}"
+        homeless.append(vm) if vm in evidence.unplaced else silent.append(f"{vm} {since}")
+    fitting = len(evidence.protected) - len(homeless)
     if silent:
-        return Verdict("L1", claim, "BROKEN", f"{len(silent)} of {fitting} do not run", proof)
+        return Verdict("L1", claim, "BROKEN", f"{len(silent)} of {fitting} do not run", tuple(silent))
     if not fitting:
-        none = "no protected VM fits" if homeless else "no VM is protected"
-        return Verdict("L1", claim, "not exercised", none, proof)
+        return Verdict("L1", claim, "not exercised", "no protected VM fits" if homeless else "no VM is protected")
     moved = sum(len(lives.get(vm, ())) > 1 for vm in evidence.protected)
     said = f"{_count(fitting, 'protected VM')} running at the end, {moved} of them again"
-    return Verdict("L1", claim, "held", said + (f"; no host for {len(homeless)}" if homeless else ""), proof)
+    return Verdict("L1", claim, "held", said + (f"; no host for {', '.join(homeless)}" if homeless else ""))
 
 
 def clean_disable(evidence: Evidence, moments: tuple[_Moment, ...]) -> Verdict:
@@ -251,12 +253,12 @@ def whole_evidence(evidence: Evidence) -> Verdict:
     claim = "the evidence is whole"
     if evidence.missing:
         said = f"{_count(len(evidence.missing), 'file')} cannot be read"
-        return Verdict("E", claim, "BROKEN", said, evidence.missing)
+        return Verdict(EVIDENCE, claim, "BROKEN", said, evidence.missing)
     read = sum(map(len, evidence.lines.values()))
     said = f"{_count(read, 'line')} of VMs and {_count(len(evidence.entries), 'row')} of agents read"
     if evidence.troubles:
         said += f", {_count(len(evidence.troubles), 'line')} damaged"
-    return Verdict("E", claim, "held", said, evidence.troubles[:4])
+    return Verdict(EVIDENCE, claim, "held", said, evidence.troubles[:4])
 
 
 def reigns(evidence: Evidence, words: Words) -> tuple[Reign, ...]:

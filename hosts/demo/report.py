@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from attrs import asdict, frozen
 
 from hosts.demo.evidence import Evidence
-from hosts.demo.promises import Verdict, Words, reigns
+from hosts.demo.promises import EVIDENCE, Verdict, Words, reigns
 from hosts.demo.timeline import Moment, departures
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ class Report:
             return f"BROKEN: {', '.join(self.broken)}"
         if self.failures:
             return f"FAILED: {self.failures[0]}"
-        held = sum(found.word == "held" for found in self.verdicts)
-        rest = len(self.verdicts) - held
+        words = [found.word for found in self.verdicts if found.promise != EVIDENCE]
+        held = words.count("held")
+        rest = len(words) - held
         said = f"All {held} promises held" + (f"; {rest} not exercised" if rest else "")
         return f"{said}; but no host had room for {', '.join(self.homeless)}." if self.homeless else f"{said}."
 

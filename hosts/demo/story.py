@@ -77,7 +77,7 @@ class Story:
         if self.plan.how == "partition":
             os.environ[TEST] = "1"  # inherited by the agents
         count = len(self.directory.hosts)
-        async with self.progress.step(f"starting {_count(count, 'host')}", self._lives) as step:
+        async with self.progress.step(f"starting {_count(count, 'host')}", self._answering) as step:
             await self.pool.start(self.plan.fencing)
             await self._wait("the agents do not get ready", lambda: len(self.pool.seen) == count and self._acts())
             step.done = f"{_count(count, 'host')} up, {self._master()} is master"
@@ -92,7 +92,7 @@ class Story:
                 raise self._fail("HA was not enabled, and the attempt was undone")
             return ha == "on"
 
-        async with self.progress.step("enabling HA", self._lives) as step:
+        async with self.progress.step("enabling HA", self._answering) as step:
             await self._ask("pool.enable_ha")
             await self._wait("HA was not enabled", enabled)
             step.done = "HA is on, with every host in the liveset"
@@ -110,7 +110,7 @@ class Story:
             return
         index = victim(self.pool, self.plan.kill)
         self.fault = await inject(self.pool, self.plan, index)
-        self.progress.say("✗", f"{self.fault.host} {self.fault.what}", "bold yellow")
+        self.progress.say("!", f"{self.fault.host} {self.fault.what}", "bold yellow")
         self._bearable = int(self.plan.fatal)
         doing = "waiting for a master and all protected VMs"
         async with self.progress.step(doing, lambda: self._running(self.plan.protected)) as step:
@@ -124,14 +124,14 @@ class Story:
         """Leave the pool alone for T: nothing may happen, and the disks show that VMs run on."""
         calm = max(self.plan.timeout, CALM)
         seconds = f"{calm:g} s"
-        async with self.progress.step(f"leaving the pool alone for {seconds}") as step:
+        async with self.progress.step(f"leaving the pool alone for {seconds}", length=calm) as step:
             await self._follow(lambda: False, calm)
             step.done = f"left alone for {seconds}"
 
     async def _disable(self) -> None:
         self.unplaced.update(self.pool.unplaced())
         self._bearable = len(self.pool.dead())
-        async with self.progress.step("disabling HA", self._lives) as step:
+        async with self.progress.step("disabling HA", self._answering) as step:
             self.disable = Disable(now(), None)
             await self._ask("pool.disable_ha")
             await self._wait("HA was not disabled", lambda: self._ha() == "off")
@@ -218,6 +218,9 @@ class Story:
 
     def _running(self, vms: Collection[str]) -> str:
         return f"{sum(self.pool.runs(vm) for vm in vms)} of {len(vms)}"
+
+    def _answering(self) -> str:
+        return f"{len(self.pool.seen)} of {len(self.directory.hosts)} answer"
 
     def _lives(self) -> str:
         """Each host with what its agent says of itself."""

@@ -11,7 +11,7 @@ from fsm import specs
 from fsm.replay import replay
 from tests.integration.demo_run import demo
 
-FAULT = "✗ host"
+FAULT = "! host"
 
 
 @pytest.mark.parametrize(
