@@ -83,13 +83,15 @@ def _death(facts: Facts, row: Row, sources: Sequence[str]) -> str:
 
 
 def dead_ignores(facts: Facts) -> Iterator[SpecError]:
-    """Every ignored event is let pass in one of its states at least, and the reason is a sentence."""
+    """Every ignored event is let pass in each of its states (where there are rows, only they decide), and the reason
+    is a sentence."""
     for ignore in facts.machine.ignores:
         if len(ignore.why.split()) < 2:
             yield SpecError(ignore.at, "'why' is a sentence: it answers an operator's question", "missing-why")
         for event in ignore.events:
-            if all(facts.rows(state, event) for state in ignore.states):
-                message = f"{event!r} has rows in all these states, so nothing is ignored; drop it here"
+            taken = [state for state in ignore.states if facts.rows(state, event)]
+            if taken:
+                message = f"{event!r} has rows in {', '.join(taken)}, so nothing is ignored there; drop it here"
                 yield SpecError(ignore.at, message, "dead-ignore")
 
 

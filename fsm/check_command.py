@@ -24,6 +24,7 @@ class Found:
     machines: list[Machine] = field(factory=list)
     findings: list[SpecError] = field(factory=list)
     seen: int = 0
+    unread: list[str] = field(factory=list)
 
     @property
     def rows(self) -> int:
@@ -56,14 +57,17 @@ def run(args: argparse.Namespace) -> int:
     for path in args.paths or [specs()]:
         root, names = located(path)
         check_folder(root, names, found, together=path.is_dir())
-    findings = [SpecError(_relative(e.place), e.message, e.rule) for e in found.findings]
+    # a file that cannot be read is found again by every machine that names it
+    once = {(e.place, e.rule, e.message): e for e in found.findings}.values()
+    findings = [SpecError(_relative(e.place), e.message, e.rule) for e in once]
     if args.json:
         print(json.dumps(_report(found, findings), indent=2))
     else:
         for finding in findings:
             print(finding)
         what = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "no findings"
-        print(f"{found.seen} machine{'s' if found.seen != 1 else ''}, {found.rows} rows: {what}")
+        unread = f"; not checked, for they cannot be read: {', '.join(found.unread)}" if found.unread else ""
+        print(f"{found.seen} machine{'s' if found.seen != 1 else ''}, {found.rows} rows: {what}{unread}")
     return 1 if findings else 0
 
 
@@ -95,6 +99,7 @@ def check_folder(root: Path, names: list[str], found: Found, together: bool) -> 
             machine = library.machine(name)
         except SpecError as error:
             found.findings.append(error)
+            found.unread.append(name)
             continue
         loaded.append(machine)
         found.findings += check(machine, library)
@@ -112,6 +117,7 @@ def _report(found: Found, findings: list[SpecError]) -> dict[str, Any]:
     return {
         "machines": found.seen,
         "rows": found.rows,
+        "unread": found.unread,
         "findings": [
             {"file": e.place.file, "line": e.place.line, "column": e.place.column, "rule": e.rule, "message": e.message}
             for e in findings

@@ -60,6 +60,12 @@ class Item:
             raise self.fail(f"{what} must be text, not {describe(self.value)}", "document-shape")
         return self.value
 
+    def why(self) -> str:
+        """The value as a reason. Errors: `SpecError`, where nothing is said by the rule `missing-why`."""
+        if self.value is None or (isinstance(self.value, str) and not self.value.strip()):
+            raise self.fail("'why' says nothing: it is a sentence that answers an operator's question", "missing-why")
+        return self.text("why")
+
     def texts(self, what: str) -> list[Item]:
         """One text or a list of texts, each as an item. Errors: `SpecError`."""
         items = self.value if isinstance(self.value, list) else [self]

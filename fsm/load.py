@@ -1,7 +1,8 @@
 """From files to `Machine`s: one folder holds `machines/`, `ports/` and `state.yaml`; a `Library` is that folder, read.
 
 Everything that can be said of a machine without running it and without walking through domains is refused here:
-unknown keys, names and types. What needs the whole table (missing pairs, overlapping guards) is `fsm.check`.
+unknown keys, names and types. What needs the whole table (missing pairs, overlapping guards) is `fsm.check`;
+but rows that share a name are told apart here, by their guards, for nothing can be said of them after that.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ class Library:
         for source in entry["in"].texts("a state"):
             states += reader.leaves(source)
         events = tuple(reader.event(event) for event in entry["on"].texts("an event"))
-        return Ignore(states, events, entry["why"].text("why"), item.at)
+        return Ignore(states, events, entry["why"].why(), item.at)
 
 
 def _list(top: Mapping[str, Item], key: str) -> list[Item]:
@@ -224,7 +225,7 @@ def read_variables(item: Item | None, shared: bool) -> dict[str, Variable]:
             raise entry["store"].fail(f"a store is one of {', '.join(STORES)}", "bad-store")
         initial = read_value(entry["initial"], domain)
         variables[named(name, child, "a variable")] = Variable(
-            name, domain, entry["store"].value, initial, entry["why"].text("why"), shared, child.at
+            name, domain, entry["store"].value, initial, entry["why"].why(), shared, child.at
         )
     return variables
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import combinations
+from typing import TYPE_CHECKING, NoReturn
 
 from attrs import evolve, frozen
 
+from fsm.assignments import assignments, pools
 from fsm.document import Item, suggest
 from fsm.domains import Domain
-from fsm.expressions import BOOL, HOSTS, OPAQUE, Expr, parse_duration, parse_expression
+from fsm.errors import SpecError
+from fsm.expressions import BOOL, HOSTS, OPAQUE, Expr, NotOne, parse_duration, parse_expression
 from fsm.spec import ELSE, SAME, Do, Fields, OperationDecl, Port, Row, Serve, Tell, Variable
 
 if TYPE_CHECKING:
@@ -51,12 +55,36 @@ class RowReader:
         ]
         for row_id, count in Counter(row.id for row in rows).items():
             if count > 1:
-                twin = [row for row in rows if row.id == row_id][1]
-                raise Item(None, twin.at).fail(
-                    f"{count} rows are {row_id}; give all but one a 'label', so that each can be named",
-                    "label-missing",
-                )
+                self.name_twins([row for row in rows if row.id == row_id], f"{count} rows are {row_id}")
         return rows
+
+    def name_twins(self, twins: Sequence[Row], what: str) -> NoReturn:
+        """Rows of one id: two that fire together would only be hidden by a label. Errors: `SpecError`, always."""
+        for first, second in combinations(twins, 2):
+            case = self.together(first, second)
+            if case is not None:
+                message = f"{what}, and two of them fire {case}; drop one, or make its guard exclude the other"
+                raise SpecError(second.at, message, "duplicate-row")
+        message = f"{what}; give all but one a 'label', so that each can be named"
+        raise SpecError(twins[1].at, message, "label-missing")
+
+    def together(self, first: Row, second: Row) -> str | None:
+        """A case in which two rows of one event fire, in words; None where none is found."""
+        if first.guard == second.guard and not isinstance(first.guard, Expr):
+            return "always" if first.guard is None else "whenever no other does"
+        guards = [guard for guard in (first.guard, second.guard) if isinstance(guard, Expr)]
+        scope = self.scope(self.payload(first.event), Item(None, first.at))
+        known = pools(scope, guards)
+        opaque = any(scope[name].kind == "opaque" for guard in guards for name in guard.names)
+        if ELSE in (first.guard, second.guard) or opaque or isinstance(known, int):
+            return None
+        for pool in known:
+            functions = pool.functions(guards)
+            for values in assignments(pool):
+                with suppress(NotOne):
+                    if all(function(values) for function in functions):
+                        return f"with {pool.show(values)}"
+        return None
 
     def row(self, item: Item) -> list[Row]:
         """The rows of one line: one for each source as written and each event."""
@@ -66,7 +94,7 @@ class RowReader:
                 raise item.fail(f"a row needs the key {key!r}", "missing-why" if key == "why" else "missing-key")
         if ("on" in entry) == ("after" in entry):
             raise item.fail("a row says either 'on' or 'after'", "missing-key")
-        why = entry["why"].text("why")
+        why = entry["why"].why()
         if len(why.split()) < 2:
             raise entry["why"].fail("'why' is a sentence: it answers an operator's question", "missing-why")
         rows: list[Row] = []

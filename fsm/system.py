@@ -355,4 +355,4 @@ class _Reader:
             raise counts.fail(f"{name} is {kinds[0]}; only a recoverable property counts on something", "unknown-key")
         text = "true" if formula.value is True else "false" if formula.value is False else formula.text("a property")
         counting_on = tuple(fault.text("a fault") for fault in counts.sequence("counting_on")) if counts else ()
-        return Property(name, kinds[0], text, entry["why"].text("why"), formula.at, counting_on)
+        return Property(name, kinds[0], text, entry["why"].why(), formula.at, counting_on)

@@ -98,7 +98,7 @@ SHAPE: list[tuple[str, str, Edit]] = [
             '- {from: [waiting, tired], on: done, to: same, why: "inner rows win"}\n',
         ),
     ),
-    ("dead-ignore", "nothing is ignored", (E, IGNORE, IGNORE + '\n- {in: idle, on: [master_lost], why: "has a row"}')),
+    ("dead-ignore", "has rows in idle, so", (E, "{in: [proposing, waiting,", "{in: [idle, proposing, waiting,")),
     ("missing-why", "a sentence", (E, '"only for show"', '"show"')),
     ("pending-disagrees", "enters proposing with no operation", (E, "to: tired, why", "to: proposing, why")),
     (
@@ -267,6 +267,23 @@ def test_the_command_prints_one_line_a_finding(
     assert main(["check", "enable.yaml"]) == 0
 
 
+@pytest.mark.parametrize(
+    "spoiled", [b"\tlanguage: 1\n", b"", b"\x7fELF\xff\x00", b"machine: join\n"], ids=["tab", "empty", "binary", "none"]
+)
+def test_a_file_that_cannot_be_read_is_one_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoiled: bytes
+) -> None:
+    """However many machines name it, it is said once; those that could not be checked for it are named."""
+    folder(tmp_path)
+    (tmp_path / J).write_bytes(spoiled)
+    assert main(["check", str(tmp_path)]) == 1
+    *lines, summary = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert "machines/join.yaml:1:" in lines[0]
+    assert summary.startswith("4 machines, ")
+    assert ": 1 finding; not checked, for they cannot be read: election, join" in summary
+
+
 def test_json_is_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--json prints one object with the same findings; a machine that does not load is one of them."""
     folder(
@@ -274,7 +291,7 @@ def test_json_is_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
     assert main(["check", str(tmp_path), "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["machines"] == 4
+    assert (report["machines"], report["unread"]) == (4, ["election"])
     assert {f["rule"] for f in report["findings"]} == {"unknown-state", "unused-variable"}
     assert all(Path(f["file"]).name in ("election.yaml", "enable.yaml") and f["line"] > 1 for f in report["findings"])
 

@@ -83,12 +83,18 @@ MISTAKES: list[tuple[str, str, str, str, str]] = [
     (E, "tell: election.done", "tell: election.done(x=me)", "election.done(", "bad-arguments"),
     (E, ', why: "try it"', "", "- {from", "missing-why"),
     (E, 'why: "try it"', 'why: "try"', '"try"', "missing-why"),
+    (E, 'why: "try it"', 'why: ""', '""', "missing-why"),
+    (E, 'why: "only for show"', 'why: ""', '""', "missing-why"),
     (E, 'after: "4*T"', 'after: "4*U"', '"4*U"', "unknown-name"),
     (E, 'after: "4*T"', 'after: "4*T", on: done', "- {from: resting", "missing-key"),
     (E, 'if: "decisions", to', "if: true, to", "true", "bad-expression"),
     (E, 'if: "decisions", to', 'if: "role", to', '"role"', "bad-type"),
     (E, 'if: "decisions", to', 'if: "join == idel", to', '"join == idel"', "unknown-name"),
-    (E, "daemon.gone, to: idle", "daemon.liveset, to: idle", "looking, on: daemon.liveset, to: idle", "label-missing"),
+    (E, "daemon.gone, to: idle", "daemon.liveset, to: idle", "looking, on: daemon.liveset, to: idle", "duplicate-row"),
+    (E, "daemon.refused, to", "daemon.granted, to", "proposing, on: daemon.granted, to: looking", "duplicate-row"),
+    (E, "lost, if: else, to", 'lost, if: "join == idle", to', 'idle, on: master_lost, if: "join', "duplicate-row"),
+    (E, '"decisions and join == idle"', "else", "idle, on: master_lost, if: else, to: looking", "duplicate-row"),
+    (E, "lost, if: else, to", 'lost, if: "not decisions", to', 'idle, on: master_lost, if: "not', "label-missing"),
     (E, "tired], on: [master_lost]", "nowhere], on: [master_lost]", "nowhere", "unknown-state"),
     (E, ', why: "only for show"}', "}", "- {in: [proposing, waiting, tired], on: [done]", "missing-key"),
     (J, "host.leave: {busy: refuse}", "host.leave: {}", "{}", "missing-key"),
@@ -121,6 +127,13 @@ def test_every_mistake_is_named_where_it_stands(
         line[place.column - 1 :],
     )
     assert "\n" not in str(error.value)
+
+
+def test_two_rows_of_one_name_say_first_when_they_fire_together(tmp_path: Path) -> None:
+    """A label would only hide a row that stands twice; the message has a case in which both fire."""
+    library = folder(tmp_path, (E, "master_lost, if: else, to", 'master_lost, if: "join == idle", to'))
+    with pytest.raises(SpecError, match="two of them fire with decisions = true, join = idle "):
+        library.machine("election")
 
 
 @pytest.mark.parametrize(
