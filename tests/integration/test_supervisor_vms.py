@@ -89,6 +89,7 @@ def test_a_vm_that_does_not_stop_is_killed(host: Host, monkeypatch: pytest.Monke
     """`stop_vm` answers once the process is reaped, whatever the VM does about SIGTERM."""
     monkeypatch.setattr(vms, "STOP_SECONDS", 0.1)
     host.start()
+    until((host.directory / "escapee1").exists)
     disk = host.start_vm()
     before = set(host.members())
     host.start_vm("vm2")
