@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from hosts.agent.host_store import JsonHostStore
 from hosts.daemon.statefile import read_label
 from hosts.database import Database
 from hosts.errors import PoolError
+from hosts.host import _specs, run_agent
 from hosts.pool_dir import PoolDir
 from hosts.pool_file import PoolFile, VmEntry
 from hosts.redo_log import RedoLog
@@ -134,3 +136,19 @@ def test_a_redo_log_has_room_for_a_thousand_vms(tmp_path: Path) -> None:
     vms = tuple(VmEntry(f"vm{number}", 512) for number in range(1000))
     large = PoolDir.create(tmp_path / "p", evolve(FILE, vms=vms), 2.0)
     assert large.redo_log.stat().st_size > 1_000_000
+
+
+def test_an_agent_says_in_a_line_which_value_of_its_host_it_cannot_have(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The log names the file, the variable, the value and the domain; no traceback, and the file stays."""
+    pool = PoolDir.create(tmp_path / "p", FILE, 2.0)
+    path = pool.host_dir(0) / "host.json"
+    JsonHostStore(path).commit({"role": 9})
+    with pytest.raises(SystemExit) as ended:
+        run_agent(pool, 0, *_specs(2.0))
+    assert ended.value.code == 1
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f" agent: {path}: role = 9 is no host of a pool of {len(pool.hosts)}; put it right there" in said
+    assert JsonHostStore(path).load()["role"] == 9
