@@ -1,7 +1,7 @@
 """The calls between the hosts of a pool that are under way, as one immutable value that worlds keep in theirs.
 
 A call goes from a machine of one host to one host or, joined, to several. Each of its *legs* (one target) is
-`todo` (the request is under way), `running` (the target serves it), `ok` or `bad` (over). Five fates, uniform for
+`sent` (the request is under way), `running` (the target serves it), `ok` or `bad` (over). Five fates, uniform for
 every call: delivered · request lost (`lose_request`: nothing happened there) · reply lost (`lose_reply`: it happened) ·
 still running there when the caller has given up (`give_up`) · target restarted (`target_restarted`). In the last four
 the caller sees a failure, and a failure never says which of them it was. The engine never sends a call again.
@@ -35,7 +35,7 @@ from fsm.errors import Place, SpecError
 from fsm.node import Event, Operation, Reply
 from fsm.spec import Machine
 
-TODO, RUNNING, OK, BAD = "todo", "running", "ok", "bad"
+SENT, RUNNING, OK, BAD = "sent", "running", "ok", "bad"
 Items = tuple[tuple[str, Any], ...]
 
 
@@ -117,7 +117,7 @@ class Call:
     def outcome(self) -> Event | None:
         """What the caller's machine is told once every leg is over; None before."""
         bad = frozenset(host for host, status, _ in self.legs if status == BAD)
-        if any(status in (TODO, RUNNING) for _, status, _ in self.legs):
+        if any(status in (SENT, RUNNING) for _, status, _ in self.legs):
             return None
         if self.joined:
             return Event(self.machine, "some_failed", {"bad": bad}) if bad else Event(self.machine, "all_ok")
@@ -136,7 +136,7 @@ class Calls:
 
     def start(self, caller: int, operation: Operation) -> Calls:
         """With a call begun by a machine of `caller`, replacing an earlier one of it."""
-        legs = tuple((host, TODO, 0) for host in sorted(operation.targets or ()))
+        legs = tuple((host, SENT, 0) for host in sorted(operation.targets or ()))
         name = f"{operation.port}.{operation.name}"
         call = Call(caller, operation.machine, name, items(operation.arguments), operation.joined, legs)
         rest = self.abandon(caller, operation.machine)
@@ -153,14 +153,14 @@ class Calls:
 
     def deliverable(self) -> list[Leg]:
         """The legs whose request is under way."""
-        return self.legs(TODO)
+        return self.legs(SENT)
 
     def deliver(self, leg: Leg, routes: Routes) -> tuple[Calls, Event]:
         """The request arrives: the calls, and the event for the target's node.
 
         Errors: `SpecError` if no machine serves the call; `KeyError` if the request is not under way.
         """
-        call = self._call(leg, TODO)
+        call = self._call(leg, SENT)
         taken = {k for caller, machine, host, k in self.orphans if (caller, machine, host) == leg_key(leg)}
         number = next(k for k in range(len(taken) + 1) if k not in taken)
         event = routes.event(call.call, call.arguments, call_id(leg.caller, leg.machine, number))
@@ -180,7 +180,7 @@ class Calls:
 
     def lose_request(self, leg: Leg) -> Calls:
         """The request is lost, or its target is down: nothing happens there, the caller sees a failure."""
-        call = self._call(leg, TODO)
+        call = self._call(leg, SENT)
         return self._with(call, call.turned(leg.target, BAD))
 
     def lose_reply(self, leg: Leg) -> Calls:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.calls import BAD, OK, RUNNING, TODO, Calls, Leg, Routes
+from fsm.calls import BAD, OK, RUNNING, SENT, Calls, Leg, Routes
 from fsm.errors import Place, SpecError
 from fsm.load import Library
 from fsm.node import Event, Node, Operation, Reply
@@ -185,7 +185,7 @@ def test_no_reply_is_ever_taken_for_that_of_another_call(data: st.DataObject) ->
     truth: dict[int, list[tuple[str, int]]] = {1: [], 2: []}  # (number, serial) of what runs on a host
     ended: set[tuple[int, int]] = set()
     for _ in range(data.draw(st.integers(1, 40))):
-        choices = ["start"] + [f"deliver {x.target}" for x in calls.legs(TODO)]
+        choices = ["start"] + [f"deliver {x.target}" for x in calls.legs(SENT)]
         choices += [f"give {x.target}" for x in calls.legs(RUNNING)]
         choices += [f"end {h} {i}" for h, running in truth.items() for i in range(len(running))] + ["restart 1"]
         word, *rest = data.draw(st.sampled_from(choices)).split()

@@ -28,7 +28,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from fsm.calls import RUNNING, TODO, Calls, Routes
+from fsm.calls import RUNNING, SENT, Calls, Routes
 from fsm.domains import Domain, Value
 from fsm.node import Effects, Event, Operation
 from fsm.world import Action, Pending
@@ -280,7 +280,7 @@ class PoolWorld:
         """Calls between hosts: their five fates. A host never loses a call to itself."""
         if not w.calls.live:
             return
-        for leg in w.calls.legs(TODO):
+        for leg in w.calls.legs(SENT):
             way = f"{leg.call} from host {leg.caller} to host {leg.target}"
             if self.alive(w, leg.target):
                 calls, event = w.calls.deliver(leg, self.routes)
