@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 from attrs import asdict
 
 from fsm import specs
-from fsm.errors import BadValues
 from fsm.load import Library
 from fsm.spec import Machine
 from hosts.agent import process as agent
@@ -44,21 +42,10 @@ def start(pool: PoolDir, index: int, fencing: bool = True, obituaries: Callable[
     for name in _SLOW:
         importlib.import_module(name)
     machines, parameters = _specs(pool.timeout)
-    programs: dict[str, Callable[[], None]] = {"agent": partial(run_agent, pool, index, machines, parameters)}
+    programs: dict[str, Callable[[], None]] = {"agent": partial(agent.main, pool, index, machines, parameters)}
     programs["daemon"] = daemon.main
     bury = partial(_bury, pool, index, obituaries)
     return start_host(HostConfig(pool.hosts[index].name, pool.host_dir(index), bury, fencing), programs)
-
-
-def run_agent(pool: PoolDir, index: int, machines: Sequence[Machine], parameters: Mapping[str, float]) -> None:
-    """`hosts.agent.process.main`; a value in `host.json` that no variable can have ends it by one line of the log too.
-
-    Here, since only where both meet is it known that the engine's `BadValues` are of a file of this pool."""
-    try:
-        agent.main(pool, index, machines, parameters)
-    except BadValues as error:
-        log(f"agent: {error}")
-        sys.exit(agent.FAILED)
 
 
 @cache

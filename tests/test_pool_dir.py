@@ -13,10 +13,11 @@ import pytest
 from attrs import evolve
 
 from hosts.agent.host_store import JsonHostStore
+from hosts.agent.process import main
 from hosts.daemon.statefile import read_label
 from hosts.database import Database
 from hosts.errors import PoolError
-from hosts.host import _specs, run_agent
+from hosts.host import _specs
 from hosts.pool_dir import PoolDir
 from hosts.pool_file import PoolFile, VmEntry
 from hosts.redo_log import RedoLog
@@ -146,7 +147,7 @@ def test_an_agent_says_in_a_line_which_value_of_its_host_it_cannot_have(
     path = pool.host_dir(0) / "host.json"
     JsonHostStore(path).commit({"role": 9})
     with pytest.raises(SystemExit) as ended:
-        run_agent(pool, 0, *_specs(2.0))
+        main(pool, 0, *_specs(2.0))
     assert ended.value.code == 1
     said = capfd.readouterr().err
     assert said.count("\n") == 1

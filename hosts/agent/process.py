@@ -25,7 +25,7 @@ from fsm.calls import Routes
 from fsm.clock import LoopClock
 from fsm.domains import Value
 from fsm.drive import AsyncDriver
-from fsm.errors import Place
+from fsm.errors import BadValues, Place
 from fsm.journal import Journal
 from fsm.spec import Machine
 from hosts.agent.alerts_port import AlertsPort
@@ -168,6 +168,6 @@ def main(pool: PoolDir, index: int, machines: Sequence[Machine], parameters: Map
     instances = {"vm": tuple(vm.name for vm in pool.vms)}
     try:
         asyncio.run(_run(pool, index, Node(machines, index, len(pool.hosts), instances, parameters)))
-    except PoolError as error:
+    except (PoolError, BadValues) as error:  # BadValues: host.json holds what no variable can be
         log(f"agent: {error}")
         sys.exit(FAILED)
