@@ -178,17 +178,6 @@ class DaemonClient:
             return "ok", {}
         return await self._written(lambda: exclude(self.settings.statefile, self.settings.identity, self.settings.me))
 
-    async def disarm(self) -> Outcome:
-        """disarmed: the daemon has left without holding a lease; one that is gone counts.
-
-        Raises:
-            PoolError: it still runs, so it may hold its lease.
-        """
-        await self.quit()
-        if (await self.supervisor.daemon_status()).state == "running":
-            raise PoolError(f"{self.settings.directory}: the daemon does not leave; it may still hold its lease")
-        return "disarmed", {}
-
     async def quit(self) -> None:
         """Stop the daemon, disarmed and with its goodbye said, and wait for its end. Nothing when none runs."""
         with suppress(PoolError):

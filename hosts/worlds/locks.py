@@ -37,7 +37,6 @@ from hosts.worlds import books
 
 UNWRITTEN = books.Word()
 HOSTS = Domain("hosts")
-Grant = tuple[int, int]
 """A host and the number of its request."""
 
 
