@@ -138,7 +138,7 @@ class Facts:
 
     def place(self, key: str, name: str) -> Place:
         """Where a name stands under a key of the machine's file: `place("states", "idle")`."""
-        top = self.library.document(f"machines/{self.machine.name}.yaml").mapping("a machine")
+        top = self.library.machine_document(self.machine.name).mapping("a machine")
         item = top.get(key)
         return (item and _find(item, name)) or self.machine.at
 

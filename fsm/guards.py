@@ -76,7 +76,7 @@ def _values(facts: Facts, row: Row) -> list[_Value]:
         if tell.signal:
             wanted = machine.ports[tell.target].signals[tell.name]
         else:
-            sibling = facts.library.document(f"machines/{tell.target}.yaml").mapping("a machine")
+            sibling = facts.library.machine_document(tell.target).mapping("a machine")
             wanted = read_events(sibling.get("events"))[tell.name]
         found += [_Value(f"the field {n} of {tell.name}", expr, wanted[n], True) for n, expr in tell.arguments]
     if row.reply is not None:

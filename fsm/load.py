@@ -7,24 +7,26 @@ but rows that share a name are told apart here, by their guards, for nothing can
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import define, field
 
-from fsm.document import Item, read, suggest
+from fsm.document import Item, parse, read, suggest
 from fsm.domains import Domain, Value, parse_domain
 from fsm.errors import Place
 from fsm.expressions import parse_duration
 from fsm.rows import RowReader
-from fsm.spec import Fields, Ignore, Machine, OperationDecl, Port, Serve, Variable
+from fsm.spec import Fields, Machine, OperationDecl, Port, Serve, Variable
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = {"same", "else", "all_ok", "some_failed", "after", "cancel", "me", "true", "false", "none"}
 STORES = ("memory", "host", "pool")
 MACHINE_KEYS = ("language", "machine", "essay", "instance", "ports", "shared", "variables", "siblings", "events",
-                "serves", "states", "initial", "final", "rows", "ignore")  # fmt: skip
+                "serves", "states", "initial", "final", "rows", "enter", "exit", "ignore", "defer")  # fmt: skip
 
 
 def named(name: str, item: Item, what: str) -> str:
@@ -52,41 +54,72 @@ def fields(item: Item | None, what: str) -> Fields:
 class Library:
     """The machines, ports and shared variables of one folder, each read at its first use.
 
+    Machines lie in `machines/` of the folder, or in the folder itself where there is none; ports in `ports/`.
+
     Arguments:
-        root: the folder with `machines/`, `ports/` and `state.yaml`.
+        root: the folder; None for documents that are in memory.
         settings: values of parameters that replace those of `state.yaml`, by name.
     """
 
-    root: Path
+    root: Path | None
     settings: Mapping[str, float] = field(factory=dict)
+    _documents: dict[str, Item] = field(factory=dict)
     _machines: dict[str, Machine] = field(factory=dict, init=False)
     _ports: dict[str, Port] = field(factory=dict, init=False)
-    _documents: dict[str, tuple[Item, str]] = field(factory=dict, init=False)
+
+    @classmethod
+    def of(cls, documents: Mapping[str, Item | str], settings: Mapping[str, float] | None = None) -> Library:
+        """A library of documents in memory.
+
+        Arguments:
+            documents: by their paths in a folder of specs (`machines/door.yaml`), as text or read already.
+            settings: as above.
+        Errors: `SpecError`.
+        """
+        items = {path: parse(said, path) if isinstance(said, str) else said for path, said in documents.items()}
+        return cls(None, settings or {}, items)
 
     def document(self, path: str) -> Item:
         """A document below the root; messages call it by its path below the root. Errors: `SpecError`."""
         if path not in self._documents:
-            item = read(self.root / path, str(self.root / path))
-            language = item.mapping("a spec").get("language")
-            if language is None or language.value != 1:
-                raise (language or item).fail("a spec starts with 'language: 1'", "language")
-            self._documents[path] = item, (self.root / path).read_text("utf-8")
-        return self._documents[path][0]
+            where = (self.root or Path()) / path
+            self._documents[path] = read(where, str(where))
+        item = self._documents[path]
+        language = item.mapping("a spec").get("language")
+        if language is None or language.value != 1:
+            raise (language or item).fail("a spec starts with 'language: 1'", "language")
+        return item
+
+    def has(self, path: str) -> bool:
+        """Whether there is a document of this path."""
+        return path in self._documents or (self.root is not None and (self.root / path).exists())
+
+    def listed(self, folder: str) -> list[str]:
+        """The names of the documents of a folder (`machines`, `ports`; "" for the root), sorted."""
+        pattern = f"{folder}/*.yaml" if folder else "*.yaml"
+        found = {path.stem for path in self.root.glob(pattern)} if self.root is not None else set[str]()
+        return sorted(found | {Path(path).stem for path in self._documents if str(Path(path).parent) == folder})
 
     def machine(self, name: str) -> Machine:
-        """The machine `name` of `machines/`. Errors: `SpecError`."""
+        """The machine `name`. Errors: `SpecError`."""
         if name not in self._machines:
             self._machines[name] = self._read_machine(name)
         return self._machines[name]
 
+    def machine_document(self, name: str) -> Item:
+        """The document of the machine `name`. Errors: `SpecError`."""
+        alone = self.root is not None and not (self.root / "machines").is_dir()
+        return self.document(f"{name}.yaml" if alone else f"machines/{name}.yaml")
+
     def names(self) -> list[str]:
         """The names of all machines of the folder, sorted."""
-        return sorted(path.stem for path in (self.root / "machines").glob("*.yaml"))
+        alone = self.root is not None and not (self.root / "machines").is_dir()
+        return self.listed("" if alone else "machines")
 
     def port(self, name: str, used: Item) -> Port:
         """The port `name` of `ports/`; `used` is where it is named. Errors: `SpecError`."""
         if name not in self._ports:
-            known = [path.stem for path in (self.root / "ports").glob("*.yaml")]
+            known = self.listed("ports")
             if name not in known:
                 raise used.fail(f"there is no port {name!r}{suggest(name, known)}", "unknown-name")
             self._ports[name] = read_port(name, self.document(f"ports/{name}.yaml"))
@@ -95,7 +128,7 @@ class Library:
     def parameters(self) -> dict[str, float]:
         """The value of each parameter, in seconds, those of `settings` before those of `state.yaml`."""
         values: dict[str, float] = {}
-        if not (self.root / "state.yaml").exists():
+        if not self.has("state.yaml"):
             return dict(self.settings)
         declared = self.document("state.yaml").mapping("state.yaml").get("parameters")
         for name, item in (declared.mapping("parameters") if declared else {}).items():
@@ -105,7 +138,7 @@ class Library:
 
     def shared(self) -> dict[str, Variable]:
         """The variables of `state.yaml`, by name."""
-        if not (self.root / "state.yaml").exists():
+        if not self.has("state.yaml"):
             return {}
         document = self.document("state.yaml").mapping("state.yaml", ("language", "essay", "variables", "parameters"))
         return read_variables(document.get("variables"), shared=True)
@@ -114,12 +147,11 @@ class Library:
         """The leaf states of a sibling, read without its rows, so that machines may look at each other."""
         if name not in self.names():
             raise used.fail(f"there is no machine {name!r}{suggest(name, self.names())}", "unknown-name")
-        states, _ = read_states(self.document(f"machines/{name}.yaml").mapping("a machine"))
+        states, _ = read_states(self.machine_document(name).mapping("a machine"))
         return states
 
     def _read_machine(self, name: str) -> Machine:
-        path = f"machines/{name}.yaml"
-        document = self.document(path)
+        document = self.machine_document(name)
         top = document.mapping("a machine", MACHINE_KEYS)
         for key in ("machine", "essay", "states", "initial", "rows"):
             if key not in top:
@@ -141,9 +173,11 @@ class Library:
             name=name, essay=top["essay"].text("the essay"), instance=instance, ports=ports, variables=variables,
             siblings=siblings, events=events, serves=serves, states=states, groups=groups,
             initial=one_state(top["initial"], states), final=tuple(one_state(i, states) for i in _list(top, "final")),
-            rows=tuple(reader.rows(top["rows"])), ignores=tuple(self._ignore(i, reader) for i in _list(top, "ignore")),
-            parameters={k: repr(v) for k, v in self.parameters().items()},
-            text=self._documents[path][1], at=document.at,
+            rows=tuple(reader.rows(top["rows"])),
+            enter=reader.hooks(top.get("enter")), exit=reader.hooks(top.get("exit")),
+            ignores=tuple(reader.passed(i, "an ignore") for i in _list(top, "ignore")),
+            defers=tuple(reader.deferred(i) for i in _list(top, "defer")),
+            parameters={k: repr(v) for k, v in self.parameters().items()}, digest=digest(document), at=document.at,
         )  # fmt: skip
 
     def _visible(self, top: Mapping[str, Item]) -> dict[str, Variable]:
@@ -158,20 +192,15 @@ class Library:
 
     def _sibling(self, item: Item, instance: str | None) -> Domain:
         states = self.states_of(item.value, item)
-        other = self.document(f"machines/{item.value}.yaml").mapping("a machine").get("instance")
+        other = self.machine_document(item.value).mapping("a machine").get("instance")
         many = other is not None and other.value != instance
         return Domain("enums" if many else "enum", states)
 
-    def _ignore(self, item: Item, reader: RowReader) -> Ignore:
-        entry = item.mapping("an ignore", ("in", "on", "why"))
-        for key in ("in", "on", "why"):
-            if key not in entry:
-                raise item.fail(f"an ignore says 'in', 'on' and 'why'; {key!r} is missing", "missing-key")
-        states: tuple[str, ...] = ()
-        for source in entry["in"].texts("a state"):
-            states += reader.leaves(source)
-        events = tuple(reader.event(event) for event in entry["on"].texts("an event"))
-        return Ignore(states, events, entry["why"].why(), item.at)
+
+def digest(document: Item) -> str:
+    """Names what a document says, whatever its layout: 12 hex digits of a SHA-256."""
+    said = json.dumps(document.plain(), sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def _list(top: Mapping[str, Item], key: str) -> list[Item]:

@@ -17,7 +17,7 @@ from fsm.document import Item, suggest
 from fsm.domains import Domain
 from fsm.errors import SpecError
 from fsm.expressions import BOOL, HOSTS, OPAQUE, Expr, NotOne, parse_duration, parse_expression
-from fsm.spec import ELSE, SAME, Do, Fields, OperationDecl, Port, Row, Serve, Tell, Variable
+from fsm.spec import ELSE, SAME, Do, Fields, Hook, Ignore, OperationDecl, Port, Row, Serve, Tell, Variable
 
 if TYPE_CHECKING:
     from fsm.load import Library
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 ROW_KEYS = ("from", "on", "after", "if", "to", "do", "set", "tell", "reply", "label", "why")
 _CALL = re.compile(r"([a-z]\w*)\.([a-z]\w*)\s*(\(.*\))?", re.DOTALL)
 LEAF_DEPTH = 99
+
+
+def sentence(item: Item) -> str:
+    """A reason that says something. Errors: `SpecError` with rule missing-why."""
+    why = item.why()
+    if len(why.split()) < 2:
+        raise item.fail("'why' is a sentence: it answers an operator's question", "missing-why")
+    return why
 
 
 @frozen
@@ -94,9 +102,7 @@ class RowReader:
                 raise item.fail(f"a row needs the key {key!r}", "missing-why" if key == "why" else "missing-key")
         if ("on" in entry) == ("after" in entry):
             raise item.fail("a row says either 'on' or 'after'", "missing-key")
-        why = entry["why"].why()
-        if len(why.split()) < 2:
-            raise entry["why"].fail("'why' is a sentence: it answers an operator's question", "missing-why")
+        why = sentence(entry["why"])
         rows: list[Row] = []
         for source in entry["from"].texts("a state"):
             for event in entry["on"].texts("an event") if "on" in entry else [entry["after"]]:
@@ -121,7 +127,7 @@ class RowReader:
             target=self.target(entry["to"]),
             do=self.do(entry["do"], scope) if "do" in entry else None,
             set=self.updates(entry.get("set"), scope),
-            tell=tuple(self.tell(i, scope) for i in (entry["tell"].texts("a tell") if "tell" in entry else [])),
+            tell=self.tells(entry, scope),
             reply=self.reply(entry.get("reply"), scope),
             why=why,
             label=label,
@@ -131,14 +137,49 @@ class RowReader:
             depth=self.depth(source.value),
         )
 
+    def hooks(self, item: Item | None) -> dict[str, Hook]:
+        """The entry or exit effects by state or group. They see no payload. Errors: `SpecError`."""
+        found: dict[str, Hook] = {}
+        for name, child in (item.mapping("entry and exit effects") if item else {}).items():
+            if name not in self.states and name not in self.groups:
+                known = [*self.states, *self.groups]
+                raise child.fail(f"there is no state {name!r}{suggest(name, known)}", "unknown-state")
+            entry = child.mapping(f"an effect of {name}, which cannot fail,", ("set", "tell", "why"))
+            if "why" not in entry:
+                raise child.fail(f"the effect of {name} needs the key 'why'", "missing-why")
+            scope = self.scope({}, child)
+            updates, why = self.updates(entry.get("set"), scope), sentence(entry["why"])
+            found[name] = Hook(name, updates, self.tells(entry, scope), why, child.at)
+        return found
+
+    def passed(self, item: Item, what: str) -> Ignore:
+        """States and events that are ignored or deferred there, and why. Errors: `SpecError`."""
+        entry = item.mapping(what, ("in", "on", "why"))
+        for key in ("in", "on", "why"):
+            if key not in entry:
+                raise item.fail(f"{what} says 'in', 'on' and 'why'; {key!r} is missing", "missing-key")
+        states = tuple(leaf for source in entry["in"].texts("a state") for leaf in self.leaves(source))
+        events = tuple(self.event(event) for event in entry["on"].texts("an event"))
+        return Ignore(states, events, entry["why"].why(), item.at)
+
+    def deferred(self, item: Item) -> Ignore:
+        """As `passed`; outcomes and timers belong to the state, and the caller of a call waits. Errors: `SpecError`."""
+        found = self.passed(item, "a defer")
+        unasked = {f"{port.name}.{event}" for port in self.ports.values() for event in port.events}
+        for event in found.events:
+            if event not in self.events and event not in unasked:
+                message = f"{event!r} cannot be deferred, only an event that comes unasked can; add a row"
+                raise item.fail(message, "defer-kind")
+        return found
+
     def depth(self, source: str) -> int:
         """How far inside a source is: a leaf beats a group, an inner group beats an outer one, and all beat `*`."""
         if source in self.states:
             return LEAF_DEPTH
         if source == "*":
             return 0
-        own = set(self.groups[source])
-        return sum(own <= set(leaves) for leaves in self.groups.values())
+        own, outer_first = set(self.groups[source]), list(self.groups)
+        return sum(own <= set(self.groups[name]) for name in outer_first[: outer_first.index(source) + 1])
 
     def leaves(self, item: Item) -> tuple[str, ...]:
         """The leaf states that a state, a group or `*` stands for. Errors: `SpecError`."""
@@ -280,6 +321,10 @@ class RowReader:
             raise item.fail(f"{port.name} has no operation {match[2]!r}{suggest(match[2], known)}", "unknown-name")
         return port.operations[match[2]]
 
+    def tells(self, entry: Mapping[str, Item], scope: Mapping[str, Domain]) -> tuple[Tell, ...]:
+        """What a row or an entry or exit effect tells."""
+        return tuple(self.tell(item, scope) for item in (entry["tell"].texts("a tell") if "tell" in entry else []))
+
     def tell(self, item: Item, scope: Mapping[str, Domain]) -> Tell:
         """An event of a machine of the same host, or a signal of a port."""
         text = item.text("tell").strip()
@@ -296,7 +341,7 @@ class RowReader:
                 raise item.fail(f"there is no machine or port {target!r}{suggest(target, known)}", "unknown-name")
             from fsm.load import read_events
 
-            document = self.library.document(f"machines/{target}.yaml")
+            document = self.library.machine_document(target)
             wanted = read_events(document.mapping("a machine").get("events"))
             signal = False
         if name not in wanted:

@@ -7,7 +7,6 @@ innermost declaration wins, so that for one leaf and one event all candidate row
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from attrs import field, frozen
@@ -126,6 +125,17 @@ class Ignore:
 
 
 @frozen
+class Hook:
+    """The effects of entering or leaving a state or group. They cannot fail, so there is no operation and no reply."""
+
+    state: str
+    set: tuple[tuple[str, Expr], ...]
+    tell: tuple[Tell, ...]
+    why: str
+    at: Place = field(eq=False, repr=False)
+
+
+@frozen
 class Serve:
     """A call that the machine answers, and the calls that cancel it while it is under way."""
 
@@ -136,7 +146,10 @@ class Serve:
 
 @frozen
 class Machine:
-    """A whole machine. `scope` gives the domain of every name that its guards may use outside of payloads."""
+    """A whole machine.
+
+    `enter` and `exit` are keyed by state or group. `defers` are events that are kept until a state takes them.
+    `digest` names what the file says, whatever its layout and comments: 12 hex digits of a SHA-256."""
 
     name: str
     essay: str
@@ -151,15 +164,13 @@ class Machine:
     initial: str
     final: tuple[str, ...]
     rows: tuple[Row, ...]
+    enter: Mapping[str, Hook]
+    exit: Mapping[str, Hook]
     ignores: tuple[Ignore, ...]
+    defers: tuple[Ignore, ...]
     parameters: Mapping[str, str]
-    text: str = field(repr=False)
+    digest: str
     at: Place = field(eq=False, repr=False)
-
-    @property
-    def digest(self) -> str:
-        """Names this very text of the machine: 12 hex digits of its SHA-256."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
     def candidates(self, state: str, event: str) -> tuple[Row, ...]:
         """The rows that may fire for an event in a leaf state: those of the innermost level that has any."""
@@ -170,6 +181,23 @@ class Machine:
     def ignored(self, state: str, event: str) -> bool:
         """Whether the machine says that it lets the event pass in this state."""
         return any(state in ignore.states and event in ignore.events for ignore in self.ignores)
+
+    def deferred(self, state: str, event: str) -> bool:
+        """Whether the machine says that it keeps the event in this state for a later one."""
+        return any(state in defer.states and event in defer.events for defer in self.defers)
+
+    def within(self, state: str) -> tuple[str, ...]:
+        """The groups that a leaf state lies in, outermost first, and itself."""
+        return (*(name for name, leaves in self.groups.items() if state in leaves), state)
+
+    def left(self, state: str, target: str) -> tuple[str, ...]:
+        """What a transition leaves, in the order of leaving: the state, then groups from the innermost on."""
+        inside = self.within(target) if target != state else self.within(target)[:-1]
+        return () if target == SAME else tuple(name for name in reversed(self.within(state)) if name not in inside)
+
+    def entered(self, state: str, target: str) -> tuple[str, ...]:
+        """What a transition enters, in the order of entering: groups from the outermost on, then the state."""
+        return () if target == SAME else tuple(reversed(self.left(target, state)))
 
     def pending(self, state: str) -> Do | None:
         """The operation that a state waits for: that of the rows leading to it (they must agree)."""
