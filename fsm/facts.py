@@ -10,6 +10,8 @@ there; guards are taken to be true. What can come in a pair:
   is what subscribes a machine), the outcomes of the pending operation, the timers that run;
 - a served call while none is under way, and `cancel` while a call is under way that another call may cancel.
 
+A deferred event comes like any other: that it is kept for a later state changes nothing of what that state must expect.
+
 Left out: which guards can be true together with which state (that is exploration, not a check).
 """
 
@@ -22,7 +24,7 @@ from attrs import define, field
 from fsm.document import Item
 from fsm.errors import Place
 from fsm.load import Library
-from fsm.spec import SAME, Do, Fields, Machine, Row
+from fsm.spec import SAME, Do, Fields, Hook, Machine, Row, Tell
 
 Call = str | None
 CANCEL = "cancel"
@@ -40,19 +42,29 @@ class Facts:
     machine: Machine
     library: Library
     pairs: set[tuple[str, Call]] = field(init=False)
+    reachable: tuple[str, ...] = field(init=False)
     subscribed: tuple[str, ...] = field(init=False)
     _table: dict[tuple[str, str], tuple[Row, ...]] = field(factory=dict, init=False)
+    _pending: dict[str, Do | None] = field(factory=dict, init=False)
+    _awaited: dict[str, tuple[str, ...]] = field(factory=dict, init=False)
+    _calls: dict[str, list[Call]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         machine = self.machine
-        named = {row.event for row in machine.rows} | {e for i in machine.ignores for e in i.events}
+        named = {row.event for row in machine.rows}
+        named |= {event for passed in (*machine.ignores, *machine.defers) for event in passed.events}
         unasked = [f"{port.name}.{event}" for port in machine.ports.values() for event in port.events]
         self.subscribed = tuple(event for event in unasked if event in named)
         for state in machine.states:
-            for event in dict.fromkeys(row.event for row in machine.rows):
-                if rows := machine.candidates(state, event):
-                    self._table[state, event] = rows
+            own = [row for row in machine.rows if state in row.sources]
+            for event in dict.fromkeys(row.event for row in own):
+                rows = [row for row in own if row.event == event]
+                deepest = max(row.depth for row in rows)
+                self._table[state, event] = tuple(row for row in rows if row.depth == deepest)
+            self._pending[state] = machine.pending(state)
         self.pairs = self._walk()
+        found = {state for state, _ in self.pairs}
+        self.reachable = tuple(state for state in machine.states if state in found)
 
     def rows(self, state: str, event: str) -> tuple[Row, ...]:
         """The rows that may fire for an event in a leaf state."""
@@ -66,15 +78,15 @@ class Facts:
                 if rows := self.rows(state, event):
                     yield state, event, rows
 
-    @property
-    def reachable(self) -> tuple[str, ...]:
-        """The leaf states that some sequence of rows leads to, in the order of the file."""
-        found = {state for state, _ in self.pairs}
-        return tuple(state for state in self.machine.states if state in found)
-
     def calls(self, state: str) -> list[Call]:
         """The served calls that can be under way in a state; None where it can be free."""
-        return sorted((call for s, call in self.pairs if s == state), key=str)
+        if state not in self._calls:
+            self._calls[state] = sorted((call for s, call in self.pairs if s == state), key=str)
+        return self._calls[state]
+
+    def pending(self, state: str) -> Do | None:
+        """The operation that a state waits for."""
+        return self._pending[state]
 
     def operation(self, do: Do) -> str:
         """How an operation is waited for: its name, and `each` or `at` where it goes to hosts."""
@@ -94,15 +106,16 @@ class Facts:
 
     def awaited(self, state: str) -> tuple[str, ...]:
         """The outcomes that can come in a state: of what it waits for, and of what is asked and answered there."""
-        asked = [row.do for row in self.machine.rows if row.target == SAME and state in row.sources]
-        asked = [do for do in asked if self.instant(do)]
-        pending = self.machine.pending(state)
-        found = [outcome for do in (pending, *asked) if do is not None for outcome in self.outcomes(do)]
-        return tuple(dict.fromkeys(found))
+        if state not in self._awaited:
+            asked = [row.do for row in self.machine.rows if row.target == SAME and state in row.sources]
+            asked = [do for do in asked if self.instant(do)]
+            found = [outcome for do in (self.pending(state), *asked) if do is not None for outcome in self.outcomes(do)]
+            self._awaited[state] = tuple(dict.fromkeys(found))
+        return self._awaited[state]
 
     def passing(self, state: str) -> bool:
         """Whether a machine only passes through a state: it waits for an instant operation."""
-        return self.instant(self.machine.pending(state))
+        return self.instant(self.pending(state))
 
     def coming(self, state: str, call: Call) -> Iterator[str]:
         """The events that can come while the machine is in a state with that call under way."""
@@ -117,6 +130,19 @@ class Facts:
             yield from machine.serves
         elif machine.serves[call].cancelled_by:
             yield CANCEL
+
+    def hooks(self, row: Row, state: str) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
+        """The exit and the entry effects that a row runs when it fires in a leaf state, in their order."""
+        machine = self.machine
+        left = (machine.exit[name] for name in machine.left(state, row.target) if name in machine.exit)
+        entered = (machine.enter[name] for name in machine.entered(state, row.target) if name in machine.enter)
+        return tuple(left), tuple(entered)
+
+    def tells(self, row: Row, state: str) -> tuple[Tell, ...]:
+        """What is told when a row fires in a leaf state, in the order in which it is told."""
+        left, entered = self.hooks(row, state)
+        told = (*(hook.tell for hook in left), row.tell, *(hook.tell for hook in entered))
+        return tuple(tell for tells in told for tell in tells)
 
     def after(self, row: Row, state: str, event: str, call: Call) -> tuple[str, Call]:
         """Where a row leads, and the call that is then under way."""

@@ -2,37 +2,46 @@
 
 For each (state, event) the guards of its rows are tried with every assignment of the names they use
 (`fsm.assignments`); a defect is reported with an assignment that shows it. Updates and arguments are tried only where
-their row fires: its own guard holds, or for `else` none of the others does. As at run time, `set` sees the values
-before the row, and `do`, `tell` and `reply` those after it.
+their row fires: its own guard holds, or for `else` none of the others does. As at run time, the exit effects of what is
+left come first, then the row's own, then the entry effects of what is entered; in each of these blocks `set` sees the
+values so far, and `do`, `tell` and `reply` those after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, evolve, field, frozen
 
 from fsm.assignments import MOST, Function, Pool, Values, assignments, pools, show
 from fsm.domains import Domain
-from fsm.errors import SpecError
+from fsm.errors import Place, SpecError
 from fsm.expressions import HOST, HOSTS, OPAQUE, Expr, NotOne
 from fsm.facts import Facts, payload, reply_fields
 from fsm.load import read_events
-from fsm.spec import ELSE, Fields, Row
+from fsm.spec import ELSE, Fields, Hook, Row, Tell
+
+Updates = tuple[tuple[str, Expr], ...]
 
 
 def guard_rules(facts: Facts) -> Iterator[SpecError]:
     """Every finding about the guards, updates and arguments of a machine, each once."""
-    seen: set[tuple[str, ...]] = set()
+    groups: dict[tuple[str, ...], bool] = {}
+    tried: set[tuple[str, tuple[Hook, ...]]] = set()
+    effects: dict[Place, SpecError | None] = {}
     for state, event, rows in facts.groups():
+        group = _Group(facts, state, event, rows, effects)
         key = tuple(row.id for row in rows)
-        if key in seen:
-            continue
-        seen.add(key)
-        opaque = list(_opaque(facts, event, rows))
-        yield from opaque
-        if not opaque:
-            yield from _Group(facts, state, event, rows).findings()
+        if key not in groups:
+            opaque = list(_opaque(facts, state, event, rows))
+            yield from opaque or group.findings()
+            groups[key] = not opaque and not group.too_wide
+        for row in rows if groups[key] else ():
+            left, entered = facts.hooks(row, state)
+            if (row.id, (*left, *entered)) not in tried:
+                tried.add((row.id, (*left, *entered)))
+                for value in _values(facts, row, state):
+                    yield from group.value(row, value)
 
 
 def _scope(facts: Facts, event: str) -> Fields:
@@ -43,10 +52,10 @@ def _scope(facts: Facts, event: str) -> Fields:
     return scope | dict(payload(machine, event))
 
 
-def _opaque(facts: Facts, event: str, rows: Sequence[Row]) -> Iterator[SpecError]:
+def _opaque(facts: Facts, state: str, event: str, rows: Sequence[Row]) -> Iterator[SpecError]:
     scope = _scope(facts, event)
     for row in rows:
-        passed = [value.expr for value in _values(facts, row) if value.expr.text not in scope]
+        passed = [value.expr for value in _values(facts, row, state) if value.expr.text not in scope]
         for expr in [row.guard, *passed] if isinstance(row.guard, Expr) else passed:
             for name in sorted(n for n in expr.names if scope[n].kind == "opaque"):
                 message = f"{name!r} is opaque: it is carried and never tested; give it a type to decide by it"
@@ -55,35 +64,63 @@ def _opaque(facts: Facts, event: str, rows: Sequence[Row]) -> Iterator[SpecError
 
 @frozen
 class _Value:
-    """An expression of a row that must lie in a domain; `after` says that it sees what the row has set."""
+    """An expression of a row that must lie in a domain. `before` are the updates that are done by then, oldest first;
+    `effect` says that it belongs to an entry or exit effect, which many rows run."""
 
     what: str
     expr: Expr
     domain: Domain
-    after: bool
+    before: tuple[Updates, ...]
+    effect: bool = False
+
+    def needed(self) -> list[tuple[Updates, frozenset[str]]]:
+        """Of the updates before it those that it depends on, and with each the names that are looked at then."""
+        names, found = self.expr.names, list[tuple[Updates, frozenset[str]]]()
+        for block in reversed(self.before):
+            updates = tuple((name, expr) for name, expr in block if name in names)
+            names = names - {name for name, _ in updates} | {n for _, expr in updates for n in expr.names}
+            found.insert(0, (updates, names))
+        return found
 
 
-def _values(facts: Facts, row: Row) -> list[_Value]:
-    """Everything that a row evaluates but its guard."""
+def _values(facts: Facts, row: Row, state: str) -> list[_Value]:
+    """Everything that is evaluated when a row fires in a state, but its guard."""
     machine = facts.machine
-    found = [_Value(f"set {name}", expr, machine.variables[name].domain, False) for name, expr in row.set]
+    left, entered = facts.hooks(row, state)
+    before: tuple[Updates, ...] = ()
+    found: list[_Value] = []
+    blocks: tuple[Hook | Row, ...] = (*left, row, *entered)
+    for block in blocks:
+        effect = isinstance(block, Hook)
+        found += [_Value(f"set {n}", expr, machine.variables[n].domain, before, effect) for n, expr in block.set]
+        before = (*before, block.set)
+        if isinstance(block, Row):
+            found += _asked(facts, block, before)
+        for tell in block.tell:
+            wanted = _told(facts, tell)
+            found += [
+                _Value(f"the field {n} of {tell.name}", expr, wanted[n], before, effect) for n, expr in tell.arguments
+            ]
+    return found
+
+
+def _asked(facts: Facts, row: Row, before: tuple[Updates, ...]) -> Iterator[_Value]:
     if row.do is not None:
-        declared = machine.ports[row.do.port].operations[row.do.operation].arguments
-        found += [_Value(f"the argument {n}", expr, declared[n], True) for n, expr in row.do.arguments]
+        declared = facts.machine.ports[row.do.port].operations[row.do.operation].arguments
+        yield from (_Value(f"the argument {n}", expr, declared[n], before) for n, expr in row.do.arguments)
         if row.do.targets is not None:
-            found.append(_Value("the target", row.do.targets, HOSTS if row.do.joined else HOST, True))
-    for tell in row.tell:
-        if tell.signal:
-            wanted = machine.ports[tell.target].signals[tell.name]
-        else:
-            sibling = facts.library.machine_document(tell.target).mapping("a machine")
-            wanted = read_events(sibling.get("events"))[tell.name]
-        found += [_Value(f"the field {n} of {tell.name}", expr, wanted[n], True) for n, expr in tell.arguments]
+            yield _Value("the target", row.do.targets, HOSTS if row.do.joined else HOST, before)
     if row.reply is not None:
         outcome, arguments = row.reply
-        wanted = reply_fields(machine, outcome)
-        found += [_Value(f"the field {n} of the reply", expr, wanted[n], True) for n, expr in arguments]
-    return found
+        wanted = reply_fields(facts.machine, outcome)
+        yield from (_Value(f"the field {n} of the reply", expr, wanted[n], before) for n, expr in arguments)
+
+
+def _told(facts: Facts, tell: Tell) -> Fields:
+    if tell.signal:
+        return facts.machine.ports[tell.target].signals[tell.name]
+    sibling = facts.library.machine_document(tell.target).mapping("a machine")
+    return read_events(sibling.get("events"))[tell.name]
 
 
 @define(eq=False)
@@ -94,6 +131,8 @@ class _Group:
     state: str
     event: str
     rows: tuple[Row, ...]
+    effects: dict[Place, SpecError | None]
+    too_wide: bool = field(default=False, init=False)
     scope: Fields = field(init=False)
     conditions: list[tuple[Row, Expr]] = field(init=False)
     defects: dict[tuple[str, str], SpecError] = field(factory=dict, init=False)
@@ -107,13 +146,10 @@ class _Group:
         guards = [guard for _, guard in self.conditions]
         found = pools(self.scope, guards)
         if isinstance(found, int):
+            self.too_wide = True
             yield self.too_many(guards[0], found)
-            return
-        if guards:
+        elif guards:
             yield from self.table(found)
-        for row in self.rows:
-            for value in _values(self.facts, row):
-                yield from self.value(row, value)
 
     def shape(self) -> Iterator[SpecError]:
         """Defects that show without evaluating: a second `else`, a row without guard among others."""
@@ -197,27 +233,35 @@ class _Group:
         return [(row.guard, True)] if isinstance(row.guard, Expr) else []
 
     def value(self, row: Row, value: _Value) -> Iterator[SpecError]:
-        """Tries one update or argument: alone first, for most cannot fail, then where its row fires."""
-        if self.defect(row, value, []) is None:
+        """Tries one update or argument: alone first, for most cannot fail, then where its row fires.
+
+        What belongs to an entry or exit effect is tried alone once, and reported for one row."""
+        if value.effect and value.expr.at in self.effects and self.effects[value.expr.at] is None:
+            return
+        alone = self.defect(row, evolve(value, before=()), [])
+        if value.effect:
+            self.effects[value.expr.at] = alone
+        if alone is None:
             return
         finding = self.defect(row, value, self.firing(row))
         if finding is not None:
+            if value.effect:
+                self.effects[value.expr.at] = None
             yield finding
 
     def defect(self, row: Row, value: _Value, firing: list[tuple[Expr, bool]]) -> SpecError | None:
         """The first assignment under which the value cannot be had or leaves its domain."""
-        before = [(n, e) for n, e in row.set if value.after and n in value.expr.names]
-        kept = evolve(value.expr, names=value.expr.names - {n for n, _ in before})
-        needed = [kept, *(e for _, e in before), *(guard for guard, _ in firing)]
-        found = pools(self.scope, needed)
+        needed = value.needed()
+        seen = needed[0][1] if needed else value.expr.names
+        looked_at = [value.expr, *(expr for updates, _ in needed for _, expr in updates)]
+        kept = [evolve(expr, names=expr.names & seen) for expr in looked_at]
+        found = pools(self.scope, [*kept, *(guard for guard, _ in firing)])
         if isinstance(found, int):
             return self.too_many(value.expr, found)
+        wanted = [answer for _, answer in firing]
         for pool in found:
-            wanted = [answer for _, answer in firing]
             guards = pool.functions([guard for guard, _ in firing])
-            updates = pool.functions([e for _, e in before])
-            seen = Pool(pool.n, pool.me, (*(n for n in pool.names), *(f"{n}'" for n, _ in before)), ())
-            function = _after(seen, value.expr, {n for n, _ in before})
+            updates, function = _chain(pool, value.expr, [updates for updates, _ in needed])
             for values in assignments(pool):
                 problem = _problem(values, guards, wanted, updates, function, value.domain, pool.n)
                 if problem:
@@ -226,10 +270,19 @@ class _Group:
         return None
 
 
-def _after(pool: Pool, expr: Expr, changed: set[str]) -> Function:
-    """An expression of the values before a row, followed by the values of what the row has set."""
-    codes = {name.rstrip("'"): f"p[{i}]" for i, name in enumerate(pool.names)
-             if name.endswith("'") or name not in changed}  # fmt: skip
+def _chain(pool: Pool, expr: Expr, blocks: Sequence[Updates]) -> tuple[list[list[Function]], Function]:
+    """The updates of each block, and an expression that sees them all. Each takes the values of the pool's names,
+    followed by what the blocks before it have set."""
+    codes = {name: f"p[{index}]" for index, name in enumerate(pool.names)}
+    width, found = len(codes), list[list[Function]]()
+    for block in blocks:
+        found.append([_bound(update, codes, pool) for _, update in block])
+        codes |= {name: f"p[{width + index}]" for index, (name, _) in enumerate(block)}
+        width += len(block)
+    return found, _bound(expr, codes, pool)
+
+
+def _bound(expr: Expr, codes: Mapping[str, str], pool: Pool) -> Function:
     function = expr.function(codes, pool.me, pool.n)
     return lambda values: function(None, None, values)
 
@@ -238,7 +291,7 @@ def _problem(
     values: Values,
     guards: Sequence[Function],
     wanted: Sequence[bool],
-    updates: Sequence[Function],
+    updates: Sequence[Sequence[Function]],
     function: Function,
     domain: Domain,
     n: int,
@@ -247,11 +300,12 @@ def _problem(
     try:
         if any(bool(guard(values)) is not answer for guard, answer in zip(guards, wanted, strict=True)):
             return None
-        after = (*values, *(update(values) for update in updates))
+        for block in updates:
+            values = (*values, *[update(values) for update in block])
     except NotOne:
         return None  # reported where that guard or update stands
     try:
-        result = function(after)
+        result = function(values)
     except NotOne as error:
         return f"cannot be had: {error}", "not-one"
     return None if domain.holds(result, n) else (f"would be {show(result)}, which is no {domain},", "out-of-domain")
