@@ -1,4 +1,4 @@
-"""The command `fsm`: check, draw, verify and replay specs."""
+"""The command `fsm`: check, format, draw, verify and replay specs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fsm.command_line import CommandLine
 
 COMMANDS = {
     "check": "fsm.check_command",
+    "fmt": "fsm.fmt_command",
     "draw": "fsm.draw_command",
     "verify": "fsm.verify_command",
     "replay": "fsm.replay_command",
