@@ -28,6 +28,7 @@ Commands.
     run until CONDITION [within TIME]     until a condition on the pool holds, in the language of properties; 60 s
     run for TIME                          let time pass
     show NAME...                          values of sets, pool variables and facts
+    machine, send, outcome, timer         one node without a world instead of a system: see `fsm.node_traces`
 
 A moment is one move: its rows stand together under its time, then what changed of the world's facts. What comes by
 itself and changes nothing is not shown. Hosts are numbered from 0.
@@ -43,10 +44,9 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from fsm.document import suggest
-from fsm.domains import Value
 from fsm.errors import Place, SpecError
 from fsm.expressions import parse_duration
-from fsm.node import Fired
+from fsm.node_traces import VERBS, NodePlayer, row_line
 from fsm.simulate import Moment, Simulation
 from fsm.system import System
 from fsm.trace import show
@@ -55,7 +55,6 @@ RULE = "----"
 PATIENCE = 60.0
 """Seconds after which `run until` gives up, where the trace says nothing else."""
 MARGIN = " " * 9
-ROW_COLUMN = 50
 UNTIL = re.compile(r"until (?P<goal>.+?)(?: within (?P<within>\S+))?")
 
 
@@ -126,16 +125,21 @@ class _Player:
     muted: list[str] = field(factory=list)
     why: bool = False
     _simulation: Simulation | None = None
+    _node: NodePlayer | None = None
 
     def run(self, command: str, at: Place) -> list[str]:
         """The output of a command. Errors: `SpecError` at `at`."""
         verb, _, rest = command.partition(" ")
         verbs: Mapping[str, Callable[[str, Place], list[str]]] = {
             "system": self.do_system, "mute": self.do_mute, "operator": self.do_operator, "fault": self.do_fault,
-            "run": self.do_run, "show": self.do_show,
+            "run": self.do_run, "show": self.do_show, "machine": self.do_machine,
         }  # fmt: skip
+        if verb in VERBS and verb not in verbs:
+            if self._node is None:
+                raise SpecError(at, "nothing runs yet; begin with 'machine NAME...'", "no-system")
+            return self._node.run(verb, rest.strip(), at)
         if verb not in verbs:
-            raise SpecError(at, f"there is no command {verb!r}{suggest(verb, verbs)}", "unknown-command")
+            raise SpecError(at, f"there is no command {verb!r}{suggest(verb, (*verbs, *VERBS))}", "unknown-command")
         return verbs[verb](rest.strip(), at)
 
     def simulation(self, at: Place) -> Simulation:
@@ -144,12 +148,16 @@ class _Player:
             raise SpecError(at, "nothing runs yet; begin with 'system NAME'", "no-system")
         return self._simulation
 
+    def do_machine(self, rest: str, at: Place) -> list[str]:
+        self._simulation, self._node = None, NodePlayer.opened(rest, self.root, at, self.rows)
+        return []
+
     def do_system(self, rest: str, at: Place) -> list[str]:
         name, _, flag = rest.partition(" ")
         if flag not in ("", "why") or not name.isidentifier():
             raise SpecError(at, "write 'system NAME', or 'system NAME why' for the reason of each row", "bad-command")
         self.why = flag == "why"
-        self._simulation = Simulation(System.load(self.root / "systems" / f"{name}.yaml"))
+        self._node, self._simulation = None, Simulation(System.load(self.root / "systems" / f"{name}.yaml"))
         self._simulation.rows = self.rows
         return []
 
@@ -201,7 +209,7 @@ class _Player:
         rows = [row for row in step.fired if not any(fnmatchcase(row.row, pattern) for pattern in self.muted)]
         said: list[str] = []
         for row in rows:
-            said.append(_row(step.host, row))
+            said.append(row_line(f"host {step.host}: ", row))
             said += [f"  {row.why}"] if self.why else []
         facts = self.simulation(Place("")).observer.facts
         changes = [f"{k}: {show(a)} -> {show(b)}" for k, (a, b) in step.changes.items() if k in facts]
@@ -216,14 +224,3 @@ class _Player:
 
 def _stamp(seconds: float) -> str:
     return f"[{seconds:6.3f}] "
-
-
-def _row(host: int | None, fired: Fired) -> str:
-    """One row that fired: where, from what to what, its id with the payload, what it set."""
-    way = fired.source if fired.target == fired.source else f"{fired.source} -> {fired.target}"
-    text = f"{f'host {host}: {fired.machine} {way}':<{ROW_COLUMN}} {fired.row}{_payload(fired.payload)}"
-    return text + "".join(f"  {name} := {show(value)}" for name, value in fired.set.items())
-
-
-def _payload(payload: Mapping[str, Value]) -> str:
-    return "(" + ", ".join(f"{name}={show(value)}" for name, value in payload.items()) + ")" if payload else ""

@@ -1,0 +1,48 @@
+"""For the tests of projects that use `fsm`: needs the extra `liveset[test]`, which is hypothesis and pytest.
+
+    from fsm import Node
+    from fsm.testing import adapter_machine, sequences
+
+    node = Node.load("specs", ["door"], me=0, n=1)
+
+    @given(sequences(node))                                  # stories of the door, every event possible when it came
+    def test_the_door_never_refuses(story):
+        assert story.refused is None
+
+    TestLock = adapter_machine(node, lambda: MyLock()).TestCase     # a real adapter, driven by the door
+
+`pytest --fsm-cover=specs --fsm-floor=row:95` says how much of the table the tests have seen. What fails is shrunk, and
+shown as a golden trace that can be pasted into a file and played again.
+
+Each name is loaded when it is first used, so that the pytest plug-in, which lives in this package, costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fsm.testing.coverage import Covered, Recorder
+    from fsm.testing.stories import Story
+    from fsm.testing.strategies import events, sequences, values
+
+__all__ = ["Covered", "Recorder", "Story", "events", "sequences", "values"]
+
+_EXPORTS = {
+    "Covered": "fsm.testing.coverage",
+    "Recorder": "fsm.testing.coverage",
+    "Story": "fsm.testing.stories",
+    "events": "fsm.testing.strategies",
+    "sequences": "fsm.testing.strategies",
+    "values": "fsm.testing.strategies",
+}
+
+
+if not TYPE_CHECKING:  # a module with __getattr__ has every name for a type checker, misspelt ones too
+
+    def __getattr__(name: str) -> object:
+        module = _EXPORTS.get(name)
+        if module is None:
+            raise AttributeError(f"module 'fsm.testing' has no attribute {name!r}")
+        return getattr(import_module(module), name)
