@@ -4,6 +4,7 @@ runs it)."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -38,8 +39,11 @@ class Mutant:
         for edit in self.edits:
             path = folder / f"{edit['file']}.yaml"
             text = path.read_text("utf-8")
-            assert text.count(edit["old"]) == 1, f"{edit['old']!r} stands {text.count(edit['old'])} times in {path}"
-            path.write_text(text.replace(edit["old"], edit["new"]), "utf-8")
+            # how far apart columns stand is layout: one long name elsewhere moves them
+            old = re.sub(r"(\\ )+", " +", re.escape(edit["old"]))
+            places = list(re.finditer(old, text))
+            assert len(places) == 1, f"{edit['old']!r} stands {len(places)} times in {path}"
+            path.write_text(text[: places[0].start()] + edit["new"] + text[places[0].end() :], "utf-8")
         system = System.load(folder / "systems" / f"{self.system}.yaml")
         return changed(system, tuple(self.faults), tuple(self.settings))
 
