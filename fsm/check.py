@@ -9,16 +9,20 @@ Left out: what needs the reachable states of a pool (two masters, a wait that no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from fsm.asked_again import asked_again
 from fsm.document import suggest
 from fsm.errors import Place, SpecError
-from fsm.expressions import Expr, parse_duration
+from fsm.expressions import parse_duration
 from fsm.facts import CANCEL, Facts
 from fsm.guards import guard_rules
 from fsm.load import Library
+from fsm.progress import spinning, timers_that_stay, told_in_a_circle
+from fsm.rows import LEAF_DEPTH
 from fsm.served import cancellers, ignored_calls, replies, unanswered
 from fsm.spec import SAME, Machine, Row
+from fsm.unused import parts, unused_names
 
 Rule = Callable[[Facts], Iterator[SpecError]]
 
@@ -27,24 +31,36 @@ def missing_pairs(facts: Facts) -> Iterator[SpecError]:
     """Every event that can come in a state has a row there, or the machine says that it lets it pass.
 
     An outcome of the pending operation is never let pass: the state would wait for something that is over."""
+    machine = facts.machine
+    swallowed: dict[tuple[Place, str], list[str]] = {}
     for state in facts.reachable:
         outcomes = facts.awaited(state)
         for event in dict.fromkeys(e for call in facts.calls(state) for e in facts.coming(state, call)):
             if facts.rows(state, event):
                 continue
-            place = facts.place("states", state)
-            if event in outcomes:
-                message = f"{state} waits for an operation that may end in {event!r}, which has no row there; add one"
-                yield SpecError(place, message, "unhandled-outcome")
-            elif event == CANCEL:
-                message = f"in {state} a call may be cancelled; add a row for 'cancel' with a 'reply'"
-                yield SpecError(place, message, "missing-pair")
-            elif event in facts.machine.serves:
-                message = f"{state} has no row for the call {event!r}; add one, it may reply 'failed'"
-                yield SpecError(place, message, "missing-pair")
-            elif not facts.machine.ignored(state, event):
-                message = f"{state} neither has a row for {event!r} nor ignores it; add a row, or an ignore with a why"
-                yield SpecError(place, message, "missing-pair")
+            ignore = next((i for i in machine.ignores if state in i.states and event in i.events), None)
+            if event in outcomes and ignore is not None:
+                swallowed.setdefault((ignore.at, event), []).append(state)
+            elif event in outcomes or (ignore is None and not machine.deferred(state, event)):
+                yield _missing(facts, state, event)
+    for (place, event), states in swallowed.items():
+        where = ", ".join(states)
+        message = f"this swallows {event!r} in {where}, where an operation waits for it; add a row there"
+        yield SpecError(place, message, "wildcard-swallows")
+
+
+def _missing(facts: Facts, state: str, event: str) -> SpecError:
+    rule = "missing-pair"
+    if event in facts.awaited(state):
+        message = f"{state} waits for an operation that may end in {event!r}, which has no row there; add one"
+        rule = "unhandled-outcome"
+    elif event == CANCEL:
+        message = f"in {state} a call may be cancelled; add a row for 'cancel' with a 'reply'"
+    elif event in facts.machine.serves:
+        message = f"{state} has no row for the call {event!r}; add one, it may reply 'failed'"
+    else:
+        message = f"{state} neither has a row for {event!r} nor ignores it; add a row, or an ignore with a why"
+    return SpecError(facts.place("states", state), message, rule)
 
 
 def unreachable_states(facts: Facts) -> Iterator[SpecError]:
@@ -71,7 +87,7 @@ def _death(facts: Facts, row: Row, sources: Sequence[str]) -> str:
     if all(row not in facts.rows(state, row.event) for state in sources):
         return "rows of inner states take its event everywhere; drop it"
     where = sources[0]
-    pending = facts.machine.pending(where)
+    pending = facts.pending(where)
     if facts.passing(where) and pending is not None:
         return f"{where} is left in the same step, by an outcome of {pending.name}; drop it there"
     if row.event == CANCEL:
@@ -167,38 +183,83 @@ def timer_durations(facts: Facts) -> Iterator[SpecError]:
             yield SpecError(row.at, f"{message}; use one duration, or a group for the other", "timer-durations")
 
 
-def expressions(row: Row) -> Iterator[Expr]:
-    """Every expression of a row."""
-    if isinstance(row.guard, Expr):
-        yield row.guard
-    if row.do is not None and row.do.targets is not None:
-        yield row.do.targets
-    passed = [row.do.arguments if row.do else (), row.reply[1] if row.reply else (), row.set]
-    for named in (*passed, *(tell.arguments for tell in row.tell)):
-        yield from (expr for _, expr in named)
-
-
-def unused_names(facts: Facts) -> Iterator[SpecError]:
-    """What a machine declares, it uses."""
+def dead_hooks(facts: Facts) -> Iterator[SpecError]:
+    """Every entry or exit effect is run by some row: its state or group is entered, or left."""
+    run: set[tuple[str, str]] = set()
+    for state, _, rows in facts.groups():
+        for row in rows:
+            left, entered = facts.hooks(row, state)
+            run |= {("exit", hook.state) for hook in left} | {("enter", hook.state) for hook in entered}
     machine = facts.machine
-    named = {name for row in machine.rows for expr in expressions(row) for name in expr.names}
-    named |= {name for row in machine.rows for name, _ in row.set}
-    events = {row.event for row in machine.rows}
-    ports = {event.partition(".")[0] for event in (*events, *machine.serves)}
-    ports |= {row.do.port for row in machine.rows if row.do} | {t.target for r in machine.rows for t in r.tell}
-    for variable in machine.variables.values():
-        if variable.name not in named:
-            key = "shared" if variable.shared else "variables"
-            message = f"no row reads or sets the variable {variable.name!r}; drop it"
-            yield SpecError(facts.place(key, variable.name), message, "unused-variable")
-    for key, kind, declared, used in (
-        ("events", "event", machine.events, events),
-        ("ports", "port", machine.ports, ports),
-        ("siblings", "sibling", machine.siblings, named),
-    ):
-        for name in declared:
-            if name not in used:
-                yield SpecError(facts.place(key, name), f"no row uses the {kind} {name!r}; drop it", f"unused-{kind}")
+    for key, hooks, verb in (("enter", machine.enter, "enters"), ("exit", machine.exit, "leaves")):
+        for name, hook in hooks.items():
+            if (key, name) not in run:
+                yield SpecError(hook.at, f"no row {verb} {name}, so this effect never happens; drop it", "dead-hook")
+
+
+def defers(facts: Facts) -> Iterator[SpecError]:
+    """A deferred event comes in the states that defer it, and some later state takes it."""
+    onward: dict[str, set[str]] = {}
+    for state, _, rows in facts.groups():
+        onward.setdefault(state, set()).update(row.target for row in rows if row.target != SAME)
+    for entry in facts.machine.defers:
+        if len(entry.why.split()) < 2:
+            yield SpecError(entry.at, "'why' is a sentence: it answers an operator's question", "missing-why")
+        for event in entry.events:
+            taken = [state for state in entry.states if facts.rows(state, event)]
+            if taken:
+                message = f"{event!r} has rows in {', '.join(taken)}, so nothing is deferred there; drop it here"
+                yield SpecError(entry.at, message, "dead-defer")
+            for state in (s for s in entry.states if s in facts.reachable and s not in taken):
+                if not _taken_later(facts, state, event, onward):
+                    message = f"{event!r} is deferred in {state}, and no state after it has a row for it; add one there"
+                    yield SpecError(entry.at, message, "defer-for-ever")
+
+
+def _taken_later(facts: Facts, state: str, event: str, onward: Mapping[str, set[str]]) -> bool:
+    seen, waiting = {state}, [state]
+    while waiting:
+        new = onward.get(waiting.pop(), set()) - seen
+        if any(facts.rows(target, event) for target in new):
+            return True
+        seen |= new
+        waiting += new
+    return False
+
+
+def wildcards(facts: Facts) -> Iterator[SpecError]:
+    """What a state waits for is answered by a row of that state: a group or `*` was written with other states in mind.
+
+    A group whose states all wait for the same operation may answer for them, for then it is what the group is for."""
+    taken: dict[Row, list[str]] = {}
+    for state in facts.reachable:
+        for event in facts.awaited(state):
+            for row in facts.rows(state, event):
+                waits = {do and facts.operation(do) for do in map(facts.pending, row.sources)}
+                if row.depth < LEAF_DEPTH and (len(waits) > 1 or None in waits):
+                    taken.setdefault(row, []).append(state)
+    for row, states in taken.items():
+        message = (
+            f"{row.id} takes {row.event!r} in {', '.join(states)} as well, where an operation waits for it; "
+            f"give {states[0]} a row of its own"
+        )
+        yield SpecError(row.at, message, "wildcard-swallows")
+
+
+def same_groups(facts: Facts) -> Iterator[SpecError]:
+    """No group has the very states of another: which of the two a row means would not matter, and readers would ask."""
+    first: dict[frozenset[str], str] = {}
+    for name, leaves in facts.machine.groups.items():
+        other = first.setdefault(frozenset(leaves), name)
+        if other != name:
+            message = f"the groups {other} and {name} have the same states; keep one of them"
+            yield SpecError(facts.place("states", name), message, "same-group")
+
+
+def own_circle(facts: Facts) -> Iterator[SpecError]:
+    """A machine that tells itself comes to an end."""
+    if any(tell.target == facts.machine.name for part in parts(facts.machine) for tell in part.tell):
+        yield from told_in_a_circle([facts.machine])
 
 
 RULES: tuple[Rule, ...] = (
@@ -211,6 +272,14 @@ RULES: tuple[Rule, ...] = (
     traps,
     initial_state,
     timer_durations,
+    timers_that_stay,
+    spinning,
+    own_circle,
+    asked_again,
+    wildcards,
+    same_groups,
+    dead_hooks,
+    defers,
     unused_names,
     ignored_calls,
     cancellers,
@@ -237,12 +306,15 @@ def check_node(machines: Sequence[Machine]) -> list[SpecError]:
     names = [machine.name for machine in machines]
     found: list[SpecError] = []
     serving: dict[str, Machine] = {}
+    if len(machines) > 1:
+        found += told_in_a_circle(machines)
     for machine in machines:
-        for row in machine.rows:
-            for tell in row.tell:
+        for part in parts(machine):
+            who = part.id if isinstance(part, Row) else f"the effect of {part.state}"
+            for tell in part.tell:
                 if not tell.signal and tell.target not in names:
-                    message = f"{row.id} tells {tell.target!r}, which is not on this host{suggest(tell.target, names)}"
-                    found.append(SpecError(row.at, message, "tell-nobody"))
+                    message = f"{who} tells {tell.target!r}, which is not on this host{suggest(tell.target, names)}"
+                    found.append(SpecError(part.at, message, "tell-nobody"))
         for sibling in machine.siblings:
             if sibling not in names:
                 message = f"{machine.name} looks at {sibling!r}, which is not on this host{suggest(sibling, names)}"

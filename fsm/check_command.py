@@ -15,6 +15,7 @@ from fsm.errors import Place, SpecError
 from fsm.load import Library
 from fsm.locate import specs
 from fsm.spec import Machine
+from fsm.unused import unused_in_folder
 
 
 @define
@@ -110,7 +111,7 @@ def check_folder(root: Path, names: list[str], found: Found, together: bool) -> 
         found.findings += check(machine, library)
     found.machines += loaded
     if together and len(loaded) == len(names):
-        found.findings += check_node(loaded)
+        found.findings += check_node(loaded) + unused_in_folder(library, loaded)
 
 
 def _relative(place: Place) -> Place:

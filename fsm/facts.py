@@ -23,8 +23,9 @@ from attrs import define, field
 
 from fsm.document import Item
 from fsm.errors import Place
+from fsm.expressions import OPAQUE
 from fsm.load import Library
-from fsm.spec import SAME, Do, Fields, Hook, Machine, Row, Tell
+from fsm.spec import SAME, Do, Fields, Hook, Machine, Row
 
 Call = str | None
 CANCEL = "cancel"
@@ -133,16 +134,7 @@ class Facts:
 
     def hooks(self, row: Row, state: str) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
         """The exit and the entry effects that a row runs when it fires in a leaf state, in their order."""
-        machine = self.machine
-        left = (machine.exit[name] for name in machine.left(state, row.target) if name in machine.exit)
-        entered = (machine.enter[name] for name in machine.entered(state, row.target) if name in machine.enter)
-        return tuple(left), tuple(entered)
-
-    def tells(self, row: Row, state: str) -> tuple[Tell, ...]:
-        """What is told when a row fires in a leaf state, in the order in which it is told."""
-        left, entered = self.hooks(row, state)
-        told = (*(hook.tell for hook in left), row.tell, *(hook.tell for hook in entered))
-        return tuple(tell for tells in told for tell in tells)
+        return hooks(self.machine, row, state)
 
     def after(self, row: Row, state: str, event: str, call: Call) -> tuple[str, Call]:
         """Where a row leads, and the call that is then under way."""
@@ -181,6 +173,13 @@ def _find(item: Item, name: str) -> Place | None:
     return item.at if item.value == name else None
 
 
+def hooks(machine: Machine, row: Row, state: str) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
+    """The exit and the entry effects that a row of a machine runs when it fires in a leaf state, in their order."""
+    left = (machine.exit[name] for name in machine.left(state, row.target) if name in machine.exit)
+    entered = (machine.enter[name] for name in machine.entered(state, row.target) if name in machine.enter)
+    return tuple(left), tuple(entered)
+
+
 def payload(machine: Machine, event: str) -> Fields:
     """The fields that an event carries; empty for timers, `cancel` and calls that were lost."""
     if event in machine.events:
@@ -189,6 +188,15 @@ def payload(machine: Machine, event: str) -> Fields:
         port, _, operation = event.partition(".")
         return machine.ports[port].operations[operation].arguments
     return machine.outcome_fields(event) or {}
+
+
+def scope(facts: Facts, event: str) -> Fields:
+    """The domain of every name that the rows of an event may use."""
+    machine = facts.machine
+    names = {name: variable.domain for name, variable in machine.variables.items()} | dict(machine.siblings)
+    if machine.instance:
+        names[machine.instance] = OPAQUE
+    return names | dict(payload(machine, event))
 
 
 def reply_fields(machine: Machine, outcome: str) -> Fields:

@@ -16,8 +16,8 @@ from attrs import define, evolve, field, frozen
 from fsm.assignments import MOST, Function, Pool, Values, assignments, pools, show
 from fsm.domains import Domain
 from fsm.errors import Place, SpecError
-from fsm.expressions import HOST, HOSTS, OPAQUE, Expr, NotOne
-from fsm.facts import Facts, payload, reply_fields
+from fsm.expressions import HOST, HOSTS, Expr, NotOne
+from fsm.facts import Facts, reply_fields, scope
 from fsm.load import read_events
 from fsm.spec import ELSE, Fields, Hook, Row, Tell
 
@@ -44,20 +44,12 @@ def guard_rules(facts: Facts) -> Iterator[SpecError]:
                     yield from group.value(row, value)
 
 
-def _scope(facts: Facts, event: str) -> Fields:
-    machine = facts.machine
-    scope = {name: variable.domain for name, variable in machine.variables.items()} | dict(machine.siblings)
-    if machine.instance:
-        scope[machine.instance] = OPAQUE
-    return scope | dict(payload(machine, event))
-
-
 def _opaque(facts: Facts, state: str, event: str, rows: Sequence[Row]) -> Iterator[SpecError]:
-    scope = _scope(facts, event)
+    names = scope(facts, event)
     for row in rows:
-        passed = [value.expr for value in _values(facts, row, state) if value.expr.text not in scope]
+        passed = [value.expr for value in _values(facts, row, state) if value.expr.text not in names]
         for expr in [row.guard, *passed] if isinstance(row.guard, Expr) else passed:
-            for name in sorted(n for n in expr.names if scope[n].kind == "opaque"):
+            for name in sorted(n for n in expr.names if names[n].kind == "opaque"):
                 message = f"{name!r} is opaque: it is carried and never tested; give it a type to decide by it"
                 yield SpecError(expr.at, message, "opaque-tested")
 
@@ -138,7 +130,7 @@ class _Group:
     defects: dict[tuple[str, str], SpecError] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.scope = _scope(self.facts, self.event)
+        self.scope = scope(self.facts, self.event)
         self.conditions = [(row, row.guard) for row in self.rows if isinstance(row.guard, Expr)]
 
     def findings(self) -> Iterator[SpecError]:
