@@ -1,249 +1,281 @@
-"""From the rows of a machine to functions on the tuples of a node, once, so that a step only looks up and calls."""
+"""From the rows of a machine to one Python function for each (state, event), once, so that a step only calls it.
+
+    choose(local, pool, payload) -> (row, new local, new pool, computed values), or None where no guard holds
+
+The source of such a function is put together from checked expressions only. It evaluates the guards, then whatever
+the row that fires computes, in the order of a transition: exit effects, the row's own, entry effects; in each block
+`set` on the values so far, then the arguments of its `tell`, and of the row's `reply` and `do`. What is done with the
+values is data in a `CompiledRow`. Slots and names are constants of the function and not part of its source, so that
+instances of a machine share what Python has compiled.
+"""
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from types import CodeType
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from fsm.document import suggest
+from fsm.compiled import Arguments, CompiledDo, CompiledRow, CompiledTell, outside, twice
 from fsm.domains import Domain, Value
-from fsm.errors import BadValues, SpecError
-from fsm.expressions import Expr, parse_duration
+from fsm.expressions import GLOBALS, Expr, parse_duration
+from fsm.layout import Layout
 from fsm.plan import Definition
-from fsm.spec import ELSE, SAME, Do, Fields, Machine, Row, Variable
+from fsm.spec import ELSE, SAME, Hook, Machine, Row, Tell
+from fsm.turn import NOTHING, Timer
 
-if TYPE_CHECKING:
-    from fsm.node import Timer
+Found = tuple[CompiledRow, tuple[Any, ...], tuple[Any, ...], tuple[Value, ...]]
+Choose = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Value]], Found | None]
 
-Function = Callable[[Any, Any, Any], Value]
-Arguments = tuple[tuple[str, Function], ...]
+FEW = 10
+"""Slots up to which a new state is written out; above, copying it as a list is faster."""
+
+
+@cache
+def compiled(source: str) -> CodeType:
+    """The code of a module that defines `make`."""
+    return compile(source, "<spec>", "exec")
+
+
+@define
+class _Constants:
+    """Values that a function uses by a name that says nothing of them."""
+
+    names: dict[tuple[type, Any], str] = field(factory=dict)
+
+    def name(self, value: Any) -> str:
+        """The name of a value: the same for the same value, in the order of first use."""
+        key = (type(value), value if isinstance(value, int | str) else id(value))
+        if key not in self.names:
+            self.names[key] = f"c{len(self.names)}"
+            self.values.append(value)
+        return self.names[key]
+
+    values: list[Any] = field(factory=list)
 
 
 @define(eq=False)
-class Layout:
-    """Which slot of which tuple holds what.
+class Compiler:
+    """Compiles one instance of a machine.
 
     Arguments:
-        machines: the specs of the node.
-        keys: for each instance parameter the names of its instances.
+        layout: of the node.
+        name: the instance.
+        me, n: this host's index, and the number of hosts.
+        parameters: what durations are made of.
     """
 
-    machines: Sequence[Machine]
-    keys: Mapping[str, tuple[str, ...]]
-    instances: dict[str, tuple[Machine, str | None]] = field(factory=dict, init=False)
-    state_slot: dict[str, int] = field(factory=dict, init=False)
-    call_slot: dict[str, int] = field(factory=dict, init=False)
-    variable_slot: dict[str, tuple[str, int]] = field(factory=dict, init=False)
-    host_slots: dict[str, int] = field(factory=dict, init=False)
-    pool_slots: dict[str, int] = field(factory=dict, init=False)
-    _variables: dict[str, Variable] = field(factory=dict, init=False)
-    _initial: list[Any] = field(factory=list, init=False)
-    _initial_pool: list[Any] = field(factory=list, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        for machine in self.machines:
-            for key in self.keys.get(machine.instance, ()) if machine.instance else (None,):
-                self.instances[f"{machine.name}[{key}]" if key else machine.name] = (machine, key)
-        for name, (machine, _) in self.instances.items():
-            self.state_slot[name] = self._slot(machine.initial)
-        for name, (machine, _) in self.instances.items():
-            if machine.serves:
-                self.call_slot[name] = self._slot(None)
-        for name, (machine, _) in self.instances.items():
-            for variable in machine.variables.values():
-                self._place(self.variable_name(name, variable), variable)
-
-    def _slot(self, initial: Any) -> int:
-        self._initial.append(initial)
-        return len(self._initial) - 1
-
-    def _place(self, name: str, variable: Variable) -> None:
-        if name in self.variable_slot:
-            return
-        self._variables[name] = variable
-        if variable.store == "pool":
-            self._initial_pool.append(variable.initial)
-            slot = self.pool_slots[name] = len(self._initial_pool) - 1
-        else:
-            slot = self._slot(variable.initial)
-            if variable.store == "host":
-                self.host_slots[name] = slot
-        self.variable_slot[name] = (variable.store, slot)
-
-    @staticmethod
-    def variable_name(instance: str, variable: Variable) -> str:
-        """The name of a variable in a node: its own if shared, else behind the machine's."""
-        return variable.name if variable.shared else f"{instance}.{variable.name}"
-
-    def domain(self, name: str) -> Domain:
-        """The domain of a variable by its name in the node."""
-        return self._variables[name].domain
-
-    def checked(self, store: str, values: Mapping[str, Value], n: int) -> Mapping[str, Value]:
-        """Values of a store (`host`, `pool`) by name, if a pool of `n` can have them. Errors: `BadValues`."""
-        slots = self.host_slots if store == "host" else self.pool_slots
-        for name, value in values.items():
-            shown = reprlib.repr(value)
-            if name not in slots:
-                raise BadValues(f"{name} = {shown}: there is no {store} variable {name!r}{suggest(name, slots)}")
-            domain = self.domain(name)
-            if not domain.holds(domain.from_json(value), n):
-                raise BadValues(f"{name} = {shown} is no {domain} of a pool of {n}")
-        return values
-
-    def boot(self, host: Mapping[str, Value]) -> tuple[Any, ...]:
-        """Initial states and variables, with the host variables that survived; nothing is checked here."""
-        local = list(self._initial)
-        for name, slot in self.host_slots.items():
-            if name in host:
-                local[slot] = self.domain(name).from_json(host[name])
-        return tuple(local)
-
-    def pool(self, values: Mapping[str, Value]) -> tuple[Any, ...]:
-        """Initial pool variables, with the values given by name."""
-        pool = list(self._initial_pool)
-        for name, slot in self.pool_slots.items():
-            if name in values:
-                pool[slot] = self.domain(name).from_json(values[name])
-        return tuple(pool)
-
-    def payload(self, machine: Machine, event: str) -> Fields | None:
-        """The payload that an event from outside must carry; None if the machine knows no such event."""
-        if event in machine.events:
-            return machine.events[event]
-        if event in machine.serves:
-            port, _, operation = event.partition(".")
-            return machine.ports[port].operations[operation].arguments
-        if event == "after" or event.startswith("after ") or event == "cancel" or event.endswith(".lost"):
-            return {} if any(row.event == event for row in machine.rows) else None
-        return machine.outcome_fields(event)
-
-    def codes(self, name: str) -> dict[str, str]:
-        """For each name that expressions of a machine use outside payloads, the Python source that reads it."""
-        machine, key = self.instances[name]
-        codes = {machine.instance: repr(key)} if machine.instance else {}
-        for variable in machine.variables.values():
-            store, slot = self.variable_slot[self.variable_name(name, variable)]
-            codes[variable.name] = f"{'P' if store == 'pool' else 'L'}[{slot}]"
-        for sibling in machine.siblings:
-            slots = [self.state_slot[target] for target in self.targets(name, sibling)]
-            if not slots and machine.siblings[sibling].kind == "enum":
-                raise SpecError(machine.at, f"{sibling!r} is looked at, but is not on this node", "unknown-name")
-            many = machine.siblings[sibling].kind == "enums"
-            read = [f"L[{slot}]" for slot in slots]
-            codes[sibling] = f"frozenset(({''.join(r + ', ' for r in read)}))" if many else read[0]
-        return codes
-
-    def targets(self, name: str, machine: str) -> list[str]:
-        """The instances that a machine means by the name of another: the one with its own key, or all."""
-        own = self.instances[name][1]
-        found = [k for k, (m, key) in self.instances.items() if m.name == machine and key in (own, None)]
-        return found or [k for k, (m, _) in self.instances.items() if m.name == machine]
-
-
-@frozen
-class CompiledDo:
-    """An operation with its expressions compiled."""
-
-    port: str
-    name: str
-    arguments: Arguments
-    targets: Function | None
-    joined: bool
-    instant: bool
-
-
-@frozen
-class CompiledRow:
-    """A row with its expressions compiled, and the timers that its transition stops and starts."""
-
-    row: Row
-    guard: Function | None
-    set: tuple[tuple[str, str, int, Function], ...]
-    tell: tuple[tuple[tuple[str, ...], str, Arguments, bool], ...]
-    reply: tuple[str, Arguments] | None
-    do: CompiledDo | None
-    stops: Mapping[str, Timer]
-    starts: Mapping[str, Timer]
-
-
-def compile_instance(
-    layout: Layout, machine: Machine, key: str | None, me: int, n: int, parameters: Mapping[str, float]
-) -> Mapping[tuple[str, str], tuple[CompiledRow, ...]]:
-    """The plan of one machine of a node: for each (leaf state, event) its compiled rows."""
-    name = f"{machine.name}[{key}]" if key else machine.name
-    compiler = _Compiler(layout, name, machine, layout.codes(name), me, n, parameters)
-    return {
-        (state, event): tuple(compiler.row(row, state) for row in rows)
-        for (state, event), rows in Definition(machine).table().items()
-    }
-
-
-@frozen
-class _Compiler:
     layout: Layout
     name: str
-    machine: Machine
-    codes: Mapping[str, str]
     me: int
     n: int
     parameters: Mapping[str, float]
+    machine: Machine = field(init=False)
 
-    def function(self, expr: Expr) -> Function:
-        payload = {name: f"p[{name!r}]" for name in expr.names if name not in self.codes}
-        return expr.function({**payload, **self.codes}, self.me, self.n)
+    def __attrs_post_init__(self) -> None:
+        self.machine = self.layout.instances[self.name][0]
 
-    def arguments(self, arguments: tuple[tuple[str, Expr], ...]) -> Arguments:
-        return tuple((name, self.function(expr)) for name, expr in arguments)
+    def table(self) -> dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]:
+        """For each (leaf state, event) that has rows: the function, and the rows it chooses from."""
+        return {
+            (state, event): self.choose(state, rows)
+            for (state, event), rows in Definition(self.machine).table().items()
+        }
 
-    def row(self, row: Row, state: str) -> CompiledRow:
-        updates = []
-        for name, expr in row.set:
-            full = self.layout.variable_name(self.name, self.machine.variables[name])
-            updates.append((full, *self.layout.variable_slot[full], self.function(expr)))
-        stops, starts = self.timers(state, row.target)
-        return CompiledRow(
-            row=row,
-            guard=None if row.guard is None or row.guard == ELSE else self.function(row.guard),  # type: ignore[arg-type]
-            set=tuple(updates),
-            tell=tuple(
-                (
-                    (tell.target,) if tell.signal else tuple(self.layout.targets(self.name, tell.target)),
-                    tell.name,
-                    self.arguments(tell.arguments),
-                    tell.signal,
-                )
-                for tell in row.tell
-            ),
-            reply=None if row.reply is None else (row.reply[0], self.arguments(row.reply[1])),
-            do=self.do(row.do) if row.do else None,
-            stops=stops,
-            starts=starts,
-        )
+    def choose(self, state: str, rows: Sequence[Row]) -> tuple[Choose, tuple[CompiledRow, ...]]:
+        """The function of one (state, event)."""
+        function = _Function(self)
+        compiled_rows = tuple(function.row(row, state) for row in rows)
+        return function.made(rows, compiled_rows), compiled_rows
 
-    def do(self, do: Do) -> CompiledDo:
-        declared = self.machine.ports[do.port].operations[do.operation]
-        targets = None if do.targets is None else self.function(do.targets)
-        return CompiledDo(do.port, do.operation, self.arguments(do.arguments), targets, do.joined, declared.instant)
-
-    def timers(self, state: str, target: str) -> tuple[dict[str, Timer], dict[str, Timer]]:
+    def timers(self, state: str, target: str) -> tuple[Timer, ...]:
         """Leaving a state stops its timers and those of groups that are left; entering starts; re-entering restarts
         the state's own timer, while a group's goes on as long as the machine stays inside."""
-        from fsm.node import Timer
-
         if target == SAME:
-            return {}, {}
-        before = {row.scope: row for row in self.machine.timers(state)}
-        after = {row.scope: row for row in self.machine.timers(target)}
-        stops = {s: Timer(self.name, str(s), r.event, None) for s, r in before.items() if s not in after}
-        starts = {
-            str(scope): Timer(
-                self.name, str(scope), row.event, parse_duration(str(row.duration), self.parameters, row.at)
-            )
+            return ()
+        before = {str(row.scope): row for row in self.machine.timers(state)}
+        after = {str(row.scope): row for row in self.machine.timers(target)}
+        stops = [Timer(self.name, scope, row.event, None) for scope, row in before.items() if scope not in after]
+        starts = [
+            Timer(self.name, scope, row.event, parse_duration(str(row.duration), self.parameters, row.at))
             for scope, row in after.items()
             if scope not in before or scope == target
-        }
-        return {str(scope): timer for scope, timer in stops.items()}, starts
+        ]
+        return (*stops, *starts)
+
+
+@define(eq=False)
+class _Function:
+    """The source of one function while it grows."""
+
+    compiler: Compiler
+    constants: _Constants = field(factory=_Constants)
+    bodies: list[list[str]] = field(factory=list)
+    _fresh: int = 0
+
+    def source(self, expr: Expr, changed: Mapping[str, str] = NOTHING) -> str:
+        """The source of an expression; `changed` reads the names that were assigned before it."""
+        return expr.source({name: changed.get(name) or self.read(name) for name in expr.names})
+
+    def read(self, name: str) -> str:
+        compiler = self.compiler
+        return compiler.layout.code(compiler.name, name, self.constants.name) or f"p[{self.constants.name(name)}]"
+
+    def row(self, row: Row, state: str) -> CompiledRow:
+        """Appends the lines of a row that fires in a state."""
+        compiler, machine = self.compiler, self.compiler.machine
+        target = state if row.target == SAME else row.target
+        made = CompiledRow(compiler.name, row, state, target, timers=compiler.timers(state, row.target))
+        body = _Body(self, made)
+        for name in machine.left(state, row.target):
+            body.hook(machine.exit.get(name))
+        body.own(row)
+        for name in machine.entered(state, row.target):
+            body.hook(machine.enter.get(name))
+        made.set, made.tell = tuple(body.set), tuple(body.tell)
+        made.settle()
+        self.bodies.append(body.finished())
+        return made
+
+    def made(self, rows: Sequence[Row], done: Sequence[CompiledRow]) -> Choose:
+        """The function, from the guards and the lines of all rows."""
+        lines = [f"        {line}\n" for line in self.guarded(rows, done)]  # first: it names constants
+        constants = self.constants
+        names = ", ".join(["me", "nobody", "everybody", "outside", "twice", *constants.names.values()])
+        head = f"def make({names}):\n    def choose(L, P, p):\n"
+        scope: dict[str, Any] = GLOBALS | {"list": list, "tuple": tuple}
+        exec(compiled(head + "".join(lines) + "    return choose\n"), scope)
+        n = self.compiler.n
+        choose: Choose = scope["make"](
+            self.compiler.me, frozenset(), frozenset(range(n)), outside, twice, *constants.values
+        )
+        return choose
+
+    def guarded(self, rows: Sequence[Row], done: Sequence[CompiledRow]) -> Iterator[str]:
+        """Guards first, all of them where there are several, for two that hold are an error that fails closed."""
+        own = [index for index, row in enumerate(rows) if row.guard != ELSE]
+        rest = [index for index, row in enumerate(rows) if row.guard == ELSE]
+        tests = {index: self.guard(rows[index]) for index in own}
+        if len(own) > 1:
+            for index, test in tests.items():
+                yield f"g{index} = {test}"
+                tests[index] = f"g{index}"
+            both = self.constants.name(tuple(done[index] for index in own))
+            yield f"if {' + '.join(tests.values())} > 1: twice({both}, ({', '.join(tests.values())}))"
+        for index, test in tests.items():
+            yield f"if {test}:"
+            yield from (f"    {line}" for line in self.bodies[index])
+        if len(rest) > 1:
+            yield f"twice({self.constants.name(tuple(done[i] for i in rest))}, {(True,) * len(rest)})"
+        for index in rest[:1]:
+            yield from self.bodies[index]
+
+    def guard(self, row: Row) -> str:
+        return self.source(row.guard) if isinstance(row.guard, Expr) else "True"
+
+    def fresh(self) -> str:
+        """A name for a computed value."""
+        self._fresh += 1
+        return f"v{self._fresh}"
+
+
+@define(eq=False)
+class _Body:
+    """The lines of one row. `assigned` reads the names that have been assigned at this point of the transition."""
+
+    function: _Function
+    made: CompiledRow
+    assigned: dict[str, str] = field(factory=dict)
+    lines: list[str] = field(factory=list)
+    values: list[str] = field(factory=list)
+    changes: dict[tuple[str, int], str] = field(factory=dict)
+    set: list[tuple[str, str, int, int]] = field(factory=list)
+    tell: list[CompiledTell] = field(factory=list)
+
+    def hook(self, hook: Hook | None) -> None:
+        """An entry or exit effect. It sees no payload."""
+        if hook is not None:
+            self.update(hook.set)
+            self.say(hook.tell)
+
+    def own(self, row: Row) -> None:
+        """The row's own effects."""
+        machine, constants = self.function.compiler.machine, self.function.constants
+        self.update(row.set)
+        self.say(row.tell)
+        if row.reply is not None:
+            self.made.reply = (row.reply[0], self.arguments(row.reply[1]))
+        if row.do is not None:
+            declared = machine.ports[row.do.port].operations[row.do.operation]
+            targets = None if row.do.targets is None else self.value(self.source(row.do.targets))
+            arguments = self.arguments(row.do.arguments)
+            self.made.do = CompiledDo(
+                row.do.port, row.do.operation, arguments, targets, row.do.joined, declared.instant
+            )
+        if row.target != SAME:
+            slot = self.function.compiler.layout.state_slot[self.made.machine]
+            self.changes["memory", slot] = constants.name(row.target)
+
+    def source(self, expr: Expr) -> str:
+        return self.function.source(expr, self.assigned)
+
+    def value(self, code: str) -> int:
+        """Which computed value some code is."""
+        self.values.append(code)
+        return len(self.values) - 1
+
+    def arguments(self, arguments: tuple[tuple[str, Expr], ...]) -> Arguments:
+        return tuple((name, self.value(self.source(expr))) for name, expr in arguments)
+
+    def say(self, tells: Sequence[Tell]) -> None:
+        compiler = self.function.compiler
+        for tell in tells:
+            targets = (tell.target,) if tell.signal else tuple(compiler.layout.targets(compiler.name, tell.target))
+            self.tell.append(CompiledTell(targets, tell.name, self.arguments(tell.arguments), tell.signal))
+
+    def update(self, updates: tuple[tuple[str, Expr], ...]) -> None:
+        """Assignments, all evaluated on the values before them."""
+        compiler, constants = self.function.compiler, self.function.constants
+        assigned = {}
+        for name, expr in updates:
+            full = compiler.layout.variable_name(compiler.name, compiler.machine.variables[name])
+            store, slot = compiler.layout.variable_slot[full]
+            variable = self.function.fresh()
+            self.lines.append(f"{variable} = {self.source(expr)}")
+            if test := leaves(compiler.layout.domain(full), variable, compiler.n):
+                known = f"{constants.name(self.made)}, {constants.name(full)}, {variable}"
+                self.lines.append(f"if {test}: outside({known})")
+            self.set.append((full, store, slot, self.value(variable)))
+            self.changes["pool" if store == "pool" else "memory", slot] = variable
+            assigned[name] = variable
+        self.assigned |= assigned
+
+    def finished(self) -> list[str]:
+        """All lines, the last of which returns."""
+        compiler = self.function.compiler
+        local = self.changed("L", "memory", compiler.layout.size)
+        pool = self.changed("P", "pool", len(compiler.layout.pool_slots))
+        values = "".join(f"{code}, " for code in self.values)
+        return [*self.lines, f"return {self.function.constants.name(self.made)}, {local}, {pool}, ({values})"]
+
+    def changed(self, name: str, store: str, size: int) -> str:
+        """The code of a tuple with its changes; the tuple itself where there are none."""
+        changes = {slot: code for (where, slot), code in self.changes.items() if where == store}
+        if not changes:
+            return name
+        if size <= FEW:
+            return f"({''.join(changes.get(slot, f'{name}[{slot}]') + ', ' for slot in range(size))})"
+        copy = name.lower()
+        self.lines.append(f"{copy} = list({name})")
+        constants = self.function.constants
+        self.lines += [f"{copy}[{constants.name(slot)}] = {code}" for slot, code in changes.items()]
+        return f"tuple({copy})"
+
+
+def leaves(domain: Domain, code: str, n: int) -> str | None:
+    """A test of whether a value leaves a domain. Types are checked by the loader, so only bounds can be left."""
+    if domain.kind == "int":
+        return f"not {domain.low} <= {code} <= {domain.high}"
+    return f"{code} is None" if domain.kind == "host" and not domain.optional else None

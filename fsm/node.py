@@ -1,140 +1,68 @@
 """The machines of one host, put together: `step` runs an event to completion and is pure.
 
 Rules.
-- A node's state is two tuples: `local` (the state of each machine, the calls it is serving, its memory and host
-  variables) and `pool` (the pool variables, one copy for the whole pool, changed by the master alone).
+- A node's state is two tuples: `local` (the state of each machine, the calls it is serving, events it has deferred, its
+  memory and host variables) and `pool` (the pool variables, one copy for the whole pool, changed by the master alone).
 - One event from outside is one *turn*: the row that matches fires, what it tells its siblings is delivered in the same
   turn, first told first served, and outcomes of instant operations are consumed before anything else. There is no
   queue between turns.
-- In a row, `set` is evaluated on the values before it, all at once; `do`, `tell` and `reply` see the values after it.
+- A transition is: guards, exit effects from the state outwards, the row's own, entry effects inwards to the new
+  state. In each block `set` is evaluated on the values so far, all at once, and what is told, replied or started sees
+  the values after it. A row that stays (`same`) leaves and enters nothing. A process begins without entering.
+- A deferred event is delivered in the turn in which its machine enters a state that does not defer it, after everything
+  else; the oldest first. One of each name is kept, with its newest payload, so that a machine stays finite.
 - A turn that cannot be completed (no row, two rows, a payload outside its domain) is refused whole: nothing changed.
 - Same in, same out: `read` answers instant operations and must be a function too; what it answered is in the turn.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from fsm.compile import CompiledRow, Layout, compile_instance
-from fsm.domains import Domain, Value
+from fsm.compile import Choose, Compiler
+from fsm.compiled import CompiledRow
+from fsm.domains import Value
 from fsm.errors import BadValues
 from fsm.expressions import NotOne
+from fsm.layout import Layout
 from fsm.load import Library
-from fsm.spec import ELSE, SAME, Machine
+from fsm.run import Run, check_payload
+from fsm.spec import Fields, Machine
+from fsm.turn import (
+    Effects,
+    Event,
+    Fired,
+    Operation,
+    Read,
+    Refused,
+    Reply,
+    Signal,
+    Timer,
+    Turn,
+    no_read,
+)
 
-LONGEST_TURN = 200
-"""Rows in one turn; more means that machines tell each other in a circle."""
+__all__ = [
+    "Effects",
+    "Event",
+    "Fired",
+    "Node",
+    "Operation",
+    "Read",
+    "Refused",
+    "Reply",
+    "Signal",
+    "Timer",
+    "Turn",
+    "no_read",
+]
 
-Read = Callable[["Operation"], tuple[str, Mapping[str, Value]]]
-
-
-@frozen
-class Event:
-    """Something that happened to a machine. `call` numbers the served call that the event begins."""
-
-    machine: str
-    name: str
-    payload: Mapping[str, Value] = field(factory=dict)
-    call: str | None = None
-
-
-@frozen
-class Fired:
-    """One row that fired in a turn. `set` holds what it assigned; `why` is the row's own sentence."""
-
-    machine: str
-    row: str
-    source: str
-    event: str
-    payload: Mapping[str, Value]
-    target: str
-    set: Mapping[str, Value]
-    why: str
-
-
-@frozen
-class Operation:
-    """An operation to be performed; its outcome comes back as an event of `machine`. `targets` is None for a local
-    one, else the hosts it goes to; `joined` asks for the one outcome all_ok or some_failed."""
-
-    machine: str
-    port: str
-    name: str
-    arguments: Mapping[str, Value] = field(factory=dict)
-    targets: tuple[int, ...] | None = None
-    joined: bool = False
-
-
-@frozen
-class Signal:
-    """Something to be said that cannot fail: an alert, a metric, a request that is not waited for."""
-
-    port: str
-    name: str
-    arguments: Mapping[str, Value] = field(factory=dict)
-
-
-@frozen
-class Reply:
-    """The end of a served call."""
-
-    call: str
-    outcome: str
-    payload: Mapping[str, Value] = field(factory=dict)
-
-
-@frozen
-class Timer:
-    """Start a timer (`seconds`) or cancel it (None). It comes back as an event of the machine: `after` for a state,
-    `after group` for a group."""
-
-    machine: str
-    scope: str
-    event: str
-    seconds: float | None
-
-
-@frozen
-class Effects:
-    """What a turn wants done, in the order in which it must be done.
-
-    host, pool: variables to be made durable before anything else is started. Then timers, signals, replies; last
-    operations, each the pending operation of its machine, replacing an earlier one. `abandoned` names the machines that
-    entered another state without starting an operation: whatever they still wait for is of no interest any more."""
-
-    host: Mapping[str, Value] = field(factory=dict)
-    pool: Mapping[str, Value] = field(factory=dict)
-    timers: tuple[Timer, ...] = ()
-    signals: tuple[Signal, ...] = ()
-    replies: tuple[Reply, ...] = ()
-    operations: tuple[Operation, ...] = ()
-    abandoned: tuple[str, ...] = ()
-
-
-@frozen
-class Turn:
-    """The whole answer to one event. `refused` says why nothing happened, or is None."""
-
-    local: tuple[Any, ...]
-    pool: tuple[Any, ...]
-    fired: tuple[Fired, ...] = ()
-    effects: Effects = field(factory=Effects)
-    reads: tuple[tuple[str, str, Mapping[str, Value]], ...] = ()
-    refused: str | None = None
-
-
-class Refused(Exception):
-    """The turn cannot be completed; the message says why."""
-
-
-def no_read(operation: Operation) -> tuple[str, Mapping[str, Value]]:
-    """For nodes without instant operations. Errors: `Refused`."""
-    raise Refused(f"nobody answers {operation.port}.{operation.name} here")
+_new: Any = tuple.__new__
+Quick = dict[tuple[str, str], tuple[Choose, Fields]]
 
 
 @define(eq=False, repr=False)
@@ -155,15 +83,28 @@ class Node:
     instances: Mapping[str, tuple[str, ...]]
     parameters: Mapping[str, float]
     layout: Layout = field(init=False)
-    _rows: dict[str, Mapping[tuple[str, str], tuple[CompiledRow, ...]]] = field(init=False)
+    tables: dict[str, dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]] = field(init=False)
+    _quick: dict[str, tuple[int, Quick]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if type(self.me) is not int or type(self.n) is not int or not 0 <= self.me < self.n:
             raise BadValues(f"me = {self.me!r} is no host of a pool of n = {self.n!r}; hosts are counted from 0 to n-1")
         self.layout = Layout(self.machines, self.instances)
-        self._rows = {
-            name: compile_instance(self.layout, machine, key, self.me, self.n, self.parameters)
-            for name, (machine, key) in self.layout.instances.items()
+        self.tables = {
+            name: Compiler(self.layout, name, self.me, self.n, self.parameters).table()
+            for name in self.layout.instances
+        }
+        self._quick = {name: (self.layout.state_slot[name], self._turns(name)) for name in self.layout.instances}
+
+    def _turns(self, name: str) -> Quick:
+        """The (state, event) of an instance whose turn is one row, whichever fires."""
+        machine, _ = self.layout.instances[name]
+        if machine.defers:
+            return {}
+        return {
+            (state, event): (choose, self.layout.payload(machine, event) or {})
+            for (state, event), (choose, rows) in self.tables[name].items()
+            if event not in machine.serves and all(row.alone for row in rows)
         }
 
     def __repr__(self) -> str:
@@ -227,172 +168,19 @@ class Node:
             event: what happened. An unknown machine, event or payload is refused.
             read: answers instant operations with (outcome, payload).
         """
-        run = _Run(self, list(local), list(pool), read)
+        # A turn of one row needs no queue: look it up, call, done. All else, refusals too, goes the long way.
+        payload = event.payload
         try:
-            run.validate(event)
-            run.queue.append(event)
-            while run.queue:
-                run.dispatch(run.queue.popleft())
-        except Refused as refusal:
-            return Turn(local, pool, refused=str(refusal))
-        return run.turn(local, pool)
-
-    def rows_for(self, machine: str, state: str, event: str) -> tuple[CompiledRow, ...]:
-        """The rows that may fire, compiled."""
-        return self._rows[machine].get((state, event), ())
-
-
-@define(eq=False)
-class _Run:
-    """One turn while it is under way: the only mutable thing of the engine."""
-
-    node: Node
-    local: list[Any]
-    pool: list[Any]
-    read: Read
-    queue: deque[Event] = field(factory=deque)
-    fired: list[Fired] = field(factory=list)
-    timers: dict[tuple[str, str], Timer] = field(factory=dict)
-    signals: list[Signal] = field(factory=list)
-    replies: list[Reply] = field(factory=list)
-    operations: dict[str, Operation | None] = field(factory=dict)
-    reads: list[tuple[str, str, Mapping[str, Value]]] = field(factory=list)
-
-    def validate(self, event: Event) -> None:
-        instance = self.node.layout.instances.get(event.machine)
-        if instance is None:
-            raise Refused(f"there is no machine {event.machine!r} on this host")
-        fields = self.node.layout.payload(instance[0], event.name)
-        if fields is None:
-            raise Refused(f"{event.machine} knows no event {event.name!r}")
-        if event.call is not None and event.name not in instance[0].serves:
-            raise Refused(f"{event.machine} serves no call {event.name!r}")
-        self.check(f"{event.machine}: the event {event.name}", fields, event.payload)
-
-    def check(self, what: str, fields: Mapping[str, Domain], payload: Mapping[str, Value]) -> None:
-        if payload.keys() != fields.keys():
-            raise Refused(f"{what} carries {sorted(fields) or 'nothing'}, not {sorted(payload) or 'nothing'}")
-        for name, domain in fields.items():
-            if not domain.holds(payload[name], self.node.n):
-                raise Refused(f"{what}: {name} = {payload[name]!r} is no {domain} of {self.node.n} hosts")
-
-    def dispatch(self, event: Event) -> None:
-        if len(self.fired) >= LONGEST_TURN:
-            raise Refused(f"more than {LONGEST_TURN} rows in one turn: machines tell each other in a circle")
-        if event.call is not None and not self.begin_call(event):
-            return
-        slot = self.node.layout.state_slot[event.machine]
-        state = self.local[slot]
-        row = self.choose(event, state)
-        if row is not None:
-            self.fire(event, row, state, slot)
-
-    def begin_call(self, event: Event) -> bool:
-        """Occupies the machine with a call; False where it is refused or waits behind a `cancel`."""
-        slot = self.node.layout.call_slot[event.machine]
-        current = self.local[slot]
-        if current is not None:
-            serves = self.node.layout.instances[event.machine][0].serves
-            if event.name not in serves[current[0]].cancelled_by:
-                self.replies.append(Reply(str(event.call), "failed"))
-                return False
-            self.dispatch(Event(event.machine, "cancel"))
-            if self.local[slot] is not None:
-                raise Refused(f"{event.machine}: the row of 'cancel' must reply to the call it ends")
-        self.local[slot] = (event.name, event.call)
-        return True
-
-    def choose(self, event: Event, state: str) -> CompiledRow | None:
-        rows = self.node.rows_for(event.machine, state, event.name)
-        try:
-            matching = [row for row in rows if row.guard is None or row.guard(self.local, self.pool, event.payload)]
-        except NotOne as error:
-            raise Refused(f"{event.machine} in {state}, {event.name}: {error}") from None
-        rest = [row for row in matching if row.row.guard != ELSE]
-        matching = rest or matching
-        if len(matching) > 1:
-            raise Refused(f"two rows match: {matching[0].row.id} and {matching[1].row.id}")
-        if matching:
-            return matching[0]
-        if not rows and self.node.layout.instances[event.machine][0].ignored(state, event.name):
-            return None
-        raise Refused(f"{event.machine} in {state} has no row for {event.name}")
-
-    def fire(self, event: Event, compiled: CompiledRow, state: str, slot: int) -> None:
-        row, payload = compiled.row, event.payload
-        try:
-            values = [(name, store, place, f(self.local, self.pool, payload)) for name, store, place, f in compiled.set]
-        except NotOne as error:
-            raise Refused(f"{row.id}: {error}") from None
-        for name, store, place, value in values:
-            if not self.node.layout.domain(name).holds(value, self.node.n):
-                raise Refused(f"{row.id}: {name} cannot be {value!r}")
-            (self.pool if store == "pool" else self.local)[place] = value
-        target = state if row.target == SAME else row.target
-        assigned = {name: value for name, _, _, value in values}
-        self.fired.append(Fired(event.machine, row.id, state, event.name, payload, target, assigned, row.why))
-        if row.target != SAME:
-            self.enter(event.machine, compiled, state, target, slot)
-        self.say(event, compiled)
-        if compiled.do is not None:
-            self.start(event, compiled)
-
-    def enter(self, machine: str, compiled: CompiledRow, state: str, target: str, slot: int) -> None:
-        """Moves a machine; what it waited for is abandoned, and timers of the states it is in now run."""
-        self.local[slot] = target
-        self.operations[machine] = None
-        for scope, timer in compiled.stops.items():
-            self.timers[machine, scope] = timer
-        for scope, timer in compiled.starts.items():
-            self.timers[machine, scope] = timer
-
-    def values(self, arguments: Sequence[tuple[str, Any]], event: Event) -> dict[str, Value]:
-        return {name: f(self.local, self.pool, event.payload) for name, f in arguments}
-
-    def say(self, event: Event, compiled: CompiledRow) -> None:
-        try:
-            for targets, name, arguments, signal in compiled.tell:
-                payload = self.values(arguments, event)
-                if signal:
-                    self.signals.append(Signal(targets[0], name, payload))
-                else:
-                    self.queue.extend(Event(target, name, payload) for target in targets)
-            call = self.node.layout.call_slot.get(event.machine)
-            if compiled.reply is not None and call is not None and self.local[call] is not None:
-                outcome, arguments = compiled.reply
-                self.replies.append(Reply(self.local[call][1], outcome, self.values(arguments, event)))
-                self.local[call] = None
-        except NotOne as error:
-            raise Refused(f"{compiled.row.id}: {error}") from None
-
-    def start(self, event: Event, compiled: CompiledRow) -> None:
-        do = compiled.do
-        assert do is not None
-        try:
-            targets = None
-            if do.targets is not None:
-                hosts = do.targets(self.local, self.pool, event.payload)
-                targets = tuple(sorted(hosts)) if do.joined else (hosts,)
-            operation = Operation(event.machine, do.port, do.name, self.values(do.arguments, event), targets, do.joined)
-        except NotOne as error:
-            raise Refused(f"{compiled.row.id}: {error}") from None
-        if targets == (None,):
-            raise Refused(f"{compiled.row.id}: {do.port}.{do.name} has no host to go to")
-        if not do.instant:
-            self.operations[event.machine] = operation
-            return
-        outcome, payload = self.read(operation)
-        answer = Event(event.machine, f"{do.port}.{outcome}", payload)
-        self.validate(answer)
-        self.reads.append((event.machine, answer.name, payload))
-        self.queue.appendleft(answer)
-
-    def turn(self, local: tuple[Any, ...], pool: tuple[Any, ...]) -> Turn:
-        layout = self.node.layout
-        host = {k: self.local[s] for k, s in layout.host_slots.items() if self.local[s] != local[s]}
-        shared = {k: self.pool[s] for k, s in layout.pool_slots.items() if self.pool[s] != pool[s]}
-        operations = tuple(operation for operation in self.operations.values() if operation is not None)
-        abandoned = tuple(machine for machine, operation in self.operations.items() if operation is None)
-        timers, signals, replies = tuple(self.timers.values()), tuple(self.signals), tuple(self.replies)
-        effects = Effects(host, shared, timers, signals, replies, operations, abandoned)
-        return Turn(tuple(self.local), tuple(self.pool), tuple(self.fired), effects, tuple(self.reads))
+            slot, quick = self._quick[event.machine]
+            choose, fields = quick[local[slot], event.name]
+            if payload or fields:
+                check_payload("", fields, payload, self.n)
+            found = choose(local, pool, payload)
+            if found is not None and event.call is None:
+                row, after, shared, values = found
+                effects = row.effects or row.perform(local, pool, values)
+                turn: Turn = _new(Turn, (after, shared, ((row, payload, values),), effects, (), None))
+                return turn
+        except (KeyError, Refused, NotOne):
+            pass
+        return Run(self, local, pool, read).turn(event)

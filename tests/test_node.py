@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.errors import BadValues, SpecError
-from fsm.node import LONGEST_TURN, Event, Node, Operation, Reply, Signal, Timer, Turn
+from fsm.node import Event, Node, Operation, Reply, Signal, Timer, Turn
+from fsm.run import LONGEST_TURN
 from tests.spec_folder import ENGINE, folder
 from tests.toy_node import toy_node, write_specs
 
