@@ -29,6 +29,7 @@ lint: $(STAMP)
 	$(BIN)/python -m compileall -q fsm hosts tools tests
 
 check: $(STAMP)
+	$(BIN)/fsm fmt --check specs
 	$(BIN)/fsm check
 
 # Every run is made, whatever an earlier one says; the exit code is 1 when one of them has found something.
