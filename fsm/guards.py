@@ -10,13 +10,14 @@ values so far, and `do`, `tell` and `reply` those after it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from attrs import define, evolve, field, frozen
 
 from fsm.assignments import MOST, Function, Pool, Values, assignments, pools, show
 from fsm.domains import Domain
 from fsm.errors import Place, SpecError
-from fsm.expressions import HOST, HOSTS, Expr, NotOne
+from fsm.expressions import HOST, HOSTS, Expr, NotOne, compile_source
 from fsm.facts import Facts, reply_fields, scope
 from fsm.load import read_events
 from fsm.spec import ELSE, Fields, Hook, Row, Tell
@@ -162,6 +163,11 @@ class _Group:
         fires: set[int] = set()
         rest = False
         for pool in found:
+            patterns = self.patterns(pool)
+            if patterns is not None and (open_ended or frozenset() not in patterns):
+                fires |= {index for pattern in patterns for index in pattern}
+                rest |= frozenset() in patterns
+                continue
             functions = pool.functions([guard for _, guard in self.conditions])
             for values in assignments(pool):
                 true = self.true(functions, pool, values)
@@ -178,6 +184,25 @@ class _Group:
         for row in self.rows:
             if row.guard == ELSE and not rest and not self.defects:
                 yield SpecError(row.at, f"the other guards leave nothing to the 'else' of {row.id}", "dead-row")
+
+    def patterns(self, pool: Pool) -> set[frozenset[int]] | None:
+        """Which guards hold together, over all assignments; None where two do, or one cannot be evaluated.
+
+        One function answers for all guards, as bits: nearly all groups are sound, and this is what `check` spends its
+        time on. The defects of the others are looked for one assignment at a time."""
+        codes = {name: f"p[{index}]" for index, name in enumerate(pool.names)}
+        sources = [
+            f"({1 << index} if {guard.source(codes)} else 0)" for index, (_, guard) in enumerate(self.conditions)
+        ]
+        try:
+            answers = set(
+                map(partial(compile_source(" | ".join(sources), pool.me, pool.n), None, None), assignments(pool))
+            )
+        except NotOne:
+            return None
+        if any(answer & (answer - 1) for answer in answers):
+            return None
+        return {frozenset([answer.bit_length() - 1] if answer else []) for answer in answers}
 
     def true(self, functions: Sequence[Function], pool: Pool, values: Values) -> list[int]:
         """Which guards hold; one that cannot be evaluated is a defect, and does not hold."""
