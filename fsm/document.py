@@ -3,12 +3,16 @@
 A spec is read into `Item`s: a value and the place where it stands, so that every later message can name it. What a
 reviewer could overlook is refused: duplicate keys, anchors and aliases, explicit tags, documents that are too large
 or too deep. YAML 1.2 because in 1.1 the key `on` is a boolean.
+
+Nearly every spec is read by `fsm.plain_yaml`; the YAML library reads what that does not know, and words the errors.
+The limits are such that even what the library is slowest at is refused within a second.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,10 @@ from attrs import define, frozen
 
 from fsm.errors import Place, SpecError
 
-LARGEST = 1_000_000
-"""Bytes of the largest document that is read; the largest shipped spec has about 20,000."""
+LARGEST = 150_000
+"""Characters of the largest document that is read; the largest shipped spec has about 13,000."""
+MOST = 15_000
+"""Values and keys of a document; the largest shipped spec has about 900."""
 DEEPEST = 12
 
 
@@ -112,9 +118,15 @@ def read(path: Path, name: str | None = None) -> Item:
     """
     name = name or str(path)
     try:
-        raw = path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep us waiting, a device has no end
+            kind = "a directory" if path.is_dir() else "no file of text"
+            raise SpecError(Place(name), f"cannot read it: it is {kind}", "unreadable")
+        with path.open("rb") as file:
+            raw = file.read(4 * LARGEST + 1)  # a character of UTF-8 has four bytes at most
     except OSError as error:
         raise SpecError(Place(name), f"cannot read it: {error.strerror}", "unreadable") from None
+    if len(raw) > 4 * LARGEST:
+        raise too_large(Place(name))
     try:
         return parse(raw.decode("utf-8"), name)
     except UnicodeDecodeError as error:
@@ -123,11 +135,25 @@ def read(path: Path, name: str | None = None) -> Item:
 
 def parse(text: str, name: str) -> Item:
     """The document in a text; `name` stands for the file in messages. Errors: `SpecError`."""
+    from fsm.plain_yaml import read_plain
+
+    if len(text) > LARGEST:
+        raise too_large(Place(name))
+    found = read_plain(text, name)
+    return by_library(text, name) if found is None else found
+
+
+def too_large(place: Place) -> SpecError:
+    """The error of a document that is larger than any spec, at the place where that shows."""
+    message = f"a document has at most {LARGEST} characters and {MOST} values; split this one"
+    return SpecError(place, message, "too-large")
+
+
+def by_library(text: str, name: str) -> Item:
+    """`parse` by the YAML library alone: the slow way, which knows all of YAML. Errors: `SpecError`."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    if len(text) > LARGEST:
-        raise SpecError(Place(name), f"{len(text)} characters; at most {LARGEST} are read", "too-large")
     try:
         events = YAML(typ="safe", pure=True).parse(text)
         return _Reader(name, events).document()
@@ -143,11 +169,15 @@ _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TELLING = frozenset("~nNtTfF+-.0123456789")
+"""What a plain scalar begins with that is no text."""
 LONGEST_NUMBER = 40
 
 
 def scalar(text: str) -> Any:
     """What a plain scalar means in the core schema of YAML 1.2. Errors: `ValueError` for an endless number."""
+    if text and text[0] not in _TELLING:
+        return text
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):
@@ -169,6 +199,7 @@ class _Reader:
     name: str
     events: Iterator[Any]
     depth: int = 0
+    values: int = 0
 
     def document(self) -> Item:
         found: Item | None = None
@@ -192,6 +223,9 @@ class _Reader:
             raise SpecError(place, "anchors and aliases are not used here; write the value out", "yaml-sharing")
         if event.ctag is not None:
             raise SpecError(place, f"the tag {event.ctag} is not used here; write a plain value", "yaml-tag")
+        self.values += 1
+        if self.values > MOST:
+            raise too_large(place)
         if kind == "ScalarEvent":
             return Item(self.plain(event, place), place)
         self.depth += 1
