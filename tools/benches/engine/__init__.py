@@ -1,0 +1,105 @@
+"""What an event costs, against a dict step, transitions, python-statemachine and sismic; and what an instance costs.
+
+The rounds of all contenders are interleaved and every ratio is taken inside one round, because the clock of a shared
+machine wanders by a half from round to round; the figure is the median of the ratios. A round begins with a garbage
+collection and collects as usual while it runs. After each round every contender must stand where the cycle ends and
+must have run its entry action once for each event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from hosts.errors import PoolError
+from tools.benches import Row, load, names
+from tools.benches.engine.ours import PureStep, node
+from tools.benches.engine.peers import DictStep, Sismic, Statemachine, Transitions
+from tools.benches.engine.ring import CYCLE, Contender
+
+STEP_BAR, STOCK_BAR, RECORD_BAR = 2.5, 15.0, 5.0  # times the dict step; times faster than stock; times the dict step
+BYTES_BAR, INSTANCES, INSTANCES_BAR = 150.0, 100_000, 1.0  # bytes; instances made in seconds
+
+BASE, STOCK = "dict step", "transitions"
+CONTENDERS: Mapping[str, tuple[Callable[[], Contender], int]] = {
+    BASE: (DictStep, 1),
+    STOCK: (Transitions, 20),
+    "python-statemachine": (Statemachine, 200),
+    "sismic": (Sismic, 200),
+    "node.step": (PureStep, 1),
+}
+"""How each is made, and the part of a round's cycles that it runs: a slow one needs fewer to be measured well."""
+
+
+def rows(arguments: Sequence[str]) -> Iterable[Row]:
+    """Nanoseconds for an event and the ratios that have bars; then what instances, the import and loading cost.
+
+    Errors: `PoolError` for a contender that did not do the work, or options that measure nothing.
+    """
+    parser = argparse.ArgumentParser(prog="tools/bench engine", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="rounds that count (9)")
+    parser.add_argument("--cycles", type=int, default=2000, help="cycles of 13 events in a round (2000)")
+    wanted = parser.parse_args(arguments)
+    if wanted.rounds < 1 or wanted.cycles < 1:
+        raise PoolError(f"--rounds {wanted.rounds} --cycles {wanted.cycles}: at least one of each")
+    times = race(wanted.rounds, wanted.cycles)
+    yield from figures(times)
+    yield from instances(lambda: node().boot)
+    for other in ("import", "load"):
+        if other in names():
+            yield from load(other).rows([])
+
+
+def race(rounds: int, cycles: int) -> dict[str, list[float]]:
+    """Nanoseconds for an event, by contender, one figure for each round. A round that is not counted warms up."""
+    times: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    for counted in range(-1, rounds):
+        for name, (make, part) in CONTENDERS.items():
+            contender, runs = make(), max(1, cycles // part)
+            gc.collect()
+            start = perf_counter()
+            contender.drive(runs)
+            took = perf_counter() - start
+            if contender.end() != ("s0", runs * len(CYCLE)):
+                raise PoolError(f"{name} did not do the work: it ends with (state, actions) = {contender.end()}")
+            if counted >= 0:
+                times[name].append(took / runs / len(CYCLE) * 1e9)
+    return times
+
+
+def ratio(times: Mapping[str, list[float]], name: str, base: str) -> float:
+    """The median over the rounds of what one took in multiples of another."""
+    return statistics.median(mine / theirs for mine, theirs in zip(times[name], times[base], strict=True))
+
+
+def figures(times: Mapping[str, list[float]]) -> Iterable[Row]:
+    """The rows of a race."""
+    for name, taken in times.items():
+        yield Row(f"{name}, an event", statistics.median(taken), "ns", ratio(times, name, BASE))
+    step, stock = ratio(times, "node.step", BASE), ratio(times, STOCK, "node.step")
+    yield Row("node.step to the dict step", step, "times", step / STEP_BAR, STEP_BAR, step <= STEP_BAR)
+    yield Row("transitions to node.step, at least", stock, "times", stock / STOCK_BAR, STOCK_BAR, stock >= STOCK_BAR)
+
+
+def instances(prepare: Callable[[], Callable[[], Any]]) -> Iterable[Row]:
+    """What a further instance costs in bytes, and how long very many take to make. `prepare` gives a maker of them."""
+    make = prepare()
+    held: list[Any] = [make(), *[None] * INSTANCES]
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for i in range(1, 1001):
+        held[i] = make()
+    size = (tracemalloc.get_traced_memory()[0] - before) / 1000
+    tracemalloc.stop()
+    gc.collect()
+    start = perf_counter()
+    for i in range(INSTANCES):
+        held[i] = make()
+    took = perf_counter() - start
+    yield Row("a further instance", size, "bytes", size / BYTES_BAR, BYTES_BAR, size <= BYTES_BAR)
+    yield Row(f"{INSTANCES:,} instances", took, "s", took / INSTANCES_BAR, INSTANCES_BAR, took <= INSTANCES_BAR)
