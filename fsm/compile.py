@@ -1,12 +1,12 @@
 """From the rows of a machine to one Python function for each (state, event), once, so that a step only calls it.
 
-    choose(local, pool, payload) -> (row, new local, new pool, computed values), or None where no guard holds
+    choose(local, pool, payload) -> (row, new local, new pool, computed values, effects), or None where no guard holds
 
-The source of such a function is put together from checked expressions only. It evaluates the guards, then whatever
-the row that fires computes, in the order of a transition: exit effects, the row's own, entry effects; in each block
-`set` on the values so far, then the arguments of its `tell`, and of the row's `reply` and `do`. What is done with the
-values is data in a `CompiledRow`. Slots and names are constants of the function and not part of its source, so that
-instances of a machine share what Python has compiled.
+The source of such a function is put together from checked expressions only. It looks at the payload, evaluates the
+guards, then whatever the row that fires computes, in the order of a transition: exit effects, the row's own, entry
+effects; in each block `set` on the values so far, then the arguments of its `tell`, and of the row's `reply` and `do`.
+What is done with the values is data in a `CompiledRow`; effects come at once where the turn ends with this row. Slots
+and names are constants of the function and not part of its source: instances of a machine share compiled code.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.compiled import Arguments, CompiledDo, CompiledRow, CompiledTell, outside, twice
+from fsm.compiled import Arguments, CompiledDo, CompiledRow, CompiledTell, check_payload, outside, twice
 from fsm.domains import Domain, Value
 from fsm.expressions import GLOBALS, Expr, parse_duration
 from fsm.layout import Layout
 from fsm.plan import Definition
 from fsm.spec import ELSE, SAME, Hook, Machine, Row, Tell
-from fsm.turn import NOTHING, Timer
+from fsm.turn import NOTHING, Effects, Timer
 
-Found = tuple[CompiledRow, tuple[Any, ...], tuple[Any, ...], tuple[Value, ...]]
+Found = tuple[CompiledRow, tuple[Any, ...], tuple[Any, ...], tuple[Value, ...], Effects | None]
 Choose = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Value]], Found | None]
+
+Table = dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]
+"""For each (leaf state, event) that has rows: the function, and the rows that it chooses from."""
 
 FEW = 10
 """Slots up to which a new state is written out; above, copying it as a list is faster."""
@@ -77,12 +80,9 @@ class Compiler:
     def __attrs_post_init__(self) -> None:
         self.machine = self.layout.instances[self.name][0]
 
-    def table(self) -> dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]:
+    def table(self, definition: Definition) -> Table:
         """For each (leaf state, event) that has rows: the function, and the rows it chooses from."""
-        return {
-            (state, event): self.choose(state, rows)
-            for (state, event), rows in Definition(self.machine).table().items()
-        }
+        return {(state, event): self.choose(state, rows) for (state, event), rows in definition.table().items()}
 
     def choose(self, state: str, rows: Sequence[Row]) -> tuple[Choose, tuple[CompiledRow, ...]]:
         """The function of one (state, event)."""
@@ -141,17 +141,25 @@ class _Function:
 
     def made(self, rows: Sequence[Row], done: Sequence[CompiledRow]) -> Choose:
         """The function, from the guards and the lines of all rows."""
-        lines = [f"        {line}\n" for line in self.guarded(rows, done)]  # first: it names constants
+        # first of all, for it names constants
+        lines = [f"        {line}\n" for line in (self.carried(rows[0].event), *self.guarded(rows, done))]
         constants = self.constants
-        names = ", ".join(["me", "nobody", "everybody", "outside", "twice", *constants.names.values()])
+        names = ", ".join(["me", "nobody", "everybody", "check", "outside", "twice", *constants.names.values()])
         head = f"def make({names}):\n    def choose(L, P, p):\n"
         scope: dict[str, Any] = GLOBALS | {"list": list, "tuple": tuple}
         exec(compiled(head + "".join(lines) + "    return choose\n"), scope)
         n = self.compiler.n
         choose: Choose = scope["make"](
-            self.compiler.me, frozenset(), frozenset(range(n)), outside, twice, *constants.values
+            self.compiler.me, frozenset(), frozenset(range(n)), check_payload, outside, twice, *constants.values
         )
         return choose
+
+    def carried(self, event: str) -> str:
+        """The payload is looked at here, so that the turn of an event that carries nothing pays for a test only."""
+        compiler, name = self.compiler, self.constants.name
+        fields = compiler.layout.payload(compiler.machine, event) or {}
+        known = f"{name(f'{compiler.name}: the event {event}')}, {name(fields)}, p, {name(compiler.n)}"
+        return f"check({known})" if fields else f"if p: check({known})"
 
     def guarded(self, rows: Sequence[Row], done: Sequence[CompiledRow]) -> Iterator[str]:
         """Guards first, all of them where there are several, for two that hold are an error that fails closed."""
@@ -258,7 +266,15 @@ class _Body:
         local = self.changed("L", "memory", compiler.layout.size)
         pool = self.changed("P", "pool", len(compiler.layout.pool_slots))
         values = "".join(f"{code}, " for code in self.values)
-        return [*self.lines, f"return {self.function.constants.name(self.made)}, {local}, {pool}, ({values})"]
+        row = self.function.constants.name(self.made)
+        if not self.made.alone:
+            return [*self.lines, f"return {row}, {local}, {pool}, ({values}), None"]
+        if self.made.effects is not None:
+            return [
+                *self.lines,
+                f"return {row}, {local}, {pool}, ({values}), {self.function.constants.name(self.made.effects)}",
+            ]
+        return [*self.lines, f"V = ({values})", f"return {row}, {local}, {pool}, V, {row}.perform(L, P, V)"]
 
     def changed(self, name: str, store: str, size: int) -> str:
         """The code of a tuple with its changes; the tuple itself where there are none."""

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from attrs import define, field, frozen
 
-from fsm.domains import Value
+from fsm.domains import Domain, Value
 from fsm.spec import SAME, Row
 from fsm.turn import NOTHING, Effects, Event, Fired, Operation, Refused, Reply, Signal, Timer
 
@@ -133,3 +133,12 @@ def twice(rows: Sequence[CompiledRow], holds: Sequence[bool]) -> NoReturn:
     """Guards that are true together. Errors: `Refused`, always."""
     first, second = [row.row.id for row, true in zip(rows, holds, strict=True) if true][:2]
     raise Refused(f"two rows match: {first} and {second}")
+
+
+def check_payload(what: str, fields: Mapping[str, Domain], payload: Mapping[str, Value], n: int) -> None:
+    """Errors: `Refused` for a payload with other fields, or with a value that its domain does not have."""
+    if payload.keys() != fields.keys():
+        raise Refused(f"{what} carries {sorted(fields) or 'nothing'}, not {sorted(payload) or 'nothing'}")
+    for name, domain in fields.items():
+        if not domain.holds(payload[name], n):
+            raise Refused(f"{what}: {name} = {payload[name]!r} is no {domain} of {n} hosts")

@@ -23,15 +23,15 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.compile import Choose, Compiler
-from fsm.compiled import CompiledRow
+from fsm.compile import Choose, Compiler, Table
 from fsm.domains import Value
 from fsm.errors import BadValues
 from fsm.expressions import NotOne
 from fsm.layout import Layout
 from fsm.load import Library
-from fsm.run import Run, check_payload
-from fsm.spec import Fields, Machine
+from fsm.plan import Definition
+from fsm.run import Run
+from fsm.spec import Machine
 from fsm.turn import (
     Effects,
     Event,
@@ -62,7 +62,8 @@ __all__ = [
 ]
 
 _new: Any = tuple.__new__
-Quick = dict[tuple[str, str], tuple[Choose, Fields]]
+Turns = dict[str, dict[str, Choose]]
+"""For each leaf state and event whose turn is one row: the function that gives it."""
 
 
 @define(eq=False, repr=False)
@@ -83,29 +84,28 @@ class Node:
     instances: Mapping[str, tuple[str, ...]]
     parameters: Mapping[str, float]
     layout: Layout = field(init=False)
-    tables: dict[str, dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]] = field(init=False)
-    _quick: dict[str, tuple[int, Quick]] = field(init=False)
+    tables: dict[str, Table] = field(init=False)
+    turns: dict[str, tuple[int, Turns]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if type(self.me) is not int or type(self.n) is not int or not 0 <= self.me < self.n:
             raise BadValues(f"me = {self.me!r} is no host of a pool of n = {self.n!r}; hosts are counted from 0 to n-1")
         self.layout = Layout(self.machines, self.instances)
+        definitions = {machine.name: Definition(machine) for machine in self.machines}
         self.tables = {
-            name: Compiler(self.layout, name, self.me, self.n, self.parameters).table()
-            for name in self.layout.instances
+            name: Compiler(self.layout, name, self.me, self.n, self.parameters).table(definitions[machine.name])
+            for name, (machine, _) in self.layout.instances.items()
         }
-        self._quick = {name: (self.layout.state_slot[name], self._turns(name)) for name in self.layout.instances}
+        self.turns = {name: (self.layout.state_slot[name], self._turns(name)) for name in self.layout.instances}
 
-    def _turns(self, name: str) -> Quick:
+    def _turns(self, name: str) -> Turns:
         """The (state, event) of an instance whose turn is one row, whichever fires."""
         machine, _ = self.layout.instances[name]
-        if machine.defers:
-            return {}
-        return {
-            (state, event): (choose, self.layout.payload(machine, event) or {})
-            for (state, event), (choose, rows) in self.tables[name].items()
-            if event not in machine.serves and all(row.alone for row in rows)
-        }
+        turns: Turns = {state: {} for state in machine.states}
+        for (state, event), (choose, rows) in self.tables[name].items():
+            if event not in machine.serves and not machine.defers and all(row.alone for row in rows):
+                turns[state][event] = choose
+        return turns
 
     def __repr__(self) -> str:
         return f"Node({', '.join(self.layout.instances)}; me={self.me}, n={self.n})"
@@ -171,14 +171,10 @@ class Node:
         # A turn of one row needs no queue: look it up, call, done. All else, refusals too, goes the long way.
         payload = event.payload
         try:
-            slot, quick = self._quick[event.machine]
-            choose, fields = quick[local[slot], event.name]
-            if payload or fields:
-                check_payload("", fields, payload, self.n)
-            found = choose(local, pool, payload)
+            slot, turns = self.turns[event.machine]
+            found = turns[local[slot]][event.name](local, pool, payload)
             if found is not None and event.call is None:
-                row, after, shared, values = found
-                effects = row.effects or row.perform(local, pool, values)
+                row, after, shared, values, effects = found
                 turn: Turn = _new(Turn, (after, shared, ((row, payload, values),), effects, (), None))
                 return turn
         except (KeyError, Refused, NotOne):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from fsm.compiled import CompiledRow
-from fsm.domains import Domain, Value
+from fsm.compiled import CompiledRow, check_payload
+from fsm.domains import Value
 from fsm.expressions import NotOne
 from fsm.turn import Effects, Event, Operation, Read, Refused, Reply, Signal, Timer, Turn
 
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 LONGEST_TURN = 200
 """Rows in one turn; more means that machines tell each other in a circle."""
-
-
-def check_payload(what: str, fields: Mapping[str, Domain], payload: Mapping[str, Value], n: int) -> None:
-    """Errors: `Refused` for a payload with other fields, or with a value that its domain does not have."""
-    if payload.keys() != fields.keys():
-        raise Refused(f"{what} carries {sorted(fields) or 'nothing'}, not {sorted(payload) or 'nothing'}")
-    for name, domain in fields.items():
-        if not domain.holds(payload[name], n):
-            raise Refused(f"{what}: {name} = {payload[name]!r} is no {domain} of {n} hosts")
 
 
 def replaced(values: tuple[Any, ...], slot: int, value: Any) -> tuple[Any, ...]:
@@ -101,7 +92,7 @@ class Run:
             raise Refused(f"{event.machine} in {state}, {event.name}: {error}") from None
         if found is None:
             raise Refused(f"{event.machine} in {state} has no row for {event.name}")
-        row, self.local, self.pool, values = found
+        row, self.local, self.pool, values, _ = found
         self.rows.append((row, event.payload, values))
         self.say(row, values)
 

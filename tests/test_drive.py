@@ -219,7 +219,7 @@ def test_an_outcome_that_is_not_declared_fails_closed(rig: Rig, answer: Any, rea
 
 def test_an_outcome_that_the_machine_refuses_fails_closed(rig: Rig, node: Node) -> None:
     """A declared outcome without a row in the state that waits: the machine would wait for ever."""
-    rows, quick = node.tables["worker"], node._quick["worker"][1]
+    rows, turns = node.tables["worker"], node.turns["worker"][1]
 
     async def scenario(rig: Rig, driver: AsyncDriver) -> None:
         await driver.send(GO)
@@ -229,7 +229,7 @@ def test_an_outcome_that_the_machine_refuses_fails_closed(rig: Rig, node: Node) 
         assert reason == "what must not be refused was: worker in running has no row for job.done"
 
     kept = rows.pop(("running", "job.done"))
-    quick.pop(("running", "job.done"), None)
+    turns["running"].pop("job.done", None)
     try:
 
         async def main() -> None:
