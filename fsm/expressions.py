@@ -14,6 +14,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from attrs import field, frozen
@@ -96,10 +98,16 @@ class Expr:
 def compile_source(source: str, me: int, n: int) -> Callable[[Any, Any, Any], Value]:
     """Checked source as a function of (local, pool, payload)."""
     scope = {**GLOBALS, "me": me, "nobody": frozenset(), "everybody": frozenset(range(n))}
-    code = compile(f"lambda L, P, p: {source}", "<spec>", "eval")
     # the source is made from checked nodes only, never from a spec's text
-    function: Callable[[Any, Any, Any], Value] = eval(code, scope)
+    function: Callable[[Any, Any, Any], Value] = eval(_code(source), scope)
     return function
+
+
+@lru_cache(maxsize=1024)
+def _code(source: str) -> CodeType:
+    """Compiling takes longer than all else that is done with most expressions, and the checks want each of them for
+    pools of several sizes."""
+    return compile(f"lambda L, P, p: {source}", "<spec>", "eval")
 
 
 class _Checker:
