@@ -16,15 +16,8 @@ Outcome = tuple[str, Mapping[str, Value]]
 """The name of an outcome and its payload."""
 
 
-class Adapter(Protocol):
-    """What stands behind a port. It performs and reports; it decides nothing."""
-
-    async def perform(self, operation: Operation) -> Outcome:
-        """Perform an operation and return its outcome and payload.
-
-        A call that goes to several hosts (`operation.joined`) returns ("all_ok", {}) or ("some_failed", {"bad": …})
-        with the set of the hosts that did not answer ok. It is cancelled when nobody waits for it any more.
-        """
+class Answers(Protocol):
+    """What an adapter does within a turn, at once and without blocking, and what it makes of an exception."""
 
     def read(self, operation: Operation) -> Outcome:
         """Answer an instant operation, at once and without blocking."""
@@ -34,6 +27,25 @@ class Adapter(Protocol):
 
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
         """The outcome that stands for an exception of `perform` or `read`."""
+
+
+class Adapter(Answers, Protocol):
+    """What stands behind a port. It performs and reports; it decides nothing."""
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Perform an operation and return its outcome and payload.
+
+        A call that goes to several hosts (`operation.joined`) returns ("all_ok", {}) or ("some_failed", {"bad": …})
+        with the set of the hosts that did not answer ok. It is cancelled when nobody waits for it any more.
+        """
+
+
+class SyncAdapter(Answers, Protocol):
+    """What stands behind a port of a driver without event loop."""
+
+    def perform(self, operation: Operation) -> Outcome:
+        """As `Adapter.perform`; it may block. It is not interrupted when nobody waits for it any more: its outcome is
+        then dropped."""
 
 
 class HostStore(Protocol):

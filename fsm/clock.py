@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import threading
 import time
 from collections.abc import Callable
 from itertools import count
@@ -80,3 +81,40 @@ class VirtualClock:
             if waiting.callback is not None:
                 waiting.callback()
         self._now = until
+
+
+@define(eq=False)
+class ThreadClock:
+    """A clock for programs without event loop: a thread waits, from the first timer on, and each callback gets a thread
+    of its own, so that one that blocks holds up no other. All are daemons."""
+
+    _order: count[int] = field(factory=count, init=False)
+    _waiting: list[tuple[float, int, _Waiting]] = field(factory=list, init=False)
+    _changed: threading.Condition = field(factory=threading.Condition, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+
+    def now(self) -> float:
+        """Seconds of CLOCK_BOOTTIME."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
+        """As `Clock`; from any thread."""
+        waiting = _Waiting(callback)
+        with self._changed:
+            heapq.heappush(self._waiting, (self.now() + seconds, next(self._order), waiting))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="fsm clock", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return waiting
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                left = self._waiting[0][0] - self.now() if self._waiting else None
+                if left is None or left > 0:
+                    self._changed.wait(left)
+                    continue
+                callback = heapq.heappop(self._waiting)[2].callback
+                if callback is not None:
+                    threading.Thread(target=callback, name="fsm timer", daemon=True).start()

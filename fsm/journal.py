@@ -29,7 +29,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 
@@ -135,6 +135,22 @@ def plain_turn(node: Node, event: Event, turn: Turn, reads: Sequence[Read]) -> l
     lines = [plain_row(node, fired) for fired in turn.fired]
     first = {**outside, "rows": len(lines), "effects": plain_effects(turn.effects)}
     return [{**lines[0], **first}, *lines[1:]] if lines else [first]
+
+
+class Records(Protocol):
+    """Where a driver writes what happened: a `Journal`, or `fsm.steps.Steps` in memory. An exception ends the driver."""
+
+    def begin(self, node: Node, name: str, local: tuple[Any, ...], pool: tuple[Any, ...], time: float) -> None:
+        """A life begins in this state."""
+
+    def turn(self, node: Node, time: float, event: Event, turn: Turn, reads: Sequence[Read] = ()) -> None:
+        """An event from outside, whatever came of it."""
+
+    def pool(self, node: Node, time: float, pool: tuple[Any, ...]) -> None:
+        """Pool variables came in from outside."""
+
+    def failed(self, time: float, reason: str) -> None:
+        """The driver gives up."""
 
 
 @define(eq=False)

@@ -1,0 +1,274 @@
+"""Drives a node without an event loop: `send` runs the turn in the thread that calls it, and returns its `Turn`.
+
+Its promises, and the order of effects, are those of `fsm.perform`, for events from any number of threads. What is its
+own:
+
+- A turn belongs to one thread. Whoever finds it taken queues the event, and `send` waits until the thread that runs the
+  turns has come to it. Nothing is said of the order of different threads; one thread's events keep theirs.
+- An operation is performed outside of any turn: by the thread that ran the turn which started it, once nothing is
+  queued, or by an executor where there is one. So a machine that waits can be left by another event: another thread's
+  `stop`, or a timer. The operation is not interrupted then; its outcome is dropped. Without threads and executor all is
+  done when `send` returns: the operation, its outcome, and what that led to.
+- A signal, an instant operation, a store and an observer are called inside of a turn. There `send` could only wait for
+  itself, and raises; `post` queues the event.
+- An instance costs a few words: what it shares with others lies in one place, and a queue, tickets and waiters are made
+  when they are first needed. Nor is there a lock: a slot can be deleted only once, and CPython does that in one step,
+  so a thread that has deleted `idle` owns the turn. A lock would cost half a step and as much memory as the instance.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Mapping
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any, TypeVar
+
+from attrs import define, frozen
+
+from fsm.adapters import HostStore, PoolStore, SyncAdapter
+from fsm.clock import Clock, ThreadClock
+from fsm.futures import DriverFailed
+from fsm.journal import Records
+from fsm.node import Effects, Event, Node, Reply, Turn
+from fsm.perform import Arrival, Observer, at, check_adapters, say
+from fsm.snapshot import Resumed
+from fsm.work import STOPPED, Executor, Item, Look, NewPool, Work
+
+__all__ = ["Executor", "NestedSend", "SyncDriver"]
+
+T = TypeVar("T")
+_making = Lock()
+
+
+class NestedSend(RuntimeError):
+    """A turn was to wait for another one of its own driver."""
+
+
+@frozen(eq=False)
+class _Surroundings:
+    """What all instances share: the machines, the world, and the state to begin in."""
+
+    name: str
+    node: Node
+    adapters: Mapping[str, SyncAdapter]
+    clock: Clock
+    executor: Executor | None
+    local: tuple[Any, ...]
+    pool: tuple[Any, ...]
+    light: bool
+
+
+@define(eq=False, init=False, weakref_slot=False)
+class SyncDriver:
+    """Drives a node in a program with threads or without.
+
+    Fields:
+        local, pool: the state after the newest turn.
+        idle, owner: whose turn it is, for `fsm.work`.
+    """
+
+    local: tuple[Any, ...]
+    pool: tuple[Any, ...]
+    _surroundings: _Surroundings
+    idle: bool
+    owner: int
+    _work: Work | None
+
+    def __init__(
+        self,
+        node: Node,
+        adapters: Mapping[str, SyncAdapter] | None = None,
+        *,
+        name: str = "",
+        clock: Clock | None = None,
+        executor: Executor | None = None,
+        journal: Records | None = None,
+        host_store: HostStore | None = None,
+        pool_store: PoolStore | None = None,
+        resumed: Resumed | None = None,
+    ) -> None:
+        """Begin a life: the journal gets its header.
+
+        Arguments:
+            node: the machines.
+            adapters: one for each port that has operations or signals, by its name.
+            name: for the journal and the log; that of the first machine by default.
+            clock: time; a `ThreadClock` by default.
+            executor: performs operations; by default the thread whose event started them does.
+            journal: where every turn is written; nowhere by default.
+            host_store, pool_store: where variables become durable; nowhere by default. The host's are loaded.
+            resumed: what `fsm.resume.resume` made of a snapshot, to go on from there.
+        Errors: `BadValues` for host variables outside their domains; `ValueError` for a port without adapter; what
+            the store and the journal raise.
+        """
+        shared = _Surroundings(
+            name or node.machines[0].name,
+            node,
+            adapters or {},
+            clock or ThreadClock(),
+            executor,
+            node.boot(),
+            node.pool(),
+            not any(o.instant for m in node.machines for p in m.ports.values() for o in p.operations.values()),
+        )
+        check_adapters(node, shared.adapters)
+        self._begin(shared)
+        if resumed is not None or journal is not None or host_store is not None or pool_store is not None:
+            work = self._made(journal, host_store, pool_store)
+            self.local = work.boot()
+            if resumed is not None:
+                self.local, self.pool = work.resume(resumed)
+            if journal is not None:
+                journal.begin(node, shared.name, self.local, self.pool, shared.clock.now())
+            if resumed is not None:
+                work.go_on(resumed)
+                work.advance()
+
+    def _begin(self, shared: _Surroundings) -> None:
+        self._surroundings, self.local, self.pool = shared, shared.local, shared.pool
+        self.owner, self._work, self.idle = 0, None, True
+
+    def another(self) -> SyncDriver:
+        """One more instance of the same machines with the same adapters, clock and executor, in the initial state. It
+        has no journal and no store: these are one instance's."""
+        twin = SyncDriver.__new__(SyncDriver)
+        twin._begin(self._surroundings)
+        return twin
+
+    @property
+    def node(self) -> Node:
+        """The machines."""
+        return self._surroundings.node
+
+    @property
+    def failed(self) -> str | None:
+        """The reason for which the driver failed; None while it has not, also when it was merely stopped."""
+        return None if self._work is None or self._work.closed == STOPPED else self._work.closed
+
+    @property
+    def dropped(self) -> int:
+        """How many outcomes and timers came too late."""
+        return 0 if self._work is None else self._work.dropped
+
+    def send(self, event: Event) -> Turn:
+        """Run the turn of an event, which may be a refused one, and what it leads to.
+
+        Errors: `DriverFailed`; `NestedSend` inside of a turn of this very driver.
+        """
+        try:
+            del self.idle
+        except AttributeError:
+            return self._wait(event)
+        work, shared = self._work, self._surroundings
+        if work is not None or not shared.light:
+            return self._made().run(event)
+        try:
+            turn = shared.node.step(self.local, self.pool, event)
+            if turn[5] is None:
+                self.local, self.pool = turn[0], turn[1]
+                self._follow(shared, turn[3])
+        except BaseException as error:
+            self._made().fail(error)
+            if isinstance(error, Exception):
+                raise DriverFailed(str(self.failed)) from error
+            raise
+        self.idle = True
+        if self._work is not None:
+            self._work.advance()
+        return turn
+
+    def _wait(self, event: Event) -> Turn:
+        """For a turn that another thread will run."""
+        return self._queue(Arrival(event, waiter := Future[Turn]()), waiter)
+
+    def _queue(self, item: Item, waiter: Future[T]) -> T:
+        if self.owner == get_ident():
+            raise NestedSend("this is called from within a turn, which cannot wait for another one; post the event")
+        self._made().put(item)
+        return waiter.result()
+
+    def _follow(self, shared: _Surroundings, effects: Effects) -> None:
+        """The effects of a turn of an instance that has nothing under way."""
+        if effects.timers or effects.replies or effects.operations:
+            self.owner = get_ident()
+            self._made().do(effects)
+            self.owner = 0
+        elif effects.signals:
+            self.owner = get_ident()
+            say(shared.name, shared.adapters, effects.signals)
+            self.owner = 0
+
+    def post(self, event: Event) -> None:
+        """As `send`, but where a turn is under way, in this or another thread, the event is queued and not waited for.
+        A refusal is logged."""
+        self._made().put(Arrival(event))
+
+    def serve(self, event: Event) -> Future[Reply]:
+        """Take an event that begins a served call. Its reply is the result of the future, however long that takes, or
+        `DriverFailed`.
+
+        A refused turn answers "failed". A call that is here already, by its number, is not begun again: it has one
+        reply. Errors: `ValueError` for an event without a call number.
+        """
+        if event.call is None:
+            raise ValueError(f"{event.machine}: {event.name} has no call number to reply to")
+        work, made = self._made(), Future[Reply]()
+        made.set_running_or_notify_cancel()  # a caller that gives up must not take the reply from another
+        reply = work.calls.setdefault(event.call, made)
+        if reply is made:
+            work.put(Arrival(event))
+        return reply
+
+    def load_pool(self, values: Mapping[str, Any]) -> None:
+        """Replace the pool variables, in the order of the queue.
+
+        Arguments:
+            values: by name, as JSON carries them; initial values for those not named.
+        Errors: `BadValues`, and nothing is replaced; as `send`.
+        """
+        with at("the pool database"):
+            pool = self.node.pool(values)
+        waiter = Future[None]()
+        self._queue(NewPool(pool, waiter), waiter)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state, as `fsm.snapshot` says it. Errors: as `send`."""
+        waiter = Future[dict[str, Any]]()
+        return self._queue(Look(waiter), waiter)
+
+    def observe(self, observer: Observer) -> None:
+        """Have a callback called after every turn, refused ones too, with its time, event and turn; an exception of it
+        is logged and dropped."""
+        self._made().observe(observer)
+
+    def stop(self) -> None:
+        """End: the turn under way is completed, events behind it are not taken, timers are cancelled, and outcomes of
+        operations are for nobody any more."""
+        work = self._made()
+        work.closed = work.closed or STOPPED
+        work.advance()
+
+    def _made(
+        self,
+        journal: Records | None = None,
+        host_store: HostStore | None = None,
+        pool_store: PoolStore | None = None,
+    ) -> Work:
+        """What an instance needs once it is more than its state."""
+        if self._work is None:
+            with _making:
+                if self._work is None:
+                    it = self._surroundings
+                    self._work = Work(
+                        it.name,
+                        it.node,
+                        it.adapters,
+                        it.clock,
+                        journal,
+                        host_store,
+                        pool_store,
+                        driver=self,
+                        executor=it.executor,
+                    )
+        return self._work
