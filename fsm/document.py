@@ -21,10 +21,10 @@ from attrs import define, frozen
 
 from fsm.errors import Place, SpecError
 
-LARGEST = 150_000
-"""Characters of the largest document that is read; the largest shipped spec has about 13,000."""
-MOST = 15_000
-"""Values and keys of a document; the largest shipped spec has about 900."""
+LARGEST = 131_072
+"""Characters of the largest document that is read, ten times the largest shipped spec."""
+MOST = 12_000
+"""Values and keys of a document; the largest shipped spec has about 900, a pool of 1000 VMs 11,000."""
 DEEPEST = 12
 
 

@@ -1,0 +1,90 @@
+"""How long a spec takes: loading and checking the largest machine, and refusing what is no spec at all."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from fsm.document import LARGEST, MOST
+from tools.benches import Row
+
+ROOT = Path(__file__).resolve().parents[2]
+BAR = 150.0  # ms, to load and check a machine
+REFUSED = 1000.0  # ms
+LARGEST_MACHINE = "membership"
+MANY_SIBLINGS = "disable"
+
+# `import fsm` has a bar of its own, so the clock starts behind the imports, but nothing is warm: each time is the
+# first of an interpreter, as it is for a command.
+CHECKED = """
+import sys, time
+from fsm.check import check
+from fsm.load import Library
+from fsm.locate import specs
+start = time.perf_counter()
+library = Library(specs())
+found = check(library.machine(sys.argv[1]), library)
+print((time.perf_counter() - start) * 1e3)
+"""
+READ = """
+import sys, time
+from pathlib import Path
+from fsm.document import read
+from fsm.errors import SpecError
+start = time.perf_counter()
+try:
+    read(Path(sys.argv[1]))
+except SpecError:
+    print((time.perf_counter() - start) * 1e3)
+"""
+
+
+def hostile() -> Mapping[str, str]:
+    """Documents that are no specs, by what they are. Those within the limits of size are what reading is slowest at."""
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    wide = "".join(f"k{n}: 1\n" for n in range(LARGEST))
+    return {
+        "10 MB of rows": "- {from: idle, on: start, to: busy, why: it begins}\n" * 200_000,
+        "10 MB of brackets": "[" * 10_000_000,
+        "10 MB in one scalar": "a: " + "x" * 10_000_000,
+        "10 MB in a quoted string without an end": 'a: "' + "x\n " * 3_333_333,
+        "a million keys": "".join(f"k{n}: 1\n" for n in range(1_000_000)),
+        "a bomb of aliases": bomb,
+        "a key twice, at the end": wide[: LARGEST // 4] + "\nk0: 2\n",
+        "flow nested as deep as fits": "[" * (LARGEST - 1),
+        "blocks nested deep": "".join(" " * n + "a:\n" for n in range(500)),
+        "as many keys as fit": wide[: wide.rindex("\n", 0, LARGEST) + 1],
+        "as many values as fit, behind a tab": "\t[" + "a," * (LARGEST // 2 - 2),
+        "more values than are allowed, quoted": "a: ['\\t', " + '"\\t",' * (MOST + 1) + "]\n",
+        "a quoted string without an end": 'a: "' + "x\n " * (LARGEST // 3 - 2),
+        "a block of text, then a fault": "a: |\n" + " x\n" * (LARGEST // 3 - 9) + "b: }\n",
+        "an endless tag": "!" + "a" * (LARGEST - 2),
+    }
+
+
+def rows(arguments: Sequence[str]) -> Iterable[Row]:
+    """Medians in ms: of ten fresh interpreters for a machine, of three for a hostile document."""
+    argparse.ArgumentParser(prog="tools/bench load", description=__doc__).parse_args(arguments)
+    for name in (LARGEST_MACHINE, MANY_SIBLINGS):
+        times = [timed(CHECKED, name) for _ in range(10)]
+        median = statistics.median(times)
+        yield Row(f"load and check {name}, median", median, "ms", median / BAR, BAR, median <= BAR)
+        yield Row(f"load and check {name}, maximum", max(times), "ms", max(times) / BAR)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hostile.yaml"
+        for what, text in hostile().items():
+            path.write_text(text, "utf-8")
+            median = statistics.median(timed(READ, str(path)) for _ in range(3))
+            yield Row(f"refuse {what}", median, "ms", median / REFUSED, REFUSED, median <= REFUSED)
+
+
+def timed(program: str, argument: str) -> float:
+    """Milliseconds that a program prints. Errors: `subprocess.SubprocessError`, also when it takes a minute."""
+    command = [sys.executable, "-c", program, argument]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    return float(run.stdout)
