@@ -13,7 +13,7 @@ from attrs import define, field
 from fsm.check import check, check_node
 from fsm.errors import Place, SpecError
 from fsm.load import Library
-from fsm.locate import specs
+from fsm.locate import located, specs
 from fsm.spec import Machine
 from fsm.unused import unused_in_folder
 
@@ -70,23 +70,6 @@ def run(args: argparse.Namespace) -> int:
         unread = f"; not checked, for they cannot be read: {', '.join(found.unread)}" if found.unread else ""
         print(f"{found.seen} machine{'s' if found.seen != 1 else ''}, {found.rows} rows: {what}{unread}")
     return 1 if findings else 0
-
-
-def located(path: Path) -> tuple[Path, list[str]]:
-    """The folder of specs and the names of the machines that a path means.
-
-    A machine's file lies in `machines/` of its folder, or stands alone in a folder that has none.
-
-    Errors: `SpecError` where it is neither a folder with `machines/` nor such a file."""
-    if path.is_dir() and (path / "machines").is_dir():
-        return path, Library(path).names()
-    if path.suffix == ".yaml" and path.is_file():
-        if path.parent.resolve().name == "machines":
-            return path.parent.parent if path.parent.name else path.resolve().parent.parent, [path.stem]
-        if not (path.parent / "machines").is_dir():
-            return path.parent, [path.stem]
-    message = "no such file" if not path.exists() else "no folder with machines/ in it, and no file of a machine"
-    raise SpecError(Place(str(path)), f"{message}; name a specs folder or a machine's NAME.yaml", "no-spec")
 
 
 def check_folder(root: Path, names: list[str], found: Found, together: bool) -> None:

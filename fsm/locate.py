@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fsm.errors import Place, SpecError
+from fsm.load import Library
 
 
 def specs() -> Path:
@@ -33,3 +34,20 @@ def specs() -> Path:
         f"no specs here nor in {checkout}: reinstall liveset, or run it from a whole checkout",
         "specs-missing",
     )
+
+
+def located(path: Path) -> tuple[Path, list[str]]:
+    """The folder of specs and the names of the machines that a path means.
+
+    A machine's file lies in `machines/` of its folder, or stands alone in a folder that has none.
+
+    Errors: `SpecError` where it is neither a folder with `machines/` nor such a file."""
+    if path.is_dir() and (path / "machines").is_dir():
+        return path, Library(path).names()
+    if path.suffix == ".yaml" and path.is_file():
+        if path.parent.resolve().name == "machines":
+            return path.parent.parent if path.parent.name else path.resolve().parent.parent, [path.stem]
+        if not (path.parent / "machines").is_dir():
+            return path.parent, [path.stem]
+    message = "no such file" if not path.exists() else "no folder with machines/ in it, and no file of a machine"
+    raise SpecError(Place(str(path)), f"{message}; name a specs folder or a machine's NAME.yaml", "no-spec")
