@@ -159,6 +159,8 @@ class _Reader:
         key_start, key_end = key or (start, start)
         if kind == "ScalarEvent":
             end = self.scalar(event)
+            if event.style is None and not event.value:  # nothing: it ends with its key, wherever the library puts it
+                end = key_end
             return Node(scalar(event.value) if event.style is None else event.value, key_start, key_end, end)
         value, closed = self.sequence() if kind == "SequenceStartEvent" else self.mapping()
         children = value if isinstance(value, list) else list(value.values())

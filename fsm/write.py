@@ -137,7 +137,16 @@ def _same(before: Item, read: Source, written: str, name: str) -> bool:
     kept = sorted(comment.text for comment in again.comments if comment.text)
     if kept != sorted(comment.text for comment in read.comments if comment.text):
         return False
-    return text(after) == text(before)
+    return bool(_typed(after) == _typed(before))
+
+
+def _typed(item: Item) -> Any:
+    """The data of a document with its types, for 1, 1.0 and true are equal in Python."""
+    if isinstance(item.value, dict):
+        return {key: _typed(child) for key, child in item.value.items()}
+    if isinstance(item.value, list):
+        return [_typed(child) for child in item.value]
+    return type(item.value), repr(item.value)
 
 
 def _render(lines: Iterable[Line], head: list[str], tail: list[str]) -> str:
