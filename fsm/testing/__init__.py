@@ -23,16 +23,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fsm.testing.adapters import adapter_machine
     from fsm.testing.coverage import Covered, Recorder
+    from fsm.testing.performing import AdapterFault
     from fsm.testing.stories import Story
     from fsm.testing.strategies import events, sequences, values
 
-__all__ = ["Covered", "Recorder", "Story", "events", "sequences", "values"]
+__all__ = ["AdapterFault", "Covered", "Recorder", "Story", "adapter_machine", "events", "sequences", "values"]
 
 _EXPORTS = {
+    "AdapterFault": "fsm.testing.performing",
     "Covered": "fsm.testing.coverage",
     "Recorder": "fsm.testing.coverage",
     "Story": "fsm.testing.stories",
+    "adapter_machine": "fsm.testing.adapters",
     "events": "fsm.testing.strategies",
     "sequences": "fsm.testing.strategies",
     "values": "fsm.testing.strategies",

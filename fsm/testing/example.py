@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fsm.adapters import Outcome
 from fsm.load import Library
-from fsm.node import Node
+from fsm.node import Node, Operation, Signal
 
 DOOR = """
 language: 1
@@ -39,3 +40,22 @@ signals: {complain: {of: opaque}}
 def door() -> Node:
     """The door as the one machine of the one host."""
     return Node([Library.of({"machines/door.yaml": DOOR, "ports/lock.yaml": LOCK}).machine("door")], 0, 1, {}, {})
+
+
+class Lock:
+    """An adapter of the lock that keeps everything that adapters must keep."""
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """The lock is released."""
+        return "released", {}
+
+    def read(self, operation: Operation) -> Outcome:
+        """No operation of the lock is instant."""
+        raise NotImplementedError
+
+    def signal(self, signal: Signal) -> None:
+        """Nobody listens."""
+
+    def failure(self, operation: Operation, error: BaseException) -> Outcome:
+        """A lock that cannot be reached does not move."""
+        return "jammed", {"of": str(error)}

@@ -4,9 +4,9 @@ Possible in a state are: the machines' own events and served calls, events of po
 outcomes of operations that are waited for, the timers that run. Nothing else: an outcome that nobody waits for shows
 nothing but that drivers drop it.
 
-A story is told from a *script*: for each event two numbers. The first picks from the node's whole vocabulary; what is
+A story is told from a *script*: a number for each event. Its low bits pick from the node's whole vocabulary; what is
 not possible now stands for the next in the circle that is. So a script stays a story whatever is cut out of it, most
-of what is left keeps its meaning, and no number is drawn in vain. The second number picks the payload and what instant
+of what is left keeps its meaning, and no number is drawn in vain. The bits above pick the payload and what instant
 operations answer; 0 is the first value of every domain.
 
 Left out: restarts, and pool variables that another host changed.
@@ -40,6 +40,7 @@ class Kind:
     Arguments:
         machine, event, fields: what comes, and its payload.
         served: it begins a call.
+        outcome: it ends an operation.
         states: where it is possible; None for everywhere.
     """
 
@@ -47,6 +48,7 @@ class Kind:
     event: str
     fields: Fields
     served: bool
+    outcome: bool
     states: frozenset[str] | None
 
 
@@ -65,7 +67,8 @@ def vocabulary(node: Node) -> tuple[Kind, ...]:
         states = {**dict.fromkeys(anywhere), **{event: frozenset(where) for event, where in somewhere.items()}}
         for event, where in states.items():
             fields = node.layout.payload(machine, event) or {}
-            found.append(Kind(name, event, fields, event in machine.serves, where))
+            outcome = where is not None and not event.startswith("after")
+            found.append(Kind(name, event, fields, event in machine.serves, outcome, where))
     return tuple(found)
 
 
@@ -130,8 +133,12 @@ class Story:
         self.local, self.pool = self.node.boot(), self.node.pool()
 
     def happen(self, event: Event, read: Read = no_read) -> Turn:
-        """One more event."""
-        turn = self.node.step(self.local, self.pool, event, read)
+        """One more event. What `read` raises is recorded as a refused turn, and raised."""
+        try:
+            turn = self.node.step(self.local, self.pool, event, read)
+        except Exception as error:
+            self.steps.append(Step(self.local, event, Turn(self.local, self.pool, refused=str(error))))
+            raise
         self.steps.append(Step(self.local, event, turn))
         self.local, self.pool = turn.local, turn.pool
         return turn
@@ -158,6 +165,10 @@ class Story:
         told = [command(self.node, step.before, step.event, step.turn.reads) for step in self.steps]
         return f"<{'; '.join([opening(self.node), *told])}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Hypothesis would show every field of every row."""
+        printer.text(repr(self))
+
 
 @define(eq=False)
 class Teller:
@@ -166,14 +177,16 @@ class Teller:
     Arguments:
         node: whom they are about.
         samples: values of opaque fields.
+        kinds: what may come; everything, if not given.
     """
 
     node: Node
     samples: Samples
-    kinds: tuple[Kind, ...] = field(init=False)
+    kinds: tuple[Kind, ...] = field()
 
-    def __attrs_post_init__(self) -> None:
-        self.kinds = vocabulary(self.node)
+    @kinds.default
+    def _everything(self) -> tuple[Kind, ...]:
+        return vocabulary(self.node)
 
     def comes(self, kind: Kind, local: tuple[Any, ...]) -> bool:
         """Whether a kind of event is possible in a state."""
@@ -184,14 +197,14 @@ class Teller:
         around = (*self.kinds[first:], *self.kinds[:first])
         return next((kind for kind in around if self.comes(kind, local)), None)
 
-    def happen(self, story: Story, first: int, number: int) -> Turn | None:
-        """One more event of a story, picked by two numbers; None if nothing is possible."""
-        kind = self.possible(story.local, first)
+    def event(self, story: Story, number: int) -> tuple[Event, int] | None:
+        """The event that a number picks to happen next, and what is left of the number; None if nothing is possible."""
+        bits = len(self.kinds).bit_length()
+        kind = self.possible(story.local, number % 2**bits % len(self.kinds))
         if kind is None:
             return None
-        payload, rest = chosen(kind.fields, number, self.node.n, self.samples)
-        call = f"call-{len(story.steps) + 1}" if kind.served else None
-        return story.happen(Event(kind.machine, kind.event, payload, call), self.reader(rest))
+        payload, rest = chosen(kind.fields, number >> bits, self.node.n, self.samples)
+        return Event(kind.machine, kind.event, payload, f"call-{len(story.steps) + 1}" if kind.served else None), rest
 
     def reader(self, number: int) -> Read:
         """Answers instant operations as a number says; what is asked twice in a turn gets the same answer."""
@@ -211,12 +224,12 @@ class Teller:
 
         return read
 
-    def tell(self, script: Iterable[tuple[int, int]]) -> Story:
+    def tell(self, script: Iterable[int]) -> Story:
         """The story of a script. It ends early where a turn is refused or nothing is possible."""
         story = Story(self.node)
-        for first, number in script:
-            turn = self.happen(story, first, number)
-            if turn is None or turn.refused is not None:
+        for number in script:
+            event = self.event(story, number)
+            if event is None or story.happen(event[0], self.reader(event[1])).refused is not None:
                 break
         LAST[:] = [story]
         return story
