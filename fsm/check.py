@@ -50,17 +50,17 @@ def missing_pairs(facts: Facts) -> Iterator[SpecError]:
 
 
 def _missing(facts: Facts, state: str, event: str) -> SpecError:
-    rule = "missing-pair"
+    place = facts.place("states", state)
     if event in facts.awaited(state):
         message = f"{state} waits for an operation that may end in {event!r}, which has no row there; add one"
-        rule = "unhandled-outcome"
-    elif event == CANCEL:
+        return SpecError(place, message, "unhandled-outcome")
+    if event == CANCEL:
         message = f"in {state} a call may be cancelled; add a row for 'cancel' with a 'reply'"
     elif event in facts.machine.serves:
         message = f"{state} has no row for the call {event!r}; add one, it may reply 'failed'"
     else:
         message = f"{state} neither has a row for {event!r} nor ignores it; add a row, or an ignore with a why"
-    return SpecError(facts.place("states", state), message, rule)
+    return SpecError(place, message, "missing-pair")
 
 
 def unreachable_states(facts: Facts) -> Iterator[SpecError]:

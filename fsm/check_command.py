@@ -49,11 +49,22 @@ def add(subparsers: Any) -> None:
         metavar="PATH",
         help="a machine's file, or a folder that holds machines/ and ports/; the shipped specs by default",
     )
-    command.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    command.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="lines for people and editors; one JSON object; or annotations of a pull request on GitHub",
+    )
+    command.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    command.add_argument("--explain", metavar="RULE", help="say what a rule means, with examples, and check nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks everything that was named. Errors: `SpecError` for a path that is no machine and no folder of specs."""
+    """Checks everything that was named, or explains a rule.
+
+    Errors: `SpecError` for a path that is no machine and no folder of specs, and for a rule that there is not."""
+    if args.explain is not None:
+        return _explain(args.explain)
     found = Found()
     for path in args.paths or [specs()]:
         root, names = located(path)
@@ -61,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
     # a file that cannot be read is found again by every machine that names it
     once = {(e.place, e.rule, e.message): e for e in found.findings}.values()
     findings = [SpecError(_relative(e.place), e.message, e.rule) for e in once]
-    if args.json:
+    if args.format == "json":
         print(json.dumps(_report(found, findings), indent=2))
     else:
         for finding in findings:
-            print(finding)
+            print(annotation(finding) if args.format == "github" else finding)
         what = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "no findings"
         unread = f"; not checked, for they cannot be read: {', '.join(found.unread)}" if found.unread else ""
         print(f"{found.seen} machine{'s' if found.seen != 1 else ''}, {found.rows} rows: {what}{unread}")
@@ -95,6 +106,34 @@ def check_folder(root: Path, names: list[str], found: Found, together: bool) -> 
     found.machines += loaded
     if together and len(loaded) == len(names):
         found.findings += check_node(loaded) + unused_in_folder(library, loaded)
+
+
+def _explain(name: str) -> int:
+    from fsm.rules import explain, near, rules
+
+    if name not in rules():
+        close = near(name)
+        known = f"did you mean {', '.join(close)}?" if close else f"those that there are: {', '.join(rules())}"
+        raise SpecError(Place("--explain"), f"there is no rule {name!r}; {known}", "unknown-name")
+    print(explain(rules()[name]), end="")
+    return 0
+
+
+def annotation(finding: SpecError) -> str:
+    """A finding as a workflow command of GitHub Actions, which shows it at its line of a pull request.
+
+    What would end the message or a property is escaped as GitHub's own toolkit does: `%`, line ends, and in
+    properties `:` and `,` too."""
+    place = finding.place
+    said = {"file": place.file, "line": place.line, "col": place.column, "title": finding.rule}
+    properties = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in said.items())
+    return f"::error {properties}::{_escaped(finding.message)}"
+
+
+def _escaped(text: str, besides: str = "") -> str:
+    for character in "%\r\n" + besides:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
 
 
 def _relative(place: Place) -> Place:

@@ -78,10 +78,13 @@ def spinning(facts: Facts) -> Iterator[SpecError]:
     for name in dict.fromkeys(edge.source.do for edge in edges if edge.source.do not in instant):
         families.append([edge for edge in edges if {edge.source.do, edge.target.do} <= {name, *instant}])
     seen: set[frozenset[str]] = set()
+    walked: set[tuple[int, ...]] = set()
     for family in families:
         for circle in circles({edge.source: {e.target for e in family if e.source == edge.source} for edge in family}):
             around = [edge for edge in family if edge.source in circle and edge.target in circle]
-            found = _Round(facts, around).found()
+            key = tuple(map(id, around))
+            found = None if key in walked else _Round(facts, around).found()
+            walked.add(key)
             if found is not None and not any(frozenset(e.row.id for e in found[0]) <= other for other in seen):
                 seen.add(frozenset(edge.row.id for edge in found[0]))
                 yield _finding(*found)
