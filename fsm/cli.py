@@ -10,8 +10,11 @@ COMMANDS = {
     "check": "fsm.check_command",
     "fmt": "fsm.fmt_command",
     "draw": "fsm.draw_command",
+    "schema": "fsm.schema_command",
     "verify": "fsm.verify_command",
     "replay": "fsm.replay_command",
+    "stubs": "fsm.stubs_command",
+    "import-transitions": "fsm.import_transitions_command",
 }
 main = CommandLine(
     prog="fsm",
