@@ -74,8 +74,9 @@ def adapter_machine(
     """A `RuleBasedStateMachine` that tests an adapter; its `TestCase` is what pytest and unittest run.
 
     >>> from fsm.testing.example import Lock, door
+    >>> from hypothesis import settings
     >>> from hypothesis.stateful import run_state_machine_as_test
-    >>> run_state_machine_as_test(adapter_machine(door(), Lock))
+    >>> run_state_machine_as_test(adapter_machine(door(), Lock), settings=settings(max_examples=10))
 
     Arguments:
         what: the node that asks the adapter, or a machine alone, which is then put on host 0 of `n`.
