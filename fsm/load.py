@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from fsm.document import Item, parse, read, suggest
+from fsm.document import Item, describe, parse, read, suggest
 from fsm.domains import Domain, Value, parse_domain
 from fsm.errors import Place
 from fsm.expressions import parse_duration
@@ -86,7 +86,7 @@ class Library:
             self._documents[path] = read(where, str(where))
         item = self._documents[path]
         language = item.mapping("a spec").get("language")
-        if language is None or language.value != 1:
+        if language is None or language.value is True or language.value != 1:
             raise (language or item).fail("a spec starts with 'language: 1'", "language")
         return item
 
@@ -227,6 +227,8 @@ def read_states(top: Mapping[str, Item]) -> tuple[tuple[str, ...], dict[str, tup
             leaves.append(named(item.value, item, "a state"))
             return [item.value]
         inner: list[str] = []
+        if item.value is None:
+            raise item.fail("a state must be a name, or a group with its states, not nothing", "document-shape")
         for name, children in item.mapping("a group of states").items():
             if name in leaves or name in groups:
                 raise children.fail(f"the state {name!r} stands here twice", "duplicate-state")
@@ -293,6 +295,13 @@ def read_serves(item: Item | None, ports: Mapping[str, Port]) -> dict[str, Serve
     return serves
 
 
+def read_flag(item: Item, key: str) -> bool:
+    """True or false. Errors: `SpecError`; a `yes` would else be a no, for in YAML 1.2 it is a text."""
+    if not isinstance(item.value, bool):
+        raise item.fail(f"{key!r} is true or false, not {describe(item.value)}", "bad-value")
+    return item.value
+
+
 def read_port(name: str, document: Item) -> Port:
     """A port. Errors: `SpecError`."""
     top = document.mapping("a port", ("language", "port", "essay", "operations", "signals", "events"))
@@ -313,7 +322,11 @@ def read_port(name: str, document: Item) -> Port:
             # rows name an outcome without its operation, so the name alone says what comes with it
             if outcome in events or carried.setdefault(outcome, outcomes[outcome]) != outcomes[outcome]:
                 raise item.fail(f"{outcome!r} means something else in this port already; rename one", "duplicate-name")
-        flags = {key: key in entry and entry[key].value is True for key in ("instant", "idempotent")}
+        if "to" in entry and entry["to"].value != "host":
+            raise entry["to"].fail("an operation goes 'to: host', or says no 'to' and is local", "bad-value")
+        if "why" in entry:
+            entry["why"].why()
+        flags = {key: key in entry and read_flag(entry[key], key) for key in ("instant", "idempotent")}
         operations[named(op, child, "an operation")] = OperationDecl(
             op, fields(entry.get("arguments"), "arguments"), outcomes, to_host="to" in entry, **flags
         )
