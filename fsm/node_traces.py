@@ -191,8 +191,8 @@ class NodePlayer:
         event, answers = asked.event, list(asked.reads)
         running = self.node.timers(self.local)
         if verb == "outcome" and event.name not in (known := awaited(self.node, self.local, event.machine)):
-            waits = f"ends with {', '.join(known)}" if known else "is none"
-            raise SpecError(at, f"what {event.machine} waits for {waits}, not with {event.name}", "impossible")
+            waits = f"an end by {', '.join(known)}" if known else "nothing"
+            raise SpecError(at, f"{event.machine} waits for {waits}; {event.name} cannot come now", "impossible")
         if verb == "timer" and (event.machine, event.name) not in running:
             known = tuple(f"{machine}.{name}" for machine, name in running)
             message = (
