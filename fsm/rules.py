@@ -18,6 +18,7 @@ from attrs import frozen
 from fsm.document import read
 
 DATA = Path(__file__).with_name("rules.yaml")
+PAGE = DATA.parent / "pages" / "rules.md"
 DOOR = "machines/door.yaml"
 KINDS = {
     "machine": "Machines and ports",
@@ -145,6 +146,12 @@ def page() -> str:
     for path, text in _data()["files"].items():
         lines += [f"`{path}`", "", *_block(text)]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def stale() -> dict[Path, str]:
+    """The page and what it should be, where it is not; else nothing."""
+    text = page()
+    return {} if PAGE.exists() and PAGE.read_text("utf-8") == text else {PAGE: text}
 
 
 def _entry(rule: Rule) -> Iterator[str]:

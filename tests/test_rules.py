@@ -11,7 +11,7 @@ import pytest
 
 from fsm.cli import main
 from fsm.errors import SpecError
-from fsm.rules import Example, Rule, rules
+from fsm.rules import PAGE, Example, Rule, explain, near, page, rules
 from fsm.traces import play
 
 FSM = Path(__file__).resolve().parent.parent / "fsm"
@@ -72,3 +72,53 @@ def test_the_bad_example_breaks_the_rule_and_the_good_one_none(
         if example is not None:
             (tmp_path / folder).mkdir()
             assert found(example, tmp_path / folder, monkeypatch, capsys) == expected, folder
+
+
+def test_what_has_no_example_is_listed_here() -> None:
+    """Rules that no small folder of specs breaks, for they are about a node, a file system or a program."""
+    without = {rule.id for rule in rules().values() if rule.bad is None}
+    of_nodes = {"sibling-missing", "tell-nobody", "no-instance", "no-latency"}
+    of_files = {"encoding", "unreadable", "unwritable", "specs-missing", "too-large", "fmt"}
+    assert without == of_nodes | of_files | {"graphviz", "stub-name", "usage"}
+
+
+def test_the_page_is_what_the_data_says() -> None:
+    """The page in the package is the one of the data. To mend: run tools/pages."""
+    assert PAGE == FSM / "pages" / "rules.md"
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_page_has_an_entry_for_each_rule_with_its_anchor() -> None:
+    """A link to `rules.md#dead-row` leads somewhere; the list above links to each entry."""
+    text = page()
+    for rule in rules().values():
+        assert text.count(f"\n### {rule.id}\n") == 1
+        assert f"[{rule.id}](#{rule.id})" in text
+        assert rule.what in text
+
+
+def test_every_sentence_is_one() -> None:
+    """What and why begin with a capital or code and end with a full stop."""
+    for rule in rules().values():
+        for said in (rule.what, rule.why):
+            assert re.fullmatch(r"(?s)[A-Z`].*\.", said), rule.id
+
+
+def test_explain_prints_the_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    """`fsm check --explain` prints sentence, reason and both examples, and checks nothing."""
+    assert main(["check", "--explain", "timer-stays"]) == 0
+    said = capsys.readouterr().out
+    assert said == explain(rules()["timer-stays"])
+    assert said.startswith("timer-stays: ")
+    assert "bad: machines/door.yaml\n" in said
+    assert '    - {from: open, after: "5s", if: else, to: same, ' in said
+
+
+def test_a_rule_that_there_is_not_lists_those_that_are_near(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line on stderr, exit 2; the nearest first."""
+    assert main(["check", "--explain", "dead-rows"]) == 2
+    assert "there is no rule 'dead-rows'; did you mean dead-row, dead-hook" in capsys.readouterr().err
+    assert near("unused")[0].startswith("unused-")
+    assert near("qqqq") == []
+    assert main(["check", "--explain", "qqqq"]) == 2
+    assert "those that there are: asked-again, bad-arguments, " in capsys.readouterr().err
