@@ -109,6 +109,10 @@ def dead_ignores(facts: Facts) -> Iterator[SpecError]:
             if taken:
                 message = f"{event!r} has rows in {', '.join(taken)}, so nothing is ignored there; drop it here"
                 yield SpecError(ignore.at, message, "dead-ignore")
+            kept = [state for state in ignore.states if facts.machine.deferred(state, event)]
+            if kept:
+                message = f"{event!r} is deferred in {', '.join(kept)}, so it is not ignored there; drop one of them"
+                yield SpecError(ignore.at, message, "dead-ignore")
 
 
 def pending_operations(facts: Facts) -> Iterator[SpecError]:
@@ -212,18 +216,21 @@ def defers(facts: Facts) -> Iterator[SpecError]:
                 yield SpecError(entry.at, message, "dead-defer")
             for state in (s for s in entry.states if s in facts.reachable and s not in taken):
                 if not _taken_later(facts, state, event, onward):
-                    message = f"{event!r} is deferred in {state}, and no state after it has a row for it; add one there"
+                    message = (
+                        f"{event!r} is deferred in {state}, and no state that follows has a row for it; add one there"
+                    )
                     yield SpecError(entry.at, message, "defer-for-ever")
 
 
 def _taken_later(facts: Facts, state: str, event: str, onward: Mapping[str, set[str]]) -> bool:
+    """Whether a way on leads to a row for the event, through states that defer it too or are only passed."""
     seen, waiting = {state}, [state]
     while waiting:
         new = onward.get(waiting.pop(), set()) - seen
         if any(facts.rows(target, event) for target in new):
             return True
         seen |= new
-        waiting += new
+        waiting += [target for target in new if facts.passing(target) or facts.machine.deferred(target, event)]
     return False
 
 
