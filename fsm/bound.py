@@ -122,13 +122,14 @@ class View:
 
     def _named(self, name: str, trigger: Callable[..., Any]) -> Any:
         """What `door.push`, `door.may_push` and `door.is_open` are. Errors: `AttributeError`."""
-        if not name.startswith("_"):
-            if name in self.spec.events:
-                return partial(trigger, name)
-            if name.startswith("may_") and name[4:] in self.spec.events:
-                return partial(self.may, name[4:])
-            if name.startswith("is_") and (name[3:] in self.spec.states or name[3:] in self.spec.groups):
-                return partial(self.is_in, name[3:])
+        if name.startswith("_"):
+            raise AttributeError(name)  # Python asks for these by itself, before there is a spec to look into
+        if name in self.spec.events:
+            return partial(trigger, name)
+        if name.startswith("may_") and name[4:] in self.spec.events:
+            return partial(self.may, name[4:])
+        if name.startswith("is_") and (name[3:] in self.spec.states or name[3:] in self.spec.groups):
+            return partial(self.is_in, name[3:])
         raise AttributeError(f"{self.machine} has no event, may_… or is_… {name!r}{suggest(name, dir(self))}")
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import threading
-import time
 from collections.abc import Callable
 from itertools import count
+from time import CLOCK_BOOTTIME, clock_gettime
 from typing import Protocol
 
 from attrs import define, field
@@ -40,7 +40,7 @@ class LoopClock:
 
     def now(self) -> float:
         """Seconds of CLOCK_BOOTTIME."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return clock_gettime(CLOCK_BOOTTIME)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
         """As `Clock`. Errors: `RuntimeError` outside of an event loop."""
@@ -95,7 +95,7 @@ class ThreadClock:
 
     def now(self) -> float:
         """Seconds of CLOCK_BOOTTIME."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return clock_gettime(CLOCK_BOOTTIME)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
         """As `Clock`; from any thread."""

@@ -129,16 +129,26 @@ def plain_reads(reads: Sequence[Read]) -> list[Any]:
 
 def plain_turn(node: Node, event: Event, turn: Turn, reads: Sequence[Read]) -> list[dict[str, Any]]:
     """The lines of a turn without numbers and time: one for each row, at least one."""
-    outside = {"outside": plain_event(node, event), "reads": plain_reads(reads)}
     if turn.refused is not None:
-        return [{"refused": turn.refused, **outside}]
-    lines = [plain_row(node, fired) for fired in turn.fired]
-    first = {**outside, "rows": len(lines), "effects": plain_effects(turn.effects)}
+        return [{"refused": turn.refused, **_outside(node, event, reads)}]
+    return plain_rows(node, event, turn.fired, turn.effects, reads)
+
+
+def plain_rows(
+    node: Node, event: Event, fired: Sequence[Fired], effects: Effects, reads: Sequence[Read]
+) -> list[dict[str, Any]]:
+    """The lines of a turn that was not refused."""
+    lines = [plain_row(node, one) for one in fired]
+    first = {**_outside(node, event, reads), "rows": len(lines), "effects": plain_effects(effects)}
     return [{**lines[0], **first}, *lines[1:]] if lines else [first]
 
 
+def _outside(node: Node, event: Event, reads: Sequence[Read]) -> dict[str, Any]:
+    return {"outside": plain_event(node, event), "reads": plain_reads(reads)}
+
+
 class Records(Protocol):
-    """Where a driver writes what happened: a `Journal`, or `fsm.steps.Steps` in memory. An exception ends the driver."""
+    """Where a driver writes what happened: a `Journal`, or `fsm.steps.Steps`. An exception ends the driver."""
 
     def begin(self, node: Node, name: str, local: tuple[Any, ...], pool: tuple[Any, ...], time: float) -> None:
         """A life begins in this state."""
@@ -204,15 +214,19 @@ class Journal:
 
     def turn(self, node: Node, time: float, event: Event, turn: Turn, reads: Sequence[Read] = ()) -> None:
         """An event from outside, whatever came of it. `reads` are the answers of instant operations, in order."""
+        self.add(time, plain_turn(node, event, turn, reads))
+
+    def add(self, time: float, lines: Sequence[Mapping[str, Any]]) -> None:
+        """A turn, as the lines that `plain_turn` makes of it."""
         self._turn += 1
-        lines = []
-        for line in plain_turn(node, event, turn, reads):
+        numbered = []
+        for line in lines:
             numbers = {"turn": self._turn, "time": _seconds(time)}
             if "row" in line:
                 self._row += 1
                 numbers = {"n": self._row, **numbers}
-            lines.append({**numbers, **line})
-        self._append(*lines)
+            numbered.append({**numbers, **line})
+        self._append(*numbered)
 
     def pool(self, node: Node, time: float, pool: tuple[Any, ...]) -> None:
         """Pool variables came in from outside: all their values."""

@@ -91,6 +91,7 @@ class Performer(Generic[A]):
     Fields:
         dropped: how many outcomes and timers came too late.
         tickets: what is under way.
+        observers: what `observe` was given.
     Errors: `ValueError` for a port without adapter.
     """
 
@@ -103,9 +104,11 @@ class Performer(Generic[A]):
     pool_store: PoolStore | None = None
     dropped: int = field(default=0, init=False)
     tickets: dict[Key, Ticket] = field(factory=dict, init=False)
-    _observers: list[Observer] = field(factory=list, init=False)
+    observers: list[Observer] = field(factory=list, init=False)
+    _instant: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._instant = asks_instantly(self.node)
         check_adapters(self.node, self.adapters)
 
     @abstractmethod
@@ -127,7 +130,7 @@ class Performer(Generic[A]):
     def observe(self, observer: Observer) -> None:
         """Have a callback called after every turn, refused ones too, with its time, event and turn. It must not block;
         an exception of it is logged and dropped."""
-        self._observers.append(observer)
+        self.observers.append(observer)
 
     def boot(self) -> tuple[Any, ...]:
         """The local state to begin with: initial, with what the store has kept. Errors: `BadValues`; the store's."""
@@ -178,6 +181,8 @@ class Performer(Generic[A]):
         """The turn of an event; `reads` is filled with what instant operations answered."""
         if ticket is not None:
             del self.tickets[ticket.key]
+        if not self._instant:
+            return self.node.step(local, pool, event)
         return self.node.step(local, pool, event, partial(self._read, reads))
 
     def commit(self, effects: Effects) -> Awaitable[None] | None:
@@ -196,8 +201,10 @@ class Performer(Generic[A]):
     def write(self, time: float, event: Event, turn: Turn, reads: list[Read]) -> None:
         """Put the turn into the journal."""
         if self.journal is not None:
-            with fatal("the journal cannot be written"):
+            try:
                 self.journal.turn(self.node, time, event, turn, reads)
+            except Exception as error:  # not by `fatal`, which costs more than a step
+                raise Fatal(f"the journal cannot be written: {str(error) or type(error).__name__}") from error
 
     def follow(self, time: float, event: Event, turn: Turn, ticket: Ticket | None) -> None:
         """The rest of a turn, once its state is the driver's: effects, or the consequence of a refusal; observers."""
@@ -207,7 +214,7 @@ class Performer(Generic[A]):
             raise Fatal(f"what must not be refused was: {turn.refused}")
         elif event.call is not None:
             self.answer(Reply(event.call, "failed"))
-        for observer in self._observers:
+        for observer in self.observers:
             try:
                 observer(time, event, turn)
             except Exception:
@@ -219,11 +226,13 @@ class Performer(Generic[A]):
             self._revoke(("timer", timer.machine, timer.scope))
             if timer.seconds is not None:
                 self.run_timer(timer, timer.seconds)
-        say(self.name, self.adapters, effects.signals)
+        if effects.signals:
+            say(self.name, self.adapters, effects.signals)
         for reply in effects.replies:
             self.answer(reply)
-        for machine in effects.abandoned:
-            self._revoke(("operation", machine))
+        if self.tickets:
+            for machine in effects.abandoned:
+                self._revoke(("operation", machine))
         for operation in effects.operations:
             self.ask(operation)
 
@@ -290,6 +299,12 @@ class Performer(Generic[A]):
         LOG.warning("%s: %s.%s raised %r", self.name, operation.port, operation.name, error, exc_info=error)
         with fatal(f"the adapter of {operation.port} has no outcome for {error!r}"):
             return self.adapters[operation.port].failure(operation, error)
+
+
+def asks_instantly(node: Node) -> bool:
+    """Whether a turn of the node may ask an adapter something."""
+    ports = [port for machine in node.machines for port in machine.ports.values()]
+    return any(operation.instant for port in ports for operation in port.operations.values())
 
 
 def check_adapters(node: Node, adapters: Mapping[str, object]) -> None:

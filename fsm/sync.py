@@ -19,7 +19,7 @@ own:
 from __future__ import annotations
 
 from _thread import get_ident
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Lock
 from typing import Any, TypeVar
@@ -30,8 +30,8 @@ from fsm.adapters import HostStore, PoolStore, SyncAdapter
 from fsm.clock import Clock, ThreadClock
 from fsm.futures import DriverFailed
 from fsm.journal import Records
-from fsm.node import Effects, Event, Node, Reply, Turn
-from fsm.perform import Arrival, Observer, at, check_adapters, say
+from fsm.node import Event, Node, Reply, Turn
+from fsm.perform import Arrival, Observer, asks_instantly, at, check_adapters, say
 from fsm.snapshot import Resumed
 from fsm.work import STOPPED, Executor, Item, Look, NewPool, Work
 
@@ -56,7 +56,8 @@ class _Surroundings:
     executor: Executor | None
     local: tuple[Any, ...]
     pool: tuple[Any, ...]
-    light: bool
+    step: Callable[[tuple[Any, ...], tuple[Any, ...], Event], Turn]
+    instant: bool
 
 
 @define(eq=False, init=False, weakref_slot=False)
@@ -110,11 +111,12 @@ class SyncDriver:
             executor,
             node.boot(),
             node.pool(),
-            not any(o.instant for m in node.machines for p in m.ports.values() for o in p.operations.values()),
+            node.step,
+            asks_instantly(node),
         )
         check_adapters(node, shared.adapters)
         self._begin(shared)
-        if resumed is not None or journal is not None or host_store is not None or pool_store is not None:
+        if shared.instant or any(given is not None for given in (journal, host_store, pool_store, resumed)):
             work = self._made(journal, host_store, pool_store)
             self.local = work.boot()
             if resumed is not None:
@@ -134,6 +136,8 @@ class SyncDriver:
         has no journal and no store: these are one instance's."""
         twin = SyncDriver.__new__(SyncDriver)
         twin._begin(self._surroundings)
+        if self._surroundings.instant:
+            twin._made()
         return twin
 
     @property
@@ -161,18 +165,23 @@ class SyncDriver:
         except AttributeError:
             return self._wait(event)
         work, shared = self._work, self._surroundings
-        if work is not None or not shared.light:
-            return self._made().run(event)
+        if work is not None:
+            return work.run(event)
         try:
-            turn = shared.node.step(self.local, self.pool, event)
-            if turn[5] is None:
-                self.local, self.pool = turn[0], turn[1]
-                self._follow(shared, turn[3])
+            turn = shared.step(self.local, self.pool, event)
+            self.local, self.pool, _, effects, _, _ = turn  # those of before, and no effects, where it was refused
+            if effects.timers or effects.replies or effects.operations:
+                self.owner = get_ident()
+                self._made().do(effects)
+            elif effects.signals:
+                self.owner = get_ident()
+                say(shared.name, shared.adapters, effects.signals)
         except BaseException as error:
             self._made().fail(error)
             if isinstance(error, Exception):
                 raise DriverFailed(str(self.failed)) from error
             raise
+        self.owner = 0
         self.idle = True
         if self._work is not None:
             self._work.advance()
@@ -187,17 +196,6 @@ class SyncDriver:
             raise NestedSend("this is called from within a turn, which cannot wait for another one; post the event")
         self._made().put(item)
         return waiter.result()
-
-    def _follow(self, shared: _Surroundings, effects: Effects) -> None:
-        """The effects of a turn of an instance that has nothing under way."""
-        if effects.timers or effects.replies or effects.operations:
-            self.owner = get_ident()
-            self._made().do(effects)
-            self.owner = 0
-        elif effects.signals:
-            self.owner = get_ident()
-            say(shared.name, shared.adapters, effects.signals)
-            self.owner = 0
 
     def post(self, event: Event) -> None:
         """As `send`, but where a turn is under way, in this or another thread, the event is queued and not waited for.

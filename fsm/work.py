@@ -20,7 +20,7 @@ from fsm.errors import BadValues
 from fsm.futures import DriverFailed, refuse, settle
 from fsm.journal import Read
 from fsm.node import Event, Operation, Reply, Turn
-from fsm.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, fatal
+from fsm.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, fatal, say
 
 STOPPED = "the driver was stopped"
 
@@ -81,12 +81,13 @@ class Work(Performer[SyncAdapter]):
 
     def run(self, event: Event) -> Turn:
         """The turn of an event; the caller owns the turn. Errors: `DriverFailed`."""
+        driver = self.driver
         if self._queue or self.closed:
-            self._release()
+            driver.idle = True
             waiter = Future[Turn]()
             self.put(Arrival(event, waiter))
             return waiter.result()
-        self.driver.owner = get_ident()
+        driver.owner = get_ident()
         try:
             turn = self._turn(event, None)
         except BaseException as error:
@@ -94,8 +95,9 @@ class Work(Performer[SyncAdapter]):
             if isinstance(error, Exception):
                 raise DriverFailed(self.closed) from error
             raise
-        self._release()
-        self.advance()
+        driver.owner, driver.idle = 0, True
+        if self._queue or self._started or self.closed:
+            self.advance()
         return turn
 
     def put(self, item: Item) -> None:
@@ -114,13 +116,16 @@ class Work(Performer[SyncAdapter]):
                         self._reject_queue()
                     return
                 self._drain()
-            if not self._perform_next():
+            if not self._started or not self._perform_next():
                 return
 
     def _drain(self) -> None:
         self.driver.owner = get_ident()
         while self._queue and not self.closed:
-            item = self._queue.popleft()
+            try:
+                item = self._queue.popleft()
+            except IndexError:  # it has just been closed, and the queue rejected
+                break
             try:
                 self._take(item)
             except BaseException as error:
@@ -128,9 +133,6 @@ class Work(Performer[SyncAdapter]):
                 self._reject(item)
                 if not isinstance(error, Exception):
                     raise
-        self._release()
-
-    def _release(self) -> None:
         self.driver.owner = 0
         if self.closed is None:
             self.driver.idle = True
@@ -162,14 +164,20 @@ class Work(Performer[SyncAdapter]):
 
     def _turn(self, event: Event, ticket: Ticket | None) -> Turn:
         """One event, to completion."""
-        driver, time, reads = self.driver, self.clock.now(), list[Read]()
+        driver, time = self.driver, self.clock.now()
+        reads: list[Read] = []
         turn = self.step(driver.local, driver.pool, event, ticket, reads)
-        if turn.refused is None and self.commit(turn.effects) is not None:
+        local, pool, _, effects, _, refused = turn
+        if (effects.host or effects.pool) and self.commit(effects) is not None:
             raise Fatal("the pool store answered something to wait for; that needs an AsyncDriver")
         self.write(time, event, turn, reads)
-        if turn.refused is None:
-            driver.local, driver.pool = turn.local, turn.pool
-        self.follow(time, event, turn, ticket)
+        driver.local, driver.pool = local, pool  # those of before where it was refused
+        if refused is not None or self.observers or effects.timers or effects.replies or effects.operations:
+            self.follow(time, event, turn, ticket)
+        elif self.tickets:
+            self.do(effects)
+        elif effects.signals:  # a turn that waits for nothing is short
+            say(self.name, self.adapters, effects.signals)
         return turn
 
     def arrive(self, arrival: Arrival) -> None:
@@ -193,7 +201,7 @@ class Work(Performer[SyncAdapter]):
     def _perform_next(self) -> bool:
         try:
             operation, ticket = self._started.popleft()
-        except IndexError:
+        except IndexError:  # another thread performs it
             return False
         if self.tickets.get(ticket.key) is not ticket:
             return True  # its state was left before it began
