@@ -292,7 +292,7 @@ class MachineSpec(_Document):
     defer: Sequence[Defer] = field(default=(), kw_only=True)
 
     def machine(self) -> Machine:
-        """The machine, loaded. Errors: `SpecError`, at a line of Python."""
+        """The machine, loaded; `Bound.start` runs it. Errors: `SpecError`, at a line of Python."""
         return Specs([self]).machine(self.name)
 
     def node(self) -> Node:

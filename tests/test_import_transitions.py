@@ -254,8 +254,15 @@ def test_nested_states_are_groups() -> None:
 
 def test_entering_a_group_from_inside_leaves_it_first() -> None:
     """As in transitions: whatever is left and entered again says so, and a final state speaks for those around it."""
-    inner = {"name": "in", "initial": "x", "on_exit": "leave_in", "on_enter": "enter_in", "on_final": "in_over",
-             "children": [{"name": "x", "on_exit": "leave_x"}, {"name": "y", "final": True, "on_final": "y_over"}]}  # fmt: skip
+    inside = [{"name": "x", "on_exit": "leave_x"}, {"name": "y", "final": True, "on_final": "y_over"}]
+    inner: dict[str, Any] = {
+        "name": "in",
+        "initial": "x",
+        "on_exit": "leave_in",
+        "on_enter": "enter_in",
+        "on_final": "in_over",
+    }
+    inner["children"] = inside
     outer = {"name": "out", "initial": "in", "on_exit": "leave_out", "on_enter": "enter_out", "children": [inner]}
     machine = HierarchicalMachine(
         model=None, states=[outer], initial="out", auto_transitions=False, on_final="all_over",
