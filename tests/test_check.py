@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from fsm.check import check, check_node
+from fsm.check_command import annotation
 from fsm.cli import COMMANDS, main
-from fsm.errors import SpecError
+from fsm.errors import Place, SpecError
 from fsm.locate import specs
 from tests.spec_folder import folder
 
@@ -327,3 +328,53 @@ def test_a_full_disk_behind_standard_output_is_named() -> None:
         buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
     assert (done.returncode, done.stderr) == (2, "fsm: standard output: No space left on device\n")
+
+
+def test_annotations_are_workflow_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--format github`: one `::error` a finding, at its line of the file as seen from here; the summary stays."""
+    folder(tmp_path, (E, '"only for show"', '"show"'))
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "machines/election.yaml", "--format", "github"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "::error file=machines/election.yaml,line=24,col=3,title=missing-why::"
+        "'why' is a sentence: it answers an operator's question",
+        "1 machine, 11 rows: 1 finding",
+    ]
+
+
+def test_what_would_end_an_annotation_is_escaped() -> None:
+    """`%`, and in properties `:` and `,` too. A message has no line ends, a file's name may have one."""
+    error = SpecError(Place("a,b:100%\r\n.yaml", 2, 3), "50%: one, two", "dead-row")
+    properties = "file=a%2Cb%3A100%25%0D%0A.yaml,line=2,col=3,title=dead-row"
+    assert annotation(error) == f"::error {properties}::50%25: one, two"
+
+
+def test_json_is_a_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json is the short form of --format json."""
+    folder(tmp_path)
+    assert main(["check", str(tmp_path), "--json"]) == 0
+    short = capsys.readouterr().out
+    assert main(["check", str(tmp_path), "--format", "json"]) == 0
+    assert capsys.readouterr().out == short
+
+
+def test_what_a_whole_folder_never_uses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ports, their operations, signals and events, shared variables and parameters; not for one machine alone."""
+    folder(
+        tmp_path,
+        ("ports/daemon.yaml", "events:\n", "  hum: {loud: bool}\nevents:\n  born: {}\n"),
+        ("ports/daemon.yaml", "  stop: {", "  pause: {idempotent: true, outcomes: {paused: {}}}\n  stop: {"),
+        ("state.yaml", "parameters: {", "parameters: {age: 1s, half: age/2, "),
+        ("state.yaml", "variables:\n", 'variables:\n  old: {type: bool, store: host, initial: false, why: "x y"}\n'),
+    )
+    (tmp_path / "ports" / "spare.yaml").write_text("language: 1\nport: spare\nessay: x\n", encoding="utf-8")
+    assert main(["check", str(tmp_path), "--json"]) == 1
+    said = {f["rule"]: f["message"] for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert sorted(said) == ["unused-event", "unused-operation", "unused-parameter", "unused-port", "unused-signal",
+                            "unused-variable"]  # fmt: skip
+    assert "daemon.pause" in said["unused-operation"]
+    assert "daemon.born" in said["unused-event"]
+    assert main(["check", str(tmp_path / E)]) == 0

@@ -2,6 +2,8 @@
 
     tools/bench mutants [MACHINE ...] [--survivors]
 
+The figures of all machines are recorded in fsm/rules.yaml and stand on the page of the rules.
+
 A mutant is a machine's file with one place changed, by one of the operators below, at every place where the operator
 applies: a row as it is written is one place, whatever number of states and events it stands for. It is killed where the
 loader refuses it or a check of the machine, or of the machines together, finds something. Nothing is explored and no
@@ -243,7 +245,7 @@ class Judge:
 
 
 def rows(arguments: Sequence[str]) -> Iterator[Row]:
-    """The share that is killed, for each operator and in total; the value is the number killed."""
+    """The share that is killed, for each machine, each operator and in total; the value is the number killed."""
     judge = Judge.of_shipped()
     parser = argparse.ArgumentParser(prog="tools/bench mutants")
     parser.add_argument("machines", nargs="*", metavar="MACHINE", help="shipped machines; all by default")
@@ -254,13 +256,20 @@ def rows(arguments: Sequence[str]) -> Iterator[Row]:
     for name in args.machines or judge.machines:
         if name not in judge.machines:
             parser.error(f"there is no machine {name!r}; there are {', '.join(judge.machines)}")
-        total += judge.count(name, survived)
+        counted = judge.count(name, survived)
+        total += counted
+        yield _row(name, *_both(counted))
     for operator in OPERATORS:
         yield _row(operator, total[operator, True], total[operator, False])
-    killed = sum(count for (_, dead), count in total.items() if dead)
-    yield _row("all", killed, sum(total.values()) - killed)
+    yield _row("all", *_both(total))
     if args.survivors:
         print(*survived, sep="\n", file=sys.stderr)
+
+
+def _both(counted: Counter[tuple[str, bool]]) -> tuple[int, int]:
+    """How many are killed, and how many survive."""
+    killed = sum(count for (_, dead), count in counted.items() if dead)
+    return killed, sum(counted.values()) - killed
 
 
 def _row(name: str, killed: int, survived: int) -> Row:
