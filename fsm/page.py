@@ -2,6 +2,10 @@
 
 Essay, picture, variables, every row with its sentence, what is ignored and why. All of it comes from the spec, sorted
 as the file is, so that a page is stale exactly when the machine has changed; a test compares them.
+
+The picture is `machines/NAME.svg`, laid out by Graphviz. Mermaid in the page itself would need no second file, but lets
+labels lie on each other, on the largest machines and on small ones. An SVG is stale when the DOT text that it says it
+was made from is not that of the machine: to tell needs no Graphviz, only to draw it anew does.
 """
 
 from __future__ import annotations
@@ -10,12 +14,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fsm.assignments import show
-from fsm.draw import COLOURS, condition, draw, happens, kind, source, writes
+from fsm.edges import KINDS, condition, happens, kind, source, writes
 from fsm.load import Library
-from fsm.spec import SAME, Machine, Row
+from fsm.picture import picture
+from fsm.spec import SAME, Hook, Ignore, Machine, Row
+from fsm.svg import made_from, svg
 
 EDGES = {"event": "blue", "timer": "ochre", "outcome": "green", "fault": "red"}
-assert EDGES.keys() == COLOURS.keys()
+assert tuple(EDGES) == KINDS
 
 
 def page(machine: Machine) -> str:
@@ -36,31 +42,44 @@ def page(machine: Machine) -> str:
         "",
         f"Edges: {', '.join(f'{colour} for {name}s' for name, colour in EDGES.items())}. **Bold** is written durably",
         "before anything is started; *italic* is what a state waits for; → tells a machine or port of the same host;",
-        "↩ answers a call. Rows that stay stand inside the box.",
+        "↩ answers a call. Rows that stay stand inside the box, behind ↻ those that enter their own state anew.",
+        "Opened by itself, the picture has tooltips: the id and the sentence of each row.",
         "",
-        "```mermaid",
-        draw(machine).rstrip("\n"),
-        "```",
+        f"![The states of {machine.name} and the rows between them]({machine.name}.svg)",
         "",
         *_variables(machine),
         *_rows(machine),
-        *_ignored(machine),
+        *_hooks(machine),
+        *_passed(machine, "Deferred", machine.defers),
+        *_passed(machine, "Ignored", machine.ignores),
     ]  # fmt: skip
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def stale(root: Path) -> dict[Path, str | None]:
-    """The pages of a folder of specs that are not what they should be, and what they should be.
+def stale(root: Path) -> dict[Path, Machine | None]:
+    """The pages and pictures of a folder of specs that are not what they should be.
 
     Arguments:
         root: the folder that holds `machines/`.
-    Returns: by path the right text, or None for the page of a machine that is no more.
+    Returns: by path the machine that `content` is made from, or None where there is no such machine any more.
     Errors: `SpecError` for a machine that does not load.
     """
-    library = Library(root)
-    wanted: dict[Path, str | None] = dict.fromkeys(sorted((root / "machines").glob("*.md")))
-    wanted |= {root / "machines" / f"{name}.md": page(library.machine(name)) for name in library.names()}
-    return {path: text for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text}
+    library, folder = Library(root), root / "machines"
+    wanted: dict[Path, Machine | None] = dict.fromkeys(sorted([*folder.glob("*.md"), *folder.glob("*.svg")]))
+    wanted |= {folder / f"{name}{end}": library.machine(name) for name in library.names() for end in (".md", ".svg")}
+    return {path: machine for path, machine in wanted.items() if not _fresh(path, machine)}
+
+
+def content(path: Path, machine: Machine) -> str:
+    """What a page (.md) or a picture (.svg) should be. Errors: for a picture, as those of `fsm.svg.svg`."""
+    return page(machine) if path.suffix == ".md" else svg(picture(machine))
+
+
+def _fresh(path: Path, machine: Machine | None) -> bool:
+    if machine is None or not path.exists():
+        return False
+    text = path.read_text("utf-8")
+    return text == page(machine) if path.suffix == ".md" else made_from(picture(machine), text)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -140,10 +159,7 @@ def _mark(machine: Machine, row: Row) -> str:
 
 def _does(machine: Machine, row: Row) -> Iterator[str]:
     """What a row does, in the order in which it is done."""
-    for text, durable in writes(machine, row):
-        yield f"**{_code(text)}**" if durable else _code(text)
-    for tell in row.tell:
-        yield f"→ {_code(tell.text)}"
+    yield from _effects(machine, row)
     if row.reply is not None:
         arguments = ", ".join(f"{name}={expr.text}" for name, expr in row.reply[1])
         yield f"↩ {_code(row.reply[0] + (f'({arguments})' if arguments else ''))}"
@@ -151,14 +167,33 @@ def _does(machine: Machine, row: Row) -> Iterator[str]:
         yield f"starts {_code(row.do.text)}"
 
 
-def _ignored(machine: Machine) -> Iterator[str]:
-    if not machine.ignores:
-        return
-    yield from ("## Ignored", "")
-    yield from table(
-        ("in", "event", "why"),
-        (
-            ("any state" if set(i.states) == set(machine.states) else ", ".join(i.states), _codes(i.events), i.why)
-            for i in machine.ignores
-        ),
-    )
+def _effects(machine: Machine, block: Row | Hook) -> Iterator[str]:
+    """What cannot fail: updates, then who is told."""
+    for text, durable in writes(machine, block.set):
+        yield f"**{_code(text)}**" if durable else _code(text)
+    for tell in block.tell:
+        yield f"→ {_code(tell.text)}"
+
+
+def _hooks(machine: Machine) -> Iterator[str]:
+    """What is done whenever a state or group is entered or left."""
+    hooks = [("enter", hook) for hook in machine.enter.values()] + [("exit", hook) for hook in machine.exit.values()]
+    if hooks:
+        yield from ("## On entry and exit", "")
+        yield from table(
+            ("on", "state", "does", "why"),
+            ((word, hook.state, "<br>".join(_effects(machine, hook)), hook.why) for word, hook in hooks),
+        )
+
+
+def _passed(machine: Machine, title: str, passed: Sequence[Ignore]) -> Iterator[str]:
+    """The events that a machine lets pass, or keeps for later."""
+    if passed:
+        yield from (f"## {title}", "")
+        yield from table(
+            ("in", "event", "why"),
+            (
+                ("any state" if set(p.states) == set(machine.states) else ", ".join(p.states), _codes(p.events), p.why)
+                for p in passed
+            ),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from fsm.dot import dot
 from fsm.load import Library
 from fsm.locate import specs
 from fsm.page import page, stale
+from fsm.picture import picture
+from fsm.spec import Machine
+from fsm.svg import digest
+from tests.graphviz import needs_graphviz
 from tests.spec_folder import folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +41,7 @@ def test_a_page_has_everything(tmp_path: Path) -> None:
     text = page(folder(tmp_path).machine("election"))
     assert text.startswith("# The machine `election`\n")
     assert "\nwho is master\n" in text
-    assert "```mermaid\n%%{init" in text
+    assert "\n![The states of election and the rows between them](election.svg)\n" in text
     assert ["`role`", "`host?`", "host, shared", "`none`", "the master"] in cells(text, "Variables")
     row = next(row for row in cells(text, "Rows") if row[-1] == "`election.proposing/daemon.granted`")
     assert row[:3] == ["proposing", "`daemon.granted` (outcome)", ""]
@@ -61,36 +67,80 @@ def test_every_row_and_sentence_is_on_the_page(name: str) -> None:
     assert {len(line) for line in cells(text.replace("\\|", "¦"), "Rows")} == {7}
 
 
+def test_what_is_done_on_entry_and_what_is_deferred_is_on_the_page(tmp_path: Path) -> None:
+    """With its sentence, and only where there is any."""
+    hooks = (
+        E,
+        "ignore:\n",
+        'enter:\n  looking: {set: {role: none}, tell: election.done, why: "nobody is master yet"}\n'
+        'exit:\n  resting: {tell: election.done, why: "for show, too"}\n'
+        'defer:\n- {in: [looking], on: [done], why: "not while we look"}\nignore:\n',
+    )
+    assert "On entry" not in page(folder(tmp_path).machine("election"))
+    text = page(folder(tmp_path, hooks).machine("election"))
+    assert cells(text, "On entry and exit") == [
+        ["enter", "looking", "**`role := none`**<br>→ `election.done`", "nobody is master yet"],
+        ["exit", "resting", "→ `election.done`", "for show, too"],
+    ]
+    assert cells(text, "Deferred") == [["looking", "`done`", "not while we look"]]
+
+
+def stand_in(machine: Machine) -> str:
+    """What says that it is the picture of a machine, for those who have no Graphviz."""
+    return f'<svg data-dot="{digest(dot(picture(machine)))}"></svg>\n'
+
+
 def test_staleness_is_seen(tmp_path: Path) -> None:
-    """A page that is missing, changed, or without a machine is stale; a fresh one is not."""
-    folder(tmp_path)
-    for path, text in stale(tmp_path).items():
-        assert text is not None
-        path.write_text(text, encoding="utf-8")
+    """A page or picture that is missing, changed, or without a machine is stale; a fresh one is not."""
+    library = folder(tmp_path)
+    machines = tmp_path / "machines"
+    for name in library.names():
+        (machines / f"{name}.md").write_text(page(library.machine(name)), encoding="utf-8")
+        (machines / f"{name}.svg").write_text(stand_in(library.machine(name)), encoding="utf-8")
     assert stale(tmp_path) == {}
     folder(tmp_path, (N, "all hosts join", "all hosts must join"))
-    (tmp_path / "machines" / "gone.md").write_text("# old", encoding="utf-8")
-    (tmp_path / "machines" / "join.md").unlink()
+    (machines / "gone.md").write_text("# old", encoding="utf-8")
+    (machines / "join.md").unlink()
+    torn = machines / "restart.svg"
+    torn.write_text(torn.read_text("utf-8")[:-3], encoding="utf-8")
     found = stale(tmp_path)
-    assert {path.name for path in found} == {"enable.md", "gone.md", "join.md"}
-    assert found[tmp_path / "machines" / "gone.md"] is None
+    assert {path.name for path in found} == {"enable.md", "enable.svg", "gone.md", "join.md", "restart.svg"}
+    assert found[machines / "gone.md"] is None
 
 
+def run(root: Path, *words: str, path: str | None = None) -> tuple[int, str, str]:
+    """`tools/pages` in a checkout: exit code, output, errors."""
+    command = [sys.executable, str(root / "tools" / "pages"), *words]
+    env = os.environ if path is None else {**os.environ, "PATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root, env=env)
+    return done.returncode, done.stdout, done.stderr
+
+
+def checkout(root: Path) -> Path:
+    """A small checkout, with the tool and four machines."""
+    for part in ("fsm", "tools"):
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "specs").mkdir()
+    folder(root / "specs")
+    return root
+
+
+@needs_graphviz
 def test_the_tool_checks_and_writes(tmp_path: Path) -> None:
     """`tools/pages --check` writes nothing and exits 1 while a page is stale; without it they are written."""
-    for part in ("fsm", "tools"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "specs").mkdir()
-    folder(tmp_path / "specs")
+    root = checkout(tmp_path)
+    code, output, errors = run(root, "--check")
+    assert (code, output.count("is stale"), errors) == (1, 8, "")
+    assert not (root / "specs" / E).with_suffix(".md").exists()
+    assert run(root)[::2] == (0, "")
+    assert run(root, "--check") == (0, "", "")
 
-    def run(*words: str) -> tuple[int, str]:
-        command = [sys.executable, str(tmp_path / "tools" / "pages"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-        assert done.stderr == ""
-        return done.returncode, done.stdout
 
-    code, output = run("--check")
-    assert (code, output.count("is stale")) == (1, 4)
-    assert not (tmp_path / "specs" / E).with_suffix(".md").exists()
-    assert run()[0] == 0
-    assert run("--check") == (0, "")
+def test_the_tool_needs_graphviz_only_to_draw(tmp_path: Path) -> None:
+    """Without it --check still says what is stale, and writing ends with one line and exit 2."""
+    root = checkout(tmp_path)
+    assert run(root, "--check", path="")[0] == 1
+    code, _, errors = run(root, path="")
+    assert code == 2
+    assert "apt-get install graphviz" in errors
+    assert errors.count("\n") == 1
