@@ -1,13 +1,19 @@
-"""Our contenders: the same machine as a spec, stepped by hand."""
+"""Our contenders: the same machine as a spec, stepped by hand, driven, with a journal, and as a bound machine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
 
+from fsm.adapters import Outcome
+from fsm.bound import Bound
+from fsm.journal import Journal, Records
 from fsm.load import Library
-from fsm.node import Event, Node
+from fsm.node import Event, Node, Operation, Signal
+from fsm.steps import Steps
+from fsm.sync import SyncDriver
 from tools.benches.engine.ring import CYCLE, EDGES, MOVES, STATES
 
 EVENTS = tuple(Event("ring", name) for name in CYCLE)
@@ -66,3 +72,88 @@ class PureStep:
     def end(self) -> tuple[str, int]:
         """As `Contender`."""
         return self.node.state(self.local, "ring"), self.actions
+
+
+@define(eq=False)
+class Bell:
+    """The adapter behind the port: it counts."""
+
+    actions: int = 0
+
+    def signal(self, signal: Signal) -> None:
+        """The entry action of every state."""
+        self.actions += 1
+
+    def perform(self, operation: Operation) -> Outcome:
+        """There is no operation."""
+        raise NotImplementedError(operation)
+
+    read = perform
+
+    def failure(self, operation: Operation, error: BaseException) -> Outcome:
+        """There is no operation."""
+        raise NotImplementedError(operation)
+
+
+@define(eq=False)
+class Driven:
+    """`SyncDriver.send`: guards, effects performed by an adapter, and the queue; with a journal where there is one."""
+
+    journal: Records | None = None
+    bell: Bell = field(factory=Bell)
+    driver: SyncDriver = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.driver = SyncDriver(node(), {"bell": self.bell}, journal=self.journal)
+
+    def drive(self, cycles: int) -> None:
+        """As `Contender`."""
+        send = self.driver.send
+        for _ in range(cycles):
+            for event in EVENTS:
+                send(event)
+
+    def end(self) -> tuple[str, int]:
+        """As `Contender`."""
+        return self.driver.node.state(self.driver.local, "ring"), self.bell.actions
+
+
+@define(eq=False)
+class Recorded(Driven):
+    """The same with a `Step` for each row, appended to a journal in memory."""
+
+    journal: Steps = field(factory=Steps)
+
+    def end(self) -> tuple[str, int]:
+        """As `Contender`; a step that is not in the journal was not recorded."""
+        state, actions = super().end()
+        return state, actions if len(self.journal) == actions else -1
+
+
+@define(eq=False)
+class Journalled(Driven):
+    """The same with a line of JSON for each row, as a file would get it."""
+
+    lines: list[bytes] = field(factory=list)
+    journal: Records = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.journal = Journal(self.lines.append)
+        super().__attrs_post_init__()
+
+
+@define(eq=False)
+class Triggered(Driven):
+    """`Bound.trigger`, which takes names as users of `transitions` write them."""
+
+    def drive(self, cycles: int) -> None:
+        """As `Contender`."""
+        trigger = Bound(self.driver).trigger
+        for _ in range(cycles):
+            for event in CYCLE:
+                trigger(event)
+
+
+def another() -> Callable[[], SyncDriver]:
+    """A maker of further instances."""
+    return Driven().driver.another
