@@ -194,10 +194,15 @@ class _Group:
         sources = [
             f"({1 << index} if {guard.source(codes)} else 0)" for index, (_, guard) in enumerate(self.conditions)
         ]
+        function = partial(compile_source(" | ".join(sources), pool.me, pool.n), None, None)
+        answers: set[int] = set()
+        # one guard beside an else, of names that always have a value: nothing more to learn once it was true and false
+        enough = 2 if len(self.rows) == 2 and len(sources) == 1 and not _may_fail(self.conditions[0][1]) else MOST
         try:
-            answers = set(
-                map(partial(compile_source(" | ".join(sources), pool.me, pool.n), None, None), assignments(pool))
-            )
+            for answer in map(function, assignments(pool)):
+                answers.add(answer)
+                if len(answers) == enough:
+                    break
         except NotOne:
             return None
         if any(answer & (answer - 1) for answer in answers):
@@ -279,6 +284,10 @@ class _Group:
         for pool in found:
             guards = pool.functions([guard for guard, _ in firing])
             updates, function = _chain(pool, value.expr, [updates for updates, _ in needed])
+            if not firing and not needed and not _may_fail(value.expr):
+                results = set(map(function, assignments(pool)))
+                if all(value.domain.holds(result, pool.n) for result in results):
+                    continue
             for values in assignments(pool):
                 problem = _problem(values, guards, wanted, updates, function, value.domain, pool.n)
                 if problem:
@@ -299,9 +308,13 @@ def _chain(pool: Pool, expr: Expr, blocks: Sequence[Updates]) -> tuple[list[list
     return found, _bound(expr, codes, pool)
 
 
+def _may_fail(expr: Expr) -> bool:
+    """Whether an expression asks for the member of a set that may have none."""
+    return "f_the(" in expr.template or "f_lowest(" in expr.template
+
+
 def _bound(expr: Expr, codes: Mapping[str, str], pool: Pool) -> Function:
-    function = expr.function(codes, pool.me, pool.n)
-    return lambda values: function(None, None, values)
+    return partial(expr.function(codes, pool.me, pool.n), None, None)
 
 
 def _problem(
