@@ -158,10 +158,11 @@ class Library:
                 raise document.fail(f"a machine needs the key {key!r}", "missing-key")
         if top["machine"].text("the name") != name:
             raise top["machine"].fail(f"the file is called {name}.yaml, so the machine is {name!r}", "bad-name")
+        named(name, top["machine"], "a machine")
         variables = self._visible(top)
         ports = {p.text("a port"): self.port(p.value, p) for p in _list(top, "ports")}
         states, groups = read_states(top)
-        instance = top["instance"].text("instance") if "instance" in top else None
+        instance = named(top["instance"].text("instance"), top["instance"], "an instance") if "instance" in top else None
         siblings = {s.text("a machine"): self._sibling(s, instance) for s in _list(top, "siblings")}
         events = read_events(top.get("events"))
         serves = read_serves(top.get("serves"), ports)
@@ -307,6 +308,7 @@ def read_port(name: str, document: Item) -> Port:
     top = document.mapping("a port", ("language", "port", "essay", "operations", "signals", "events"))
     if "port" not in top or "essay" not in top or top["port"].value != name:
         raise document.fail(f"a port says 'port: {name}' and has an essay", "missing-key")
+    named(name, top["port"], "a port")
     operations: dict[str, OperationDecl] = {}
     events = read_events(top.get("events"))
     carried = dict(events)
