@@ -27,7 +27,7 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, *figures: Row, error: Exception | 
         if error is not None:
             raise error
 
-    monkeypatch.setattr(benches, "load", lambda name: SimpleNamespace(rows=rows))
+    monkeypatch.setattr(benches, "benchmark", lambda name: SimpleNamespace(rows=rows))
 
 
 def test_a_kept_bar_is_0_and_json_has_the_six_fields(
@@ -77,7 +77,7 @@ def test_an_unknown_name_is_2_and_the_known_ones_are_told(capsys: pytest.Capture
 @pytest.mark.parametrize("name", benches.names())
 def test_every_benchmark_says_what_it_measures(name: str) -> None:
     """Each opens with a sentence and has rows, so that `tools/bench` can list it."""
-    bench = benches.load(name)
+    bench = benches.benchmark(name)
     assert callable(bench.rows)
     assert (bench.__doc__ or "").partition("\n")[0].strip()
 

@@ -59,7 +59,7 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def load(name: str) -> Bench:
+def benchmark(name: str) -> Bench:
     """Import the benchmark called `name`; KeyError when there is none."""
     if name not in names():
         raise KeyError(name)
@@ -95,7 +95,7 @@ def _usage() -> str:
 
 
 def _summary(name: str) -> str:
-    return (load(name).__doc__ or "").partition("\n")[0]
+    return (benchmark(name).__doc__ or "").partition("\n")[0]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -106,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
     name, *rest = argv
     as_json = "--json" in rest
     try:
-        bench = load(name)
+        bench = benchmark(name)
     except KeyError:
         print(f"tools/bench: no benchmark {name!r}; there are: {', '.join(names())}", file=sys.stderr)
         return 2

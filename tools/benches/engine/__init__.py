@@ -3,8 +3,8 @@
 The rounds of all contenders are interleaved and every ratio is taken inside one round, because the clock of a shared
 machine wanders by a half from round to round; the figure is the median of the ratios. Times are those of the processor:
 nobody here waits for anything, and a longer turn must not pay for the neighbours that it meets. A contender's turn
-begins with a garbage collection and collects as usual while it runs. After each round every contender must stand where the cycle ends and
-must have run its entry action once for each event.
+begins with a garbage collection and collects as usual while it runs. After it the contender must stand where the cycle
+ends and must have run its entry action once for each event.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import process_time
 
 from hosts.errors import PoolError
-from tools.benches import Row, load
+from tools.benches import Row, benchmark
 from tools.benches.engine.ours import Driven, Journalled, PureStep, Recorded, Triggered, another
 from tools.benches.engine.peers import DictStep, Sismic, Statemachine, Transitions
 from tools.benches.engine.ring import CYCLE, Contender
@@ -55,7 +55,7 @@ def rows(arguments: Sequence[str]) -> Iterable[Row]:
     times = race(wanted.rounds, wanted.cycles)
     yield from figures(times)
     yield from instances(another())
-    yield from load("import").rows([])
+    yield from benchmark("import").rows([])
     yield from machines()
 
 
