@@ -30,11 +30,13 @@ class SpecError(Exception):
 
     Arguments:
         place: where in the file.
-        message: what is wrong and what would be right, one sentence.
+        message: what is wrong and what would be right, one sentence. It may quote a spec, so line ends, escape
+            sequences of a terminal and whatever else is not printable come out as Python writes them.
         rule: the id of the broken rule, lower case with dashes.
     """
 
     def __init__(self, place: Place, message: str, rule: str) -> None:
+        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
         super().__init__(place, message, rule)
         self.place = place
         self.message = message

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,9 @@ KINDS = ("always", "step", "reachable", "recoverable")
 GIVEN = ("n", "off", "faults", "routes")
 """What every world is called with besides its settings."""
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_CLASS = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):(\w+)")
+_METHODS = ("initial", "alive", "view", "read", "perform", "actions", "state_facts")
+"""What every world can be asked (`fsm.world.World`)."""
 MOST_HOSTS = 8
 LARGEST_BUDGET = 1000
 SHORTEST = 0.001
@@ -217,12 +221,19 @@ class System:
         return None if len(named) < len(taken) else [name for name in named if name not in GIVEN]
 
     def _world_class(self) -> Any:
-        module, _, name = self.world.value.partition(":")
+        named = _CLASS.fullmatch(self.world.value)
         try:
-            return getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
+            if named is None:
+                raise ImportError("it does not name a class")
+            found = getattr(importlib.import_module(named[1]), named[2])
+        except (ImportError, AttributeError) as error:
             message = f"cannot import {self.world.value!r} ({error}); write 'package.module:Class'"
             raise self.world.fail(message, "bad-world") from None
+        missing = [method for method in _METHODS if not callable(getattr(found, method, None))]
+        if not isinstance(found, type) or missing:  # nothing is called that is no world
+            message = f"{self.world.value} is no class of worlds"
+            raise self.world.fail(f"{message}: it has no {missing[0]}()" if missing else message, "bad-world")
+        return found
 
 
 def _scalar(text: str) -> int | bool | str | None:

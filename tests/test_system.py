@@ -55,6 +55,9 @@ def test_a_system_says_what_its_file_says() -> None:
         ("toy_worlds:Ring", "toy_worlds:King", "4:8", "write 'package.module:Class'", "bad-world"),
         ("tests.toy_worlds:Ring", "tests.no_worlds:Ring", "4:8", "write 'package.module:Class'", "bad-world"),
         ("tests.toy_worlds:Ring", "Ring", "4:8", "write 'package.module:Class'", "bad-world"),
+        ("tests.toy_worlds:Ring", ".toy_worlds:Ring", "4:8", "write 'package.module:Class'", "bad-world"),
+        ("tests.toy_worlds:Ring", "types:SimpleNamespace", "4:8", "it has no initial()", "bad-world"),
+        ("tests.toy_worlds:Ring", "os:abort", "4:8", "no class of worlds", "bad-world"),
         (
             "tests.toy_worlds:Ring",
             "tests.toy_worlds:Ring\nsettings: {x: 1}",
