@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fsm.picture import ANY, COLOURS, Box, Edge, Frame, Line, Picture
+from fsm.picture import ANY, COLOURS, GREY, Box, Edge, Frame, Line, Picture
 
 FONT = "Helvetica,Arial,sans-serif"
-GREY = "#57606a"
 HEAD = f"""\
     graph [rankdir=TB, bgcolor=white, pad=0.2, nodesep=0.15, ranksep=0.3, fontname="{FONT}", fontsize=12, tooltip=" "]
     node [shape=box, style="rounded,filled", fillcolor="#f3f5f8", color="{GREY}", height=0.35]

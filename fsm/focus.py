@@ -167,6 +167,6 @@ def _known(machine: Machine, ids: Sequence[str], place: str, remedy: str) -> fro
     for name in ids:
         if name not in known:
             raise SpecError(
-                Place(place), f"{machine.name} has no row {name!r}{suggest(name, known) or remedy}", UNKNOWN
+                Place(place), f"{machine.name} has no row {name!r}{remedy or suggest(name, known)}", UNKNOWN
             )
     return frozenset(ids)

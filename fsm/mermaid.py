@@ -1,16 +1,18 @@
 """A picture as a Mermaid flowchart, which many web pages of code show as they are.
 
 A flowchart and not Mermaid's stateDiagram-v2, for that has no way to colour an edge. An edge of several kinds is
-several edges here. Where edges run close, Mermaid lets their labels lie on each other; the layout of Graphviz does
-not, so pages show that. Left out, for Mermaid has no place for them: tooltips of edges, and colours of lines inside a
-box.
+grey, and its lines have the colours of their kinds: an edge for each kind would be truer, but where several run
+close, Mermaid lets their labels lie on each other. Even so some do; the layout of Graphviz has none, so pages show
+that. Left out, for Mermaid has no place for them: tooltips of edges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fsm.picture import ANY, COLOURS, Box, Edge, Frame, Line, Picture
+from attrs import evolve
+
+from fsm.picture import ANY, COLOURS, GREY, Box, Edge, Frame, Line, Picture
 
 SETTINGS = '%%{init: {"flowchart": {"nodeSpacing": 60, "rankSpacing": 60}}}%%'
 SHAPES = {"state": ("(", ")"), "final": ("([", "])"), "any": ("([", "])")}
@@ -25,10 +27,9 @@ def mermaid(picture: Picture) -> str:
     lines += ["    start_((( ))):::dot"] if picture.start else []
     lines += _inside(picture.frame, "    ")
     lines += [f"    start_ --> s_{picture.start}"] if picture.start else []
-    strands = [(edge, tone) for edge in picture.edges for tone in edge.strands]
-    lines += (f'    {_box(e.source)} -- "{_label(e.strands[tone])}" --> {_box(e.target)}' for e, tone in strands)
-    lines += _styles(strands, 1 if picture.start else 0)
-    lines += ["    classDef dot fill:#57606a,stroke:#57606a", "    classDef any stroke-dasharray:4"]
+    lines += map(_edge, picture.edges)
+    lines += _styles(picture.edges, 1 if picture.start else 0)
+    lines += [f"    classDef dot fill:{GREY},stroke:{GREY}", "    classDef any stroke-dasharray:4"]
     return "\n".join([*lines, "    classDef strong stroke-width:4px"]) + "\n"
 
 
@@ -53,16 +54,30 @@ def _drawn(box: Box) -> str:
     return f'{_box(box.name)}{opening}"{_label((*box.title, *box.lines))}"{closing}{style}'
 
 
-def _styles(strands: Iterable[tuple[Edge, str]], first: int) -> Iterator[str]:
+def _edge(edge: Edge) -> str:
+    """An edge of one kind has its colour, which is its label's too; one of several has it line by line."""
+    mixed = len(edge.strands) > 1
+    label = _label(line if mixed else evolve(line, tone="") for lines in edge.strands.values() for line in lines)
+    return f'    {_box(edge.source)} -- "{label}" --> {_box(edge.target)}'
+
+
+def _styles(edges: Iterable[Edge], first: int) -> Iterator[str]:
     """The colours of edges; Mermaid numbers them from 0 as they stand, that of the start included."""
     styles: dict[str, list[str]] = {}
-    for number, (edge, tone) in enumerate(strands, first):
-        styles.setdefault(f"stroke:{COLOURS[tone]},color:{COLOURS[tone]}{STROKES[edge.stroke]}", []).append(str(number))
+    for number, edge in enumerate(edges, first):
+        colour = COLOURS[next(iter(edge.strands))] if len(edge.strands) == 1 else GREY
+        styles.setdefault(f"stroke:{colour},color:{colour}{STROKES[edge.stroke]}", []).append(str(number))
     yield from (f"    linkStyle {','.join(numbers)} {style}" for style, numbers in styles.items())
 
 
 def _label(lines: Iterable[Line]) -> str:
-    return "<br/>".join(f"{MARKS[line.style][0]}{_escape(line.text)}{MARKS[line.style][1]}" for line in lines)
+    return "<br/>".join(_marked(line) for line in lines)
+
+
+def _marked(line: Line) -> str:
+    opening, closing = MARKS[line.style]
+    text = f"{opening}{_escape(line.text)}{closing}"
+    return f"<font color='{COLOURS[line.tone]}'>{text}</font>" if line.tone else text
 
 
 def _escape(text: str) -> str:

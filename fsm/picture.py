@@ -31,6 +31,7 @@ LINE = 24
 """Characters of a line of a label: what is longer makes a picture wide, and Mermaid breaks it where it likes."""
 ANY = "*"
 ANEW = "↻"
+GREY = "#57606a"
 COLOURS = {
     "event": "#1f6feb",
     "timer": "#9a6700",

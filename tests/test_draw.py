@@ -13,11 +13,11 @@ import pytest
 
 from fsm.cli import main
 from fsm.draw import FORMATS, draw
-from fsm.edges import kind, source
+from fsm.edges import KINDS, kind, source
 from fsm.focus import Focus
 from fsm.load import Library
 from fsm.locate import specs
-from fsm.picture import COLOURS, Frame, Picture, picture
+from fsm.picture import COLOURS, GREY, Frame, Picture, picture
 from fsm.spec import SAME, Machine
 from tests.spec_folder import folder
 
@@ -64,14 +64,15 @@ def test_a_machine_is_drawn(tmp_path: Path) -> None:
 
 
 def test_each_kind_of_edge_has_its_colour(tmp_path: Path) -> None:
-    """Event, timer, outcome and fault, numbered as Mermaid counts edges."""
+    """Numbered as Mermaid counts edges; an edge of several kinds is grey, and its lines have their colours."""
     text = draw(folder(tmp_path).machine("election"))
     colours = {label.partition("<br/>")[0]: coloured(text)[n] for n, (_, label, _) in enumerate(edges(text), start=1)}
     assert colours["after 4*T"] == COLOURS["timer"]
-    assert colours["daemon.gone"] == COLOURS["fault"]
     assert colours["daemon.refused"] == COLOURS["outcome"]
     assert colours["master_lost [else]"] == COLOURS["event"]
-    assert len(set(COLOURS.values())) == 5  # fired and missed look like outcome and fault; none is drawn with those
+    assert colours[f"<font color='{COLOURS['outcome']}'>daemon.liveset</font>"] == GREY
+    assert f"<br/><font color='{COLOURS['fault']}'>daemon.gone</font>" in text
+    assert len({COLOURS[name] for name in KINDS}) == 4
     assert len(coloured(text)) == len(edges(text))
 
 
@@ -87,7 +88,7 @@ def test_calls_show_their_reply_and_rows_that_stay_stand_in_the_box(tmp_path: Pa
     """A reply is on the edge; a row that stays and does something is in the box, one that does nothing is in a tip."""
     tell = (J, "daemon.died, to: same, why", "daemon.died, to: same, tell: election.done, why")
     machine = folder(tmp_path, tell).machine("join")
-    assert ("s_starting", "cancel<br/>↩ failed", "s_idle") in edges(draw(machine))
+    assert ("s_stopping", "daemon.stopped<br/>↩ ok", "s_idle") in edges(draw(machine))
     assert lines(picture(machine), "idle") == ["daemon.died", "→ election.done"]
     plain = picture(folder(tmp_path).machine("join"))
     assert lines(plain, "idle") == []
@@ -128,14 +129,16 @@ def test_rows_that_stay_in_a_group_stand_in_its_box(tmp_path: Path) -> None:
     row = '- {from: resting, on: daemon.died, to: same, set: {role: "me if decisions else role"}, why: "so be it"}\n'
     text = draw(folder(tmp_path, (E, "ignore:\n", row + "ignore:\n")).machine("election"))
     assert '    subgraph f_resting["<b>resting</b>"]\n' in text
-    assert '        s_resting(["<b>any of resting</b><br/>daemon.died<br/><b>role := …</b>"]):::any\n' in text
+    blue = f"<font color='{COLOURS['event']}'>"
+    inside = f"<br/>{blue}daemon.died</font><br/>{blue}<b>role := …</b></font>"
+    assert f'        s_resting(["<b>any of resting</b>{inside}"]):::any\n' in text
 
 
 def test_text_cannot_leave_its_label(tmp_path: Path) -> None:
     """What Mermaid or HTML would read as markup is escaped; a memory update is not drawn."""
     guard = (J, '"tries < 2"', '"tries < 2 and not empty({me})"')
     text = draw(folder(tmp_path, guard).machine("join"))
-    assert "daemon.refused<br/>[tries #lt; 2 and not empt…" in text
+    assert ">[tries #lt; 2 and not empt…<" in text
     assert "tries :=" not in text
 
 
@@ -144,12 +147,16 @@ def test_every_row_of_a_shipped_machine_is_in_its_picture(name: str) -> None:
     """For every row that moves there is an edge between its boxes that names its event, in the colour of its kind."""
     machine = SHIPPED.machine(name)
     text = draw(machine)
-    drawn = {(s, t, coloured(text)[n]): label for n, (s, label, t) in enumerate(edges(text), start=1)}
+    drawn = {(s, t): (label, coloured(text)[n]) for n, (s, label, t) in enumerate(edges(text), start=1)}
     for row in machine.rows:
         if row.target not in (SAME, source(row)):
             box = "any_state" if source(row) == "*" else f"s_{source(row)}"
-            label = drawn[box, f"s_{row.target}", COLOURS[kind(machine, row)]]
-            assert (row.event if row.scope is None else f"after {row.duration}") in label
+            label, colour = drawn[box, f"s_{row.target}"]
+            event = row.event if row.scope is None else f"after {row.duration}"
+            assert event in label
+            assert (
+                colour == COLOURS[kind(machine, row)] or f"<font color='{COLOURS[kind(machine, row)]}'>{event}" in label
+            )
 
 
 @pytest.mark.parametrize("form", ["mermaid", "dot"])
