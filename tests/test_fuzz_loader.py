@@ -177,4 +177,4 @@ def test_a_changed_system_is_a_system_or_one_line(copied: Path, case: tuple[str,
     try:
         System.load(path)
     except SpecError as error:
-        judge([error], {str(path)})
+        judge([error], {str(path) for path in copied.rglob("*.yaml")})
