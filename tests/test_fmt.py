@@ -219,7 +219,7 @@ def test_any_layout_leads_to_the_same_text(data: dict[str, Any], flow: bool, wid
     yaml.default_flow_style, yaml.width = flow, width
     yaml.dump(data, stream)
     source = stream.getvalue()
-    if readable(source):
+    if readable(source) and not told(source):  # its writer leaves a key `?#` bare, and its reader sees a comment there
         assert formatted(source, "f") == text(parse(source, "f"))
 
 
