@@ -59,9 +59,9 @@ def test_ratios_are_taken_inside_a_round() -> None:
     times |= {engine.BASE: [100.0, 1000.0, 100.0], engine.STOCK: [4000.0, 40000.0, 4000.0]}
     judged = {row.name: (row.value, row.bar, row.ok) for row in engine.figures(times) if row.bar is not None}
     assert judged == {
-        "SyncDriver.send / dict step": (3.0, 2.5, False),
-        "transitions / SyncDriver.send, at least": (pytest.approx(40 / 3), 15.0, False),
-        "SyncDriver.send with a Step / dict step": (3.0, 5.0, True),
+        "Node.step / dict step": (3.0, 2.5, False),
+        "transitions / Node.step at least": (pytest.approx(40 / 3), 15.0, False),
+        "Node.step and Step / dict step": (3.0, 5.0, True),
     }
 
 

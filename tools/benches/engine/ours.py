@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from attrs import define, field
@@ -75,6 +76,30 @@ class PureStep:
 
 
 @define(eq=False)
+class RecordedStep(PureStep):
+    """The same with a `Step` for each row, timed and appended to a journal in memory."""
+
+    steps: Steps = field(factory=Steps)
+
+    def drive(self, cycles: int) -> None:
+        """As `Contender`."""
+        node, local, pool, actions = self.node, self.local, self.node.pool(), self.actions
+        step, record = node.step, self.steps.turn
+        for _ in range(cycles):
+            for event in EVENTS:
+                turn = step(local, pool, event)
+                record(node, monotonic(), event, turn)
+                local, pool = turn.local, turn.pool
+                actions += len(turn.effects.signals)
+        self.local, self.actions = local, actions
+
+    def end(self) -> tuple[str, int]:
+        """As `Contender`; what was not recorded was not done."""
+        state, actions = super().end()
+        return state, actions if len(self.steps) == actions else -1
+
+
+@define(eq=False)
 class Bell:
     """The adapter behind the port: it counts."""
 
@@ -120,14 +145,9 @@ class Driven:
 
 @define(eq=False)
 class Recorded(Driven):
-    """The same with a `Step` for each row, appended to a journal in memory."""
+    """The same with a `Step` for each row in a journal in memory."""
 
-    journal: Steps = field(factory=Steps)
-
-    def end(self) -> tuple[str, int]:
-        """As `Contender`; a step that is not in the journal was not recorded."""
-        state, actions = super().end()
-        return state, actions if len(self.journal) == actions else -1
+    journal: Records = field(factory=Steps)
 
 
 @define(eq=False)
