@@ -12,11 +12,15 @@ things bring it there:
 From there the table is walked along every row whose guard can be true with what is known of the durable variables. Only
 what the rows of this machine set to a constant is known; what other machines do meanwhile is left out. So a machine
 that must not ask twice says so itself: it leaves a durable trace before the first time, and its guard asks for it.
+Where that would be too much to walk through, less is taken to be known, and a guard with many names to be true.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from math import prod
 
 from attrs import define, evolve, field
 
@@ -31,6 +35,11 @@ Known = frozenset[tuple[str, Value]]
 Node = tuple[str, Known]
 NOTHING: Known = frozenset()
 UNCLEAR = ("lost", "some_failed")
+LARGEST = 500
+"""States, each with what is known there, that are walked through."""
+MOST = 2_000
+"""Assignments that are tried for one guard."""
+_POOL_WORD = re.compile(r"\b(me|everybody)\b")
 
 
 def asked_again(facts: Facts) -> Iterator[SpecError]:
@@ -67,7 +76,14 @@ class _Walk:
     """The table with what is known of durable variables."""
 
     facts: Facts
+    tracked: frozenset[str] = field(init=False)
     _possible: dict[tuple[tuple[str, ...], Known], list[Row]] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        guards = [row.guard for row in self.facts.machine.rows if isinstance(row.guard, Expr)]
+        asked = {name for guard in guards for name in guard.names}
+        durable = {variable.name for variable in self.facts.machine.variables.values() if variable.store != "memory"}
+        self.tracked = frozenset(asked & durable)
 
     def moves(self, node: Node) -> Iterator[tuple[str, Row, Node]]:
         """(event, row, where it leads) of every row that can fire."""
@@ -84,6 +100,9 @@ class _Walk:
         while waiting:
             node = waiting.pop()
             if node not in found:
+                if len(found) == LARGEST and self.tracked:
+                    self.tracked = frozenset()
+                    return self.everything([(state, NOTHING) for state, _ in start])
                 found[node] = list(self.moves(node))
                 waiting += [target for _, _, target in found[node]]
         return found
@@ -110,13 +129,14 @@ class _Walk:
 
     def known_after(self, row: Row, state: str, known: Known) -> Known:
         """What is known of the durable variables once a row has fired."""
-        variables, values = self.facts.machine.variables, dict(known)
+        values = dict(known)
         left, entered = self.facts.hooks(row, state)
         for block in (*(hook.set for hook in left), row.set, *(hook.set for hook in entered)):
             for name, expr in block:
                 values.pop(name, None)
-                if variables[name].store != "memory" and _constant(expr):
-                    values[name] = expr.function({}, 0, 1)(None, None, ())
+                if name in self.tracked and not expr.names and not _POOL_WORD.search(expr.template):
+                    with suppress(NotOne):
+                        values[name] = expr.function({}, 0, 1)(None, None, ())
         return frozenset(values.items())
 
     def possible(self, state: str, event: str, known: Known) -> list[Row]:
@@ -136,10 +156,6 @@ class _Walk:
         return self._possible[key]
 
 
-def _constant(expr: Expr) -> bool:
-    return not expr.names and not {"me", "everybody"} & set(expr.template.replace("(", " ").replace(")", " ").split())
-
-
 def _can(wanted: Sequence[tuple[Expr, bool]], domains: Fields, known: Mapping[str, Value]) -> bool:
     """Whether some values give every guard the answer wanted of it."""
     found = pools(domains, [guard for guard, _ in wanted])
@@ -149,6 +165,8 @@ def _can(wanted: Sequence[tuple[Expr, bool]], domains: Fields, known: Mapping[st
         domains_left = tuple(
             (known[name],) if name in known else values for name, values in zip(pool.names, pool.domains, strict=True)
         )
+        if prod(len(values) for values in domains_left) > MOST:
+            return True
         functions = pool.functions([guard for guard, _ in wanted])
         for values in assignments(evolve(pool, domains=domains_left)):
             try:

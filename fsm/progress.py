@@ -21,6 +21,7 @@ asks for is taken to count.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from math import prod
 from typing import TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -31,6 +32,8 @@ from fsm.expressions import Expr, NotOne
 from fsm.facts import Facts, hooks, scope
 from fsm.spec import ELSE, SAME, Machine, Row
 
+MOST = 20_000
+"""Values of variables and payload that a round is walked through with."""
 NO_PROGRESS = {"failed", "lost", "some_failed", "gone"}
 Key = TypeVar("Key", bound=Hashable)
 
@@ -113,24 +116,36 @@ def _edges(facts: Facts) -> Iterator[_Edge]:
 
 
 def circles(graph: Mapping[Key, set[Key]]) -> list[set[Key]]:
-    """The strongly connected parts of a small graph that have an edge, in the order of its keys."""
-    left = {key: set(targets) for key, targets in graph.items()}
-    while dead := {key for key, targets in left.items() if not targets & left.keys()}:
-        left = {key: targets for key, targets in left.items() if key not in dead}
-    reached: dict[Key, set[Key]] = {}
-    for key in left:
-        reached[key] = set()
-        waiting = list(left[key] & left.keys())
-        while waiting:
-            if (target := waiting.pop()) not in reached[key]:
-                reached[key].add(target)
-                waiting += left[target] & left.keys()
+    """The strongly connected parts of a graph that have an edge, by Tarjan's algorithm, in the order of its keys."""
+    number: dict[Key, int] = {}
+    low: dict[Key, int] = {}
+    open_keys: dict[Key, None] = {}
     found: list[set[Key]] = []
-    for key in left:
-        circle = {other for other in reached[key] if key in reached[other]}
-        if circle and circle not in found:
-            found.append(circle)
-    return found
+    for root in graph:
+        path = [(root, iter(graph[root]))] if root not in number else []
+        while path:
+            key, targets = path[-1]
+            if key not in number:
+                number[key] = low[key] = len(number)
+                open_keys[key] = None
+            for target in targets:
+                if target in graph and target not in number:
+                    path.append((target, iter(graph[target])))
+                    break
+                if target in open_keys:
+                    low[key] = min(low[key], low[target])
+            else:
+                path.pop()
+                if path:
+                    low[path[-1][0]] = min(low[path[-1][0]], low[key])
+                if low[key] == number[key]:
+                    part = {open_keys.popitem()[0]}
+                    while key not in part:
+                        part.add(open_keys.popitem()[0])
+                    if len(part) > 1 or key in graph[key]:
+                        found.append(part)
+    place = {key: index for index, key in enumerate(graph)}
+    return sorted(found, key=lambda part: min(place[key] for key in part))
 
 
 @define
@@ -152,7 +167,7 @@ class _Round:
             return list(self.edges), ""
         names = {name: domain for edge in self.edges for name, domain in scope(self.facts, edge.event).items()}
         looked_at = [expr for edge in self.edges for expr in self._looked_at(edge)]
-        if any(isinstance(pools(scope(self.facts, edge.event), self._names(edge)), int) for edge in self.edges):
+        if any(self._wide(edge) for edge in self.edges):
             return list(self.edges), ", which asks for too much to be walked through"
         seats = pools(names, [evolve(expr, names=expr.names & set(self.carried)) for expr in looked_at])
         for seat in seats if not isinstance(seats, int) else ():
@@ -182,10 +197,11 @@ class _Round:
         updates = [expr for block in self._blocks(edge) for _, expr in block]
         return [*(guard for guard, _ in self._guards(edge)), *updates]
 
-    def _names(self, edge: _Edge) -> list[Expr]:
-        """What is looked at, with the carried names besides."""
-        looked_at = self._looked_at(edge)
-        return [evolve(expr, names=expr.names | set(self.carried)) for expr in looked_at]
+    def _wide(self, edge: _Edge) -> bool:
+        """Whether a row and the carried names have more values than can be walked through in a moment."""
+        looked_at = [evolve(expr, names=expr.names | set(self.carried)) for expr in self._looked_at(edge)]
+        found = pools(scope(self.facts, edge.event), looked_at)
+        return isinstance(found, int) or sum(prod(map(len, pool.domains)) for pool in found) > MOST
 
     def _moves(self, edge: _Edge, seat: Pool) -> Iterator[tuple[Values, Values]]:
         """The carried values before and after a row, for every payload under which it fires."""

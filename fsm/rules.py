@@ -1,7 +1,8 @@
 """The rules of `fsm`, each with its reason and two examples: what `fsm check --explain` and `fsm/pages/rules.md` say.
 
-All of it is data, in `fsm/rules.yaml`. The examples are whole: `Example.documents` gives the files of one, and a test
-runs every pair of them, so that a rule cannot be explained by an example that it does not find.
+All of it is data, in `fsm/rules.yaml`, and so is how many mutants of the shipped machines they catch. The examples are
+whole: `Example.documents` gives the files of one, and a test runs every pair of them, so that no rule is explained by
+an example that it does not find.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def page() -> str:
         lines += [f"## {title}", "", " · ".join(f"[{rule.id}](#{rule.id})" for rule in own), ""]
         for rule in own:
             lines += _entry(rule)
-    lines += ["## Files of the examples", ""]
+    lines += [*_mutants(), "## Files of the examples", ""]
     for path, text in _data()["files"].items():
         lines += [f"`{path}`", "", *_block(text)]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -164,6 +165,24 @@ def _entry(rule: Rule) -> Iterator[str]:
             where = "" if list(example.shown) == [DOOR] else f", `{path}`"
             yield from (f"{verdict}{where}{'' if usual else f' (`{example.command}`)'}:", "")
             yield from _block(text, "yaml" if path.endswith(".yaml") else "text")
+
+
+def _mutants() -> Iterator[str]:
+    yield from (
+        "## How much it catches",
+        "",
+        "Each place of the shipped machines changed, one at a time (`tools/bench mutants`), and how many of these",
+        "mutants are refused by loading and `fsm check` alone. What it does not see is what only a world can tell: a",
+        "variable that is not set, somebody who is not told, a row that leads to the wrong one of two sound states.",
+        "That is for `fsm verify` and the scenarios.",
+        "",
+    )
+    for title, counts in _data()["mutants"].items():
+        total = [sum(count) for count in zip(*counts.values(), strict=True)]
+        yield from (f"| {title} | caught | of | |", "|---|---:|---:|---:|")
+        for name, (killed, of) in {**counts, "all": total}.items():
+            yield f"| {name} | {killed} | {of} | {killed / of:.0%} |"
+        yield ""
 
 
 def _block(text: str, language: str = "yaml") -> Iterator[str]:

@@ -72,22 +72,27 @@ def unused_in_folder(library: Library, machines: Sequence[Machine]) -> list[Spec
     Arguments:
         library: the folder.
         machines: all machines of it.
-    Errors: `SpecError` for a port that cannot be read.
     """
     used = {use for machine in machines for use in _uses(machine)}
     found: list[SpecError] = []
     for name in library.listed("ports"):
-        document = library.document(f"ports/{name}.yaml")
-        if all(name not in machine.ports for machine in machines):
-            found.append(document.fail(f"no machine here uses the port {name!r}; drop it", "unused-port"))
-            continue
-        top = document.mapping("a port")
-        for section, kind in SECTIONS.items():
-            for member, item in (top[section].mapping(section) if section in top else {}).items():
-                if (section, f"{name}.{member}") not in used:
-                    message = f"no machine here uses the {kind} {name}.{member}; drop it"
-                    found.append(item.fail(message, f"unused-{kind}"))
+        try:
+            document = library.document(f"ports/{name}.yaml")
+            if all(name not in machine.ports for machine in machines):
+                found.append(document.fail(f"no machine here uses the port {name!r}; drop it", "unused-port"))
+            else:
+                found += _unused_of_port(name, document.mapping("a port"), used)
+        except SpecError as error:
+            found.append(error)  # a port that cannot be read is a finding like any other
     return found + list(_unused_state(library, machines))
+
+
+def _unused_of_port(name: str, top: Mapping[str, Item], used: set[tuple[str, str]]) -> Iterator[SpecError]:
+    for section, kind in SECTIONS.items():
+        for member, item in _entries(top, section).items():
+            if (section, f"{name}.{member}") not in used:
+                message = f"no machine here uses the {kind} {name}.{member}; drop it"
+                yield item.fail(message, f"unused-{kind}")
 
 
 def _uses(machine: Machine) -> Iterator[tuple[str, str]]:

@@ -267,3 +267,30 @@ def test_circles_of_a_graph() -> None:
     """Strongly connected parts with an edge: a self-loop is one, a lone node none, two that touch one way are two."""
     graph = {1: {2}, 2: {1, 3}, 3: {3}, 4: {1}, 5: {6}, 6: set[int]()}
     assert circles(graph) == [{1, 2}, {3}]
+
+
+def test_a_long_count_is_walked_through_and_an_endless_one_is_not() -> None:
+    """A thousand tries are counted in a moment; where variables have too many values together, that is said."""
+    assert rules(COUNTED.replace('"0..2"', '"0..999"').replace("tries < 2", "tries < 999")) == []
+    wide = COUNTED.replace(
+        "variables: {", 'variables: {pause: {type: "0..99", store: memory, initial: 0, why: "x y"}, '
+    )
+    wide = wide.replace('"0..2"', '"0..299"').replace('if: "tries < 2"', 'if: "tries < 299 and pause < 9"')
+    (error,) = found(wide)
+    assert "which asks for too much to be walked through" in error.message
+
+
+def test_many_durable_variables_do_not_stop_the_walk() -> None:
+    """Fifteen flags that an operator turns on and off have more values than are walked through: less is known then."""
+    flags = [f"f{number}" for number in range(15)]
+    text = ONCE.replace("shared: [burnt]", "shared: [burnt]\nvariables:\n" + "".join(
+        f'  {flag}: {{type: bool, store: host, initial: false, why: "a flag"}}\n' for flag in flags))  # fmt: skip
+    events = "".join(f", {flag}_on: {{}}, {flag}_off: {{}}" for flag in flags)
+    text = text.replace("stop: {}}", f"stop: {{}}{events}}}").replace(
+        'if: "not burnt"', f'if: "not (burnt or {" or ".join(flags)})"'
+    )
+    rows = "".join(f'- {{from: "*", on: {flag}_{word}, to: same, set: {{{flag}: {value}}}, why: "turned by hand"}}\n'
+                   for flag in flags for word, value in (("on", "true"), ("off", "false")))  # fmt: skip
+    text = text.replace("ignore:\n", rows + "ignore:\n")
+    library = Library.of({**PORTS, "state.yaml": STATE, "machines/box.yaml": machine(text)})
+    assert [error.rule for error in check(library.machine("box"), library)] == ["asked-again"]
