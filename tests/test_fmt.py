@@ -201,7 +201,7 @@ def readable(source: str) -> bool:
 
 
 @given(data=DOCUMENTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_data_can_be_written(data: dict[str, Any]) -> None:
     """It is read as it was, whatever its keys and texts, and stands in the canonical layout already."""
     written = text(data)
