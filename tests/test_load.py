@@ -139,7 +139,7 @@ def test_two_rows_of_one_name_say_first_when_they_fire_together(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("file", "old", "new", "rule"),
     [
-        (HOST, "leave: {to: host, outcomes: {ok: {}", "leave: {to: host, outcomes: {ok: {who: host}", "duplicate-name"),
+        (HOST, "true, outcomes: {ok: {}", "true, outcomes: {ok: {who: host}", "duplicate-name"),
         (DAEMON, "died: {}", "granted: {}", "duplicate-name"),
         (DAEMON, "port: daemon", "port: demon", "missing-key"),
         (DAEMON, "propose: {idempotent", "propose: {idempotnt", "unknown-key"),
