@@ -1,7 +1,8 @@
 """The journal of a node: what happened to it and what it did about it, one JSON object a line.
 
     {"journal": 1, "node": "h1", "me": 0, "n": 3, "machines": […], "instances": {…}, "parameters": {…},
-     "digests": {…}, "host": {…}, "pool": {…}, "time": …}                  a life of the node begins: it has booted
+     "digests": {…}, "host": {…}, "pool": {…}, "time": …}                  a life of the node begins: it has booted,
+                                                                           or goes on from the state in "snapshot": {…}
     {"n": 1, "turn": 1, "time": …, "machine": "election", "row": "election.idle/master_lost", "from": "idle",
      "event": "master_lost", "payload": {}, "to": "proposing", "set": {}, "why": "…", "digest": "…",
      "outside": {"machine": …, "name": …, "payload": {…}, "call": null}, "rows": 2, "reads": […], "effects": {…}}
@@ -35,6 +36,7 @@ from attrs import define, field
 
 from fsm.domains import Value
 from fsm.node import Effects, Event, Fired, Node, Operation, Turn
+from fsm.snapshot import snapshot
 
 FORMAT = 1
 """Version of the lines; another one is refused by the reader."""
@@ -191,26 +193,28 @@ class Journal:
 
         Arguments:
             node, name: the machines, and the name of the host they are of.
-            local, pool: the state after booting; its host and pool variables are written.
+            local, pool: the state to begin in; after booting, its host and pool variables are written, else all of it.
             time: seconds, as in every line.
         """
         self._turn = self._row = 0
         layout = node.layout
-        self._append(
-            {
-                "journal": FORMAT,
-                "node": name,
-                "me": node.me,
-                "n": node.n,
-                "machines": [machine.name for machine in node.machines],
-                "instances": {parameter: list(keys) for parameter, keys in node.instances.items()},
-                "parameters": dict(node.parameters),
-                "digests": digests(node),
-                "host": {variable: plain(local[slot]) for variable, slot in layout.host_slots.items()},
-                "pool": {variable: plain(pool[slot]) for variable, slot in layout.pool_slots.items()},
-                "time": _seconds(time),
-            }
-        )
+        host = {variable: plain(local[slot]) for variable, slot in layout.host_slots.items()}
+        said = {
+            "journal": FORMAT,
+            "node": name,
+            "me": node.me,
+            "n": node.n,
+            "machines": [machine.name for machine in node.machines],
+            "instances": {parameter: list(keys) for parameter, keys in node.instances.items()},
+            "parameters": dict(node.parameters),
+            "digests": digests(node),
+            "host": host,
+            "pool": {variable: plain(pool[slot]) for variable, slot in layout.pool_slots.items()},
+            "time": _seconds(time),
+        }
+        if local != node.boot({variable: local[slot] for variable, slot in layout.host_slots.items()}):
+            said["snapshot"] = snapshot(node, local, pool)
+        self._append(said)
 
     def turn(self, node: Node, time: float, event: Event, turn: Turn, reads: Sequence[Read] = ()) -> None:
         """An event from outside, whatever came of it. `reads` are the answers of instant operations, in order."""

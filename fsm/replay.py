@@ -21,6 +21,7 @@ from fsm.domains import Value
 from fsm.errors import Place, SpecError
 from fsm.journal import FORMAT, digests, plain, plain_operation, plain_turn
 from fsm.node import Event, Node, Operation
+from fsm.resume import resume
 
 NO_HEADER = "no line of it is a header, with which every life of a node begins; name the journal of a node"
 
@@ -172,6 +173,9 @@ class _Replay:
                 raise self.fail(number, f"{message}; replay with the specs of that time (--specs)")
         self.header, self.turn, self.row = said, 0, 0
         self.local, self.pool = self.node.boot(said["host"]), self.node.pool(said["pool"])
+        if "snapshot" in said:
+            resumed = resume(self.node, said["snapshot"])
+            self.local, self.pool = resumed.local, resumed.pool
         self.lives += 1
 
     def step(self, node: Node, number: int, said: dict[str, Any]) -> None:

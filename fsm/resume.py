@@ -177,20 +177,22 @@ class _Reading:
         return values
 
     def timers(self, states: Mapping[str, str]) -> Iterator[tuple[Timer, float]]:
-        """Those that run on, and those of a changed spec that begin."""
-        left = {(said["machine"], said["scope"]): float(said["left"]) for said in self.document["timers"]}
-        for name, (machine, _) in self.node.layout.instances.items():
-            running = {str(row.scope): row for row in machine.timers(states[name])}
-            strange = [scope for owner, scope in left if owner == name and scope not in running]
-            if strange and machine.name not in self.changed:
-                raise BadValues(f"the snapshot has a timer of {strange[0]!r}, but {name} is in {states[name]!r}")
-            for scope, row in running.items():
-                if (name, scope) in left:
-                    seconds = left[name, scope]
-                elif machine.name in self.changed:
-                    seconds = parse_duration(str(row.duration), self.node.parameters, row.at)
-                else:
-                    continue
+        """Those that run on, in the order in which they were started, and those of a changed spec that begin."""
+        layout, left = self.node.layout, self.document["timers"]
+        running = {
+            (name, str(row.scope)): row
+            for name, (machine, _) in layout.instances.items()
+            for row in machine.timers(states[name])
+        }
+        for said in left:
+            name, scope, seconds = said["machine"], said["scope"], float(said["left"])
+            if (name, scope) in running:
+                yield Timer(name, scope, running.pop((name, scope)).event, seconds), seconds
+            elif not self.gone(name):
+                raise BadValues(f"the snapshot has a timer of {name} in {scope!r}, which does not run in that state")
+        for (name, scope), row in running.items():
+            if layout.instances[name][0].name in self.changed:
+                seconds = parse_duration(str(row.duration), self.node.parameters, row.at)
                 yield Timer(name, scope, row.event, seconds), seconds
 
     def local(self, states: Mapping[str, str], values: Mapping[str, Value]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
