@@ -28,8 +28,19 @@ if TYPE_CHECKING:
     from fsm.testing.performing import AdapterFault
     from fsm.testing.stories import Story
     from fsm.testing.strategies import events, sequences, values
+    from fsm.testing.worlds import world_machine
 
-__all__ = ["AdapterFault", "Covered", "Recorder", "Story", "adapter_machine", "events", "sequences", "values"]
+__all__ = [
+    "AdapterFault",
+    "Covered",
+    "Recorder",
+    "Story",
+    "adapter_machine",
+    "events",
+    "sequences",
+    "values",
+    "world_machine",
+]
 
 _EXPORTS = {
     "AdapterFault": "fsm.testing.performing",
@@ -40,6 +51,7 @@ _EXPORTS = {
     "events": "fsm.testing.strategies",
     "sequences": "fsm.testing.strategies",
     "values": "fsm.testing.strategies",
+    "world_machine": "fsm.testing.worlds",
 }
 
 

@@ -187,6 +187,9 @@ class Performer:
         begun = self.underway.pop(machine, None)
         if begun is None:
             return
+        if begun.task.done():  # nobody wants the answer, but it must be one
+            self.outcome(begun)
+            return
         begun.task.cancel()
         self.wait(begun)
         if not begun.task.done():
@@ -195,6 +198,11 @@ class Performer:
         if error is not None:
             raise AdapterFault(f"{begun} was cancelled and raised {error!r}") from error
 
+    def abandon(self) -> None:
+        """Cancels everything that is under way. Errors: `AdapterFault`."""
+        for machine in list(self.underway):
+            self.cancel(machine)
+
     def wait(self, begun: Underway) -> None:
         """Waits until an operation is over, as long as patience lasts."""
         self._loop.run_until_complete(asyncio.wait({begun.task}, timeout=self.patience))
@@ -202,8 +210,7 @@ class Performer:
     def close(self) -> None:
         """Cancels what is under way, and ends the adapters. Errors: `AdapterFault`, once everything is closed."""
         try:
-            for machine in list(self.underway):
-                self.cancel(machine)
+            self.abandon()
         finally:
             self._stack.close()
             # it would complain of operations that do not end, which has been said already

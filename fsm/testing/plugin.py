@@ -52,6 +52,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     stories = sys.modules.get("fsm.testing.stories")
     if stories is not None and call.when == "call":
         if report.failed and stories.LAST:
-            report.sections.append(("golden trace, for a file of tests/traces", stories.LAST[-1].trace()))
+            report.sections.append((stories.LAST[-1].title, stories.LAST[-1].trace()))
         stories.LAST.clear()
     return report

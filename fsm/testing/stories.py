@@ -15,7 +15,7 @@ Left out: restarts, and pool variables that another host changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -128,6 +128,7 @@ class Story:
     steps: list[Step] = field(factory=list, init=False)
     local: tuple[Any, ...] = field(init=False)
     pool: tuple[Any, ...] = field(init=False)
+    title: str = field(default="golden trace, for a file of tests/traces", init=False)
 
     def __attrs_post_init__(self) -> None:
         self.local, self.pool = self.node.boot(), self.node.pool()
@@ -235,5 +236,14 @@ class Teller:
         return story
 
 
-LAST: list[Story] = []
+class Told(Protocol):
+    """What can be shown below a test that failed."""
+
+    title: str
+
+    def trace(self) -> str:
+        """The text."""
+
+
+LAST: list[Told] = []
 """The story that was told last: after a test failed, the shortest that Hypothesis found."""
