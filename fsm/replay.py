@@ -170,7 +170,7 @@ class _Replay:
             theirs = said["digests"].get(machine)
             if theirs != ours:
                 message = f"the machine {machine!r} was {theirs} when this was written, here it is {ours}"
-                raise self.fail(number, f"{message}; replay with the specs of that time (--specs)")
+                raise self.fail(number, f"{message}; replay with the specs of that time: fsm replay SPEC JOURNAL")
         self.header, self.turn, self.row = said, 0, 0
         self.local, self.pool = self.node.boot(said["host"]), self.node.pool(said["pool"])
         if "snapshot" in said:

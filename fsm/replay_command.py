@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fsm.errors import Place
-from fsm.locate import specs
+from fsm.locate import located, specs
 from fsm.replay import replay
 
 
@@ -19,15 +19,16 @@ def add(subparsers: Any) -> None:
         help="step a journal again and compare",
         description="Step every event of a journal again and compare each row, each assignment and each effect. "
         "Exit 0: they are the same; 1: the first divergence is shown; 2: it could not run.",
-        epilog="example: fsm replay pool/hosts/h1/agent.journal",
+        epilog="example: fsm replay door.yaml door.journal; fsm replay pool/hosts/h1/agent.journal",
     )
+    what = "the folder of specs, or the file of a machine in it; the shipped specs by default"
+    command.add_argument("spec", type=Path, nargs="?", metavar="SPEC", help=what)
     command.add_argument("journal", type=Path, metavar="JOURNAL", help="the journal of a node")
-    command.add_argument("--specs", type=Path, metavar="DIR", help="the folder of specs; the shipped ones by default")
 
 
 def run(args: argparse.Namespace) -> int:
     """Replays the journal that was named. Errors: `SpecError`, `OSError`."""
-    root, name = args.specs or specs(), str(args.journal)
+    root, name = located(args.spec)[0] if args.spec else specs(), str(args.journal)
     with args.journal.open(encoding="utf-8", errors="replace") as lines:
         done = replay(lines, root, name)
     for line in done.torn:

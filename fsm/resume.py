@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Any
 
 from attrs import define, field
@@ -186,6 +187,8 @@ class _Reading:
         }
         for said in left:
             name, scope, seconds = said["machine"], said["scope"], float(said["left"])
+            if not 0 <= seconds < inf:
+                raise BadValues(f"the snapshot has a timer of {name} with {seconds} seconds left")
             if (name, scope) in running:
                 yield Timer(name, scope, running.pop((name, scope)).event, seconds), seconds
             elif not self.gone(name):

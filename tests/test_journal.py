@@ -288,7 +288,7 @@ def test_the_command_says_yes_no_or_why_not(root: Path, tmp_path: Path, capsys: 
 
     def command(text: str) -> tuple[int, str, str]:
         path.write_text(text)
-        code = fsm.cli.main(["replay", "--specs", str(root), str(path)])
+        code = fsm.cli.main(["replay", str(root), str(path)])
         out, err = capsys.readouterr()
         return code, out.strip(), err.strip()
 
@@ -310,3 +310,7 @@ def test_the_command_says_yes_no_or_why_not(root: Path, tmp_path: Path, capsys: 
     assert (code, out) == (2, "")
     assert err.startswith(f"{path}:1:1: this is no journal: ")
     assert fsm.cli.main(["replay", str(tmp_path / "none")]) == 2
+    command("".join(lines))
+    assert fsm.cli.main(["replay", str(root / "machines" / "worker.yaml"), str(path)]) == 0
+    assert fsm.cli.main(["replay", str(tmp_path), str(path)]) == 2
+    assert "no folder with machines/ in it" in capsys.readouterr().err

@@ -262,6 +262,32 @@ def test_every_snapshot_that_is_cut_off_is_refused() -> None:
             resume(node, bad)
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3), st.lists, max_leaves=3
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), value=JSON)
+def test_any_change_of_a_snapshot_goes_on_or_is_refused(data: st.DataObject, value: Any) -> None:
+    """One value somewhere replaced by any other: never another exception, never two lines."""
+    node = loaded(GATE)
+    said: Any = snap(node, "go", "stop") if data.draw(st.booleans()) else snap(node, "go", "good")
+    inner = said
+    while True:
+        key = data.draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
+        if not isinstance(inner[key], dict | list) or not inner[key] or data.draw(st.booleans()):
+            break
+        inner = inner[key]
+    inner[key] = value
+    message = ""
+    try:
+        resume(node, said)
+    except BadValues as refused:
+        message = str(refused)
+    assert "\n" not in message
+
+
 NEWER = (
     GATE.replace("resting", "pausing").replace('type: "0..3"', 'type: "0..1"').replace("tries", "begun")
     .replace("stopped]", "stopped, gone]")
