@@ -27,6 +27,7 @@ from typing import TypeVar
 from attrs import define, evolve, field, frozen
 
 from fsm.assignments import Pool, Values, assignments, pools
+from fsm.edges import FAULTS
 from fsm.errors import SpecError
 from fsm.expressions import Expr, NotOne
 from fsm.facts import Facts, hooks, scope
@@ -34,7 +35,6 @@ from fsm.spec import ELSE, SAME, Machine, Row
 
 MOST = 20_000
 """Values of variables and payload that a round is walked through with."""
-NO_PROGRESS = {"failed", "lost", "some_failed", "gone"}
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -108,7 +108,7 @@ def _edges(facts: Facts) -> Iterator[_Edge]:
         under_way = [do for do in dict.fromkeys((facts.pending(state), *stays)) if do is not None]
         for do in {do.name: do for do in under_way if do == facts.pending(state) or facts.instant(do)}.values():
             for event in facts.outcomes(do):
-                idle = facts.instant(do) or event.rpartition(".")[2] in NO_PROGRESS
+                idle = facts.instant(do) or event.rpartition(".")[2] in FAULTS
                 for row in facts.rows(state, event):
                     if row.do is not None:
                         target = _Asked(state if row.target == SAME else row.target, row.do.name)
