@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from fsm.document import LARGEST, parse, read
 from fsm.errors import SpecError
+from tools.benches.load import hostile
 
 
 def test_every_value_knows_its_place() -> None:
@@ -47,14 +49,47 @@ def test_what_is_refused_and_where(text: str, place: str, rule: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_bomb_and_a_giant_are_refused_at_once(tmp_path: Path) -> None:
-    """Neither sharing nor size costs time or memory."""
-    bomb = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True))
-    start = time.monotonic()
-    for text in (bomb, "a: " + "x" * (10 * LARGEST), "[" * 100_000):
-        with pytest.raises(SpecError):
+def test_hostile_documents_are_refused() -> None:
+    """Bombs, giants, depths and what the library is slow at; `tools/bench load` has the bar, here is a guard."""
+    for what, text in hostile().items():
+        start = time.process_time()
+        with pytest.raises(SpecError) as error:
             parse(text, "f.yaml")
-    assert time.monotonic() - start < 5
+        assert str(error.value).startswith("f.yaml:"), what
+        assert time.process_time() - start < 10, what
+
+
+def test_what_is_too_large_is_said_without_reading_it(tmp_path: Path) -> None:
+    """A file of 100 GB, all of it a hole, by its size; one just over the limit, by its characters."""
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as file:
+        file.truncate(100 * 2**30)
+    with pytest.raises(SpecError, match=r"large.yaml:1:1: a document has at most 131072 characters") as error:
+        read(path)
+    assert error.value.rule == "too-large"
+    head = "a: 1\n# "
+    path.write_text(head + "\N{ROMAN NUMERAL ONE}" * (LARGEST - len(head) - 1) + "\n", "utf-8")
+    assert read(path).plain() == {"a": 1}
+    path.write_text(head + "x" * (LARGEST - len(head)) + "\n", "utf-8")
+    with pytest.raises(SpecError, match="too-large"):
+        read(path)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """A pipe would keep the reader waiting for ever, a device has no end."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", Path("/dev/zero")):
+        with pytest.raises(SpecError, match="it is no file of text") as error:
+            read(path)
+        assert error.value.rule == "unreadable"
+
+
+def test_a_message_is_one_line_that_a_terminal_can_show() -> None:
+    """It quotes the document, so what would move a cursor or end the line is written out."""
+    item = parse('"\\e[2J\\n\\u202e": 1\n', "f.yaml")
+    with pytest.raises(SpecError, match="too-few") as error:
+        raise item.fail(f"keys: {', '.join(item.mapping('it'))}", "too-few")
+    assert error.value.message == "keys: \\x1b[2J\\n\\u202e"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
