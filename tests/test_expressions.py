@@ -160,6 +160,102 @@ def test_whatever_stands_there_is_a_value_or_one_message(text: str) -> None:
         expression.function(CODES, 0, 3)(None, None, VALUES)
 
 
+ALLOWED = {
+    ast.Constant, ast.Name, ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Set, ast.BinOp, ast.Call, ast.Compare, ast.List,
+    ast.Tuple, ast.And, ast.Or, ast.Not, ast.USub, ast.BitAnd, ast.BitOr, ast.Sub, ast.Add, ast.Eq, ast.NotEq, ast.Lt,
+    ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Load,
+}  # fmt: skip
+"""Everything of Python's grammar that an expression may consist of; lists and tuples only to the right of `in`."""
+SAMPLES: dict[type[ast.AST], str] = {
+    ast.Attribute: "live.pop", ast.Await: "await me", ast.BitXor: "live ^ marked", ast.Dict: "{me: me}",
+    ast.DictComp: "{h: h for h in live}", ast.Div: "tries / 1", ast.FloorDiv: "tries // 1",
+    ast.FormattedValue: "f'{me}'",
+    ast.GeneratorExp: "one(h for h in live)", ast.Invert: "~tries", ast.Is: "tries is 1", ast.IsNot: "role is not none",
+    ast.JoinedStr: "f''", ast.LShift: "tries << 1", ast.Lambda: "lambda: me", ast.ListComp: "[h for h in live]",
+    ast.MatMult: "tries @ 1", ast.Mod: "tries % 2", ast.Mult: "tries * 2", ast.NamedExpr: "(x := me)",
+    ast.Pow: "tries ** 2", ast.RShift: "tries >> 1", ast.SetComp: "{h for h in live}", ast.Slice: "live[:1]",
+    ast.Starred: "{*live}", ast.Subscript: "live[0]", ast.UAdd: "+tries", ast.Yield: "(yield)",
+    ast.YieldFrom: "(yield from live)", ast.Store: "(x := me)", ast.comprehension: "[h for h in live]",
+    ast.keyword: "size(members=live)", ast.List: "[me]", ast.Tuple: "(me,)",
+}  # fmt: skip
+
+
+def kinds(base: type[ast.AST]) -> set[type[ast.AST]]:
+    """The kinds of node of Python's grammar below one; not the names that older versions used."""
+    found = {kind for kind in base.__subclasses__() if kind.__module__ in ("ast", "_ast")}
+    inner = {deep for kind in found for deep in kinds(kind)}
+    return {kind for kind in found | inner if not kind.__subclasses__()} - {
+        kind for name in ("Num", "Str", "Bytes", "NameConstant", "Ellipsis", "Index", "ExtSlice", "Suite", "AugLoad",
+                          "AugStore", "Param") if (kind := vars(ast).get(name))
+    }  # fmt: skip
+
+
+def test_every_kind_of_expression_that_is_not_on_the_list_has_a_sample() -> None:
+    """Also those that a later Python brings: an expression, an operator or a part of one is allowed or tried below."""
+    grammar = {kind for base in (ast.expr, ast.operator, ast.unaryop, ast.boolop, ast.cmpop) for kind in kinds(base)}
+    grammar |= {ast.comprehension, ast.keyword, ast.Store}
+    later = {"TemplateStr", "Interpolation"}  # Python 3.14: t'', a syntax error before
+    assert {kind.__name__ for kind in grammar - ALLOWED - set(SAMPLES)} <= later
+
+
+@pytest.mark.parametrize("kind", SAMPLES, ids=lambda kind: kind.__name__)
+def test_what_is_not_on_the_list_is_refused_wherever_it_stands(kind: type[ast.AST]) -> None:
+    """Alone, as an operand, an argument, a member, a condition: by a message, never by running it."""
+    text = SAMPLES[kind]
+    assert kind in {type(node) for node in ast.walk(ast.parse(text, mode="eval"))}
+    places = ["{}", "not ({})", "one(({}))", "{{({})}}", "ha in [({})]", "({}) == me", "me == ({})", "live | ({})",
+              "true and ({})", "me if ({}) else role", "({}) if decisions else me", "all_in(restart, [({})])",
+              "({})(live)", "size(live) - ({})", "({}) in live"]  # fmt: skip
+    for place in places:
+        with pytest.raises(SpecError):
+            parse_expression(place.format(text), SCOPE, AT)
+
+
+DUNDERS = [
+    "__class__",
+    "__globals__",
+    "__builtins__",
+    "__subclasses__",
+    "__import__",
+    "gi_frame",
+    "f_the",
+    "L",
+    "P",
+    "p",
+]
+HOSTILE = st.recursive(
+    st.sampled_from(["live", "me", "tries", "1", "'os'", "()", "{}", "[]", "''", "...", "1j", "b''", *DUNDERS]),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(DUNDERS)).map(lambda t: f"({t[0]}).{t[1]}"),
+        st.tuples(inner, inner).map(lambda t: f"({t[0]})({t[1]})"),
+        st.tuples(inner, inner).map(lambda t: f"({t[0]})[{t[1]}]"),
+        st.tuples(inner, inner).map(lambda t: f"[{t[0]} for x in {t[1]}]"),
+        inner.map(lambda text: f"(lambda x={text}: x)"),
+        inner.map(lambda text: f"f'{{{text}}}'" if "'" not in text else f"({text})"),
+        inner.map(lambda text: f"(x := {text})"),
+        inner.map(lambda text: f"one(*{text}, **{text})"),
+        st.tuples(inner, st.sampled_from(["and", "|", "==", "in", "if me else"]), inner).map(" ".join),
+    ),
+    max_leaves=6,
+)
+
+
+@given(HOSTILE)
+@example("().__class__.__base__.__subclasses__()")
+@example("__import__('os').system('true')")
+@example("(lambda: 1).__globals__['__builtins__']")
+@example("one.__self__")
+def test_hostile_expressions_stay_inside_the_list(text: str) -> None:
+    """Attributes, calls, lambdas, comprehensions, f-strings, walruses and names with underscores: whatever parses
+    consists of allowed nodes and names alone."""
+    try:
+        parsed = parse_expression(text, SCOPE, AT)
+    except SpecError:
+        return
+    assert {type(node) for node in ast.walk(ast.parse(parsed.text, mode="eval").body)} <= ALLOWED
+    assert parsed.names <= set(SCOPE)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("5s", 5), ("250ms", 0.25), ("2min", 120), ("T/4", 0.5), ("2*T + 60s", 64), ("(T - 500ms)*2", 3), ("0", 0)],
