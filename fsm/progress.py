@@ -31,7 +31,7 @@ from fsm.edges import FAULTS
 from fsm.errors import SpecError
 from fsm.expressions import Expr, NotOne
 from fsm.facts import Facts, hooks, scope
-from fsm.spec import ELSE, SAME, Machine, Row
+from fsm.spec import ELSE, SAME, Hook, Machine, Row
 
 MOST = 20_000
 """Values of variables and payload that a round is walked through with."""
@@ -283,7 +283,8 @@ def _counts(row: Row) -> bool:
 def _next(machine: Machine, key: Fires, row: Row, by_event: Mapping[tuple[str, str], set[Fires]]) -> set[Fires]:
     """The rows that a row makes fire in the same turn: of those it tells, and of an instant answer."""
     left, entered = hooks(machine, row, key[1])
-    told = [tell for part in (*left, row, *entered) for tell in part.tell if not tell.signal]
+    blocks: tuple[Hook | Row, ...] = (*left, row, *entered)
+    told = [tell for block in blocks for tell in block.tell if not tell.signal]
     found = {fires for tell in told for fires in by_event.get((tell.target, tell.name), set())}
     if row.do is not None and machine.ports[row.do.port].operations[row.do.operation].instant:
         for outcome in machine.ports[row.do.port].operations[row.do.operation].outcomes:
