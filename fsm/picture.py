@@ -210,19 +210,22 @@ class _Painter:
             yield shorten(row.do.text), "italic"
 
     def lines(self, rows: Iterable[Row]) -> Iterator[Line]:
-        """The lines of rows; those that differ only in their event share them."""
-        merged: dict[tuple[str, str, tuple[tuple[str, str], ...], str], list[str]] = {}
+        """The lines of rows: what each waits for, and what it does. Rows that do the same share that, after commas."""
+        merged: dict[tuple[tuple[tuple[str, str], ...], str], list[str]] = {}
         for row in rows:
-            key = (str(row.at), row.label or condition(row), tuple(self.does(row)), self.focus.tone(self.machine, row))
-            anew = f"{ANEW} " if row.target == source(row) else ""
-            merged.setdefault(key, []).append(f"{anew}{happens(row)}{self.focus.count(row)}")
-        for (_, guard, done, tone), events in merged.items():
-            *names, last = dict.fromkeys(events)
-            yield from (Line(shorten(f"{name},"), "", tone) for name in names)
-            whole = f"{last} [{guard}]" if guard else last
-            for text in [whole] if len(whole) <= LINE or not guard else [last, f"[{guard}]"]:
-                yield Line(shorten(text), "", tone)
+            merged.setdefault((tuple(self.does(row)), self.focus.tone(self.machine, row)), []).append(self.waits(row))
+        for (done, tone), texts in merged.items():
+            comma = "," if done else ""
+            *first, last = dict.fromkeys(texts)
+            for text in (*(f"{text}{comma}" for text in first), last):
+                yield from (Line(shorten(part), "", tone) for part in _broken(text))
             yield from (Line(text, style, tone) for text, style in done)
+
+    def waits(self, row: Row) -> str:
+        """What a row waits for, and under which condition."""
+        anew = f"{ANEW} " if row.target == source(row) else ""
+        guard = row.label or condition(row)
+        return f"{anew}{happens(row)}{self.focus.count(row)}" + (f" [{guard}]" if guard else "")
 
     def edges(self) -> Iterator[Edge]:
         """The rows that move, those between two boxes together."""
@@ -262,6 +265,12 @@ def shorten(text: str) -> str:
 def _inside(row: Row) -> bool:
     """Whether a row stands inside its box: it stays, or leaves its state only to enter it anew."""
     return row.target in (SAME, source(row))
+
+
+def _broken(text: str) -> tuple[str, ...]:
+    """An event and its guard on one line where they fit, else on two."""
+    event, bracket, guard = text.partition(" [")
+    return (text,) if len(text) <= LINE or not bracket else (event, f"[{guard}")
 
 
 def _update(text: str) -> str:

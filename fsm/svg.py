@@ -90,7 +90,7 @@ def _label(graph: Xml.Element, name: str, title: str, texts: Sequence[Xml.Elemen
 
 def _shapes(group: Xml.Element, name: str) -> list[Xml.Element]:
     """What is drawn of a box, an edge, a frame or (the ground alone) the graph; without links around it."""
-    found = [shape for shape in group.iter() if shape.tag in SHAPES or shape.tag == TEXT]
+    found = [shape for shape in group.iter() if shape.tag in SHAPES or (shape.tag == TEXT and not _blank(shape))]
     for shape in found:
         shape.tail = None
         if shape.get("stroke") == "transparent":
@@ -98,6 +98,11 @@ def _shapes(group: Xml.Element, name: str) -> list[Xml.Element]:
         for attribute in NO_NEWS:
             shape.attrib.pop(attribute, None)
     return found[:1] if name == "graph" else found
+
+
+def _blank(text: Xml.Element) -> bool:
+    """Whether a text is a gap that has done its work in the layout."""
+    return not (text.text or "").strip()
 
 
 def _titles(picture: Picture) -> dict[str, str]:

@@ -103,6 +103,14 @@ def test_a_row_to_its_own_state_stands_in_the_box_behind_a_mark(tmp_path: Path) 
     assert not [edge for edge in drawn.edges if edge.source == edge.target]
 
 
+def test_rows_that_do_the_same_share_what_they_do() -> None:
+    """After commas, each with its own guard; rows that do nothing but move have no commas."""
+    lock, election = (picture(SHIPPED.machine(name)) for name in ("lock", "election"))
+    assert lines(lock, "idle")[:4] == ["propose [not_live],", "propose [blind],", "propose [taken]", "→ agent.refused"]
+    faults = next(e.strands["fault"] for e in election.edges if (e.source, e.target) == ("asking", "looking"))
+    assert [line.text for line in faults] == ["host.failed", "host.lost"]
+
+
 def test_entry_exit_and_deferred_events_stand_in_the_box(tmp_path: Path) -> None:
     """Those of a group in the box of the group; a durable write is bold there too."""
     drawn = picture(folder(tmp_path, HOOKS).machine("election"))
