@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, combinations, product
 from math import prod
 
@@ -41,16 +42,12 @@ class Pool:
     def functions(self, expressions: Sequence[Expr]) -> list[Function]:
         """Each expression as a function of the values of `names`."""
         codes = {name: f"p[{index}]" for index, name in enumerate(self.names)}
-        return [_bind(expression.function(codes, self.me, self.n)) for expression in expressions]
+        return [partial(expression.function(codes, self.me, self.n), None, None) for expression in expressions]
 
     def show(self, values: Values) -> str:
         """An assignment in the words of a spec, for a message."""
         named = ", ".join(f"{name} = {show(value)}" for name, value in zip(self.names, values, strict=True))
         return f"{named or 'always'} (host {self.me} of {self.n})"
-
-
-def _bind(function: Callable[[None, None, Values], Value]) -> Function:
-    return lambda values: function(None, None, values)
 
 
 def show(value: Value) -> str:

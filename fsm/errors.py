@@ -36,7 +36,8 @@ class SpecError(Exception):
     """
 
     def __init__(self, place: Place, message: str, rule: str) -> None:
-        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        if not message.isprintable():
+            message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
         super().__init__(place, message, rule)
         self.place = place
         self.message = message
