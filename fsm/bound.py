@@ -41,7 +41,7 @@ class _Asks(Exception):
     """The turn has begun and asks an instant operation."""
 
 
-@define(eq=False)
+@define(eq=False, slots=False, repr=False)
 class View:
     """What can be seen of a machine, whatever drives it.
 
@@ -54,6 +54,7 @@ class View:
     driver: SyncDriver | AsyncDriver
     machine: str = ""
     spec: Machine = field(init=False)
+    _bare: dict[str, Event] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         instances = self.driver.node.layout.instances
@@ -62,6 +63,9 @@ class View:
         if self.machine not in instances:
             raise ValueError(f"{self.machine!r} is no machine of this node{suggest(self.machine, instances)}")
         self.spec = instances[self.machine][0]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.machine} in {self.state})"
 
     @property
     def state(self) -> str:
@@ -105,13 +109,18 @@ class View:
         return None
 
     def _event(self, name: str, payload: Mapping[str, Value]) -> Event:
+        if not payload and name in self._bare:
+            return self._bare[name]
         fields = self.driver.node.layout.payload(self.spec, name)
         if fields is None:
             raise AttributeError(f"{self.machine} has no event {name!r}{suggest(name, self._events())}")
         if payload.keys() != fields.keys():
             takes = ", ".join(f"{field}={domain}" for field, domain in fields.items()) or "nothing"
             raise TypeError(f"{self.machine}: {name} takes {takes}, not {', '.join(payload) or 'nothing'}")
-        return Event(self.machine, name, payload)
+        event = Event(self.machine, name, payload)
+        if not payload:
+            self._bare[name] = event
+        return event
 
     def _events(self) -> list[str]:
         return list(self.spec.events)
@@ -121,19 +130,23 @@ class View:
         return sorted({*object.__dir__(self), *events, *(f"may_{e}" for e in events), *(f"is_{s}" for s in states)})
 
     def _named(self, name: str, trigger: Callable[..., Any]) -> Any:
-        """What `door.push`, `door.may_push` and `door.is_open` are. Errors: `AttributeError`."""
-        if name.startswith("_"):
+        """What `door.push`, `door.may_push` and `door.is_open` are; made once. Errors: `AttributeError`."""
+        if name.startswith("_") or name == "spec":
             raise AttributeError(name)  # Python asks for these by itself, before there is a spec to look into
         if name in self.spec.events:
-            return partial(trigger, name)
-        if name.startswith("may_") and name[4:] in self.spec.events:
-            return partial(self.may, name[4:])
-        if name.startswith("is_") and (name[3:] in self.spec.states or name[3:] in self.spec.groups):
-            return partial(self.is_in, name[3:])
-        raise AttributeError(f"{self.machine} has no event, may_… or is_… {name!r}{suggest(name, dir(self))}")
+            made = partial(trigger, name)
+        elif name.startswith("may_") and name[4:] in self.spec.events:
+            made = partial(self.may, name[4:])
+        elif name.startswith("is_") and (name[3:] in self.spec.states or name[3:] in self.spec.groups):
+            made = partial(self.is_in, name[3:])
+        else:
+            known = suggest(name, dir(self))
+            raise AttributeError(f"{self.machine} has no event, may_… or is_… {name!r}{known}")
+        self.__dict__[name] = made
+        return made
 
 
-@define(eq=False)
+@define(eq=False, slots=False, repr=False)
 class Bound(View):
     """A machine of a `SyncDriver`."""
 
@@ -173,7 +186,7 @@ class Bound(View):
         return self._named(name, self.trigger)
 
 
-@define(eq=False)
+@define(eq=False, slots=False, repr=False)
 class AsyncBound(View):
     """A machine of an `AsyncDriver`; `trigger`, and so `door.push`, is to be awaited."""
 

@@ -35,7 +35,13 @@ class Definition(TransitionsMachine):
     transition_cls = RowTransition
 
     def __init__(self, machine: Machine) -> None:
-        super().__init__(model=None, states=list(machine.states), initial=machine.initial, auto_transitions=False)
+        super().__init__(
+            model=None,
+            states=list(machine.states),
+            initial=machine.initial,
+            auto_transitions=False,
+            model_attribute="",  # which no event may be called; there is no model, and `state` is a good name
+        )
         for state in machine.states:
             for event in dict.fromkeys(row.event for row in machine.rows):
                 for row in machine.candidates(state, event):
