@@ -83,7 +83,8 @@ def opening(node: Node) -> str:
     """The command that makes a node."""
     clauses = [" ".join(machine.name for machine in node.machines)]
     clauses += [f"host {node.me} of {node.n}"] if node.n > 1 else []
-    clauses += [f"{name} = {' '.join(keys)}" for name, keys in node.instances.items()]
+    used = {machine.instance for machine in node.machines}
+    clauses += [f"{name} = {' '.join(keys)}" for name, keys in node.instances.items() if name in used]
     return f"machine {', '.join(clauses)}"
 
 
@@ -232,6 +233,9 @@ class _Reader:
                 self.at, f"no machine here is called {machine!r}{suggest(machine, instances)}", "unknown-name"
             )
         fields = self.node.layout.payload(instances[machine][0], name)
+        if fields is None and name.startswith("after "):  # the next word was no group, as in 'after reading'
+            self.here -= len(name) - len("after")
+            name, fields = "after", self.node.layout.payload(instances[machine][0], "after")
         if fields is None:
             raise SpecError(self.at, f"{machine} knows no event {name!r}", "unknown-event")
         payload = self.values(fields)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from fsm.domains import Domain
 from fsm.errors import SpecError
 from fsm.load import Library
+from fsm.locate import specs
 from fsm.node import Event, Node
 from fsm.node_traces import command, written
 from fsm.testing import Story, sequences
@@ -152,6 +153,12 @@ def test_a_command_that_cannot_be_done_names_its_line(root: Path, commands: list
     with pytest.raises(SpecError) as caught:
         played(root, "\n\n".join(f"{said}\n----" for said in commands))
     assert message in str(caught.value)
+
+
+def test_a_timer_may_be_followed_by_what_is_read() -> None:
+    """`after reading` is a group's timer only where there is such a group."""
+    path = Path(__file__).parent / "traces" / "monitor_of_a_master.txt"
+    assert "\ntimer monitor.after reading daemon.gone\n" in play(path, specs()).text
 
 
 def test_what_is_refused_or_not_answered_is_said(tmp_path: Path) -> None:

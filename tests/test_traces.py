@@ -40,7 +40,7 @@ def test_golden_traces(request: pytest.FixtureRequest) -> None:
     assert len(stories) >= 5
     for name, (text, _) in stories.items():
         assert not [word for word in ("VIOLATED", "REFUSED", "NOT REACHED") if word in text], name
-        assert "] reached\n" in text, name
+        assert "] reached\n" in text or "\nsystem " not in text, name  # a trace of machines alone has no goal
     rows = frozenset[str]().union(*(fired for _, fired in stories.values()))
     known = {row.id for machine in demo().machines for row in machine.rows}
     assert rows <= known
