@@ -1,12 +1,14 @@
 """From the rows of a machine to one Python function for each (state, event), once, so that a step only calls it.
 
-    choose(local, pool, payload) -> (row, new local, new pool, computed values, effects), or None where no guard holds
+    choose(local, pool, payload) -> Turn, of the one row that fires, or None where no guard holds
 
 The source of such a function is put together from checked expressions only. It looks at the payload, evaluates the
 guards, then whatever the row that fires computes, in the order of a transition: exit effects, the row's own, entry
 effects; in each block `set` on the values so far, then the arguments of its `tell`, and of the row's `reply` and `do`.
-What is done with the values is data in a `CompiledRow`; effects come at once where the turn ends with this row. Slots
-and names are constants of the function and not part of its source: instances of a machine share compiled code.
+What is done with the values is data in a `CompiledRow`; effects are there where the turn ends with this row, else
+`fsm.run` makes them. The turn is made in here, for every tuple that is built and taken apart again costs a tenth of a
+step. Slots and names are constants of the function and not part of its source: instances of a machine share compiled
+code.
 """
 
 from __future__ import annotations
@@ -24,10 +26,9 @@ from fsm.expressions import GLOBALS, Expr, parse_duration
 from fsm.layout import Layout
 from fsm.plan import Definition
 from fsm.spec import ELSE, SAME, Hook, Machine, Row, Tell
-from fsm.turn import NOTHING, Effects, Timer
+from fsm.turn import NO_EFFECTS, NOTHING, Timer, Turn
 
-Found = tuple[CompiledRow, tuple[Any, ...], tuple[Any, ...], tuple[Value, ...], Effects | None]
-Choose = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Value]], Found | None]
+Choose = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Value]], Turn | None]
 
 Table = dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]
 """For each (leaf state, event) that has rows: the function, and the rows that it chooses from."""
@@ -144,14 +145,14 @@ class _Function:
         # first of all, for it names constants
         lines = [f"        {line}\n" for line in (self.carried(rows[0].event), *self.guarded(rows, done))]
         constants = self.constants
-        names = ", ".join(["me", "nobody", "everybody", "check", "outside", "twice", *constants.names.values()])
-        head = f"def make({names}):\n    def choose(L, P, p):\n"
+        given = {
+            "me": self.compiler.me, "nobody": frozenset(), "everybody": frozenset(range(self.compiler.n)),
+            "check": check_payload, "outside": outside, "twice": twice, "new": tuple.__new__, "Turn": Turn,
+        }  # fmt: skip
+        head = f"def make({', '.join([*given, *constants.names.values()])}):\n    def choose(L, P, p):\n"
         scope: dict[str, Any] = GLOBALS | {"list": list, "tuple": tuple}
         exec(compiled(head + "".join(lines) + "    return choose\n"), scope)
-        n = self.compiler.n
-        choose: Choose = scope["make"](
-            self.compiler.me, frozenset(), frozenset(range(n)), check_payload, outside, twice, *constants.values
-        )
+        choose: Choose = scope["make"](*given.values(), *constants.values)
         return choose
 
     def carried(self, event: str) -> str:
@@ -265,16 +266,17 @@ class _Body:
         compiler = self.function.compiler
         local = self.changed("L", "memory", compiler.layout.size)
         pool = self.changed("P", "pool", len(compiler.layout.pool_slots))
-        values = "".join(f"{code}, " for code in self.values)
-        row = self.function.constants.name(self.made)
-        if not self.made.alone:
-            return [*self.lines, f"return {row}, {local}, {pool}, ({values}), None"]
-        if self.made.effects is not None:
-            return [
-                *self.lines,
-                f"return {row}, {local}, {pool}, ({values}), {self.function.constants.name(self.made.effects)}",
-            ]
-        return [*self.lines, f"V = ({values})", f"return {row}, {local}, {pool}, V, {row}.perform(L, P, V)"]
+        values = f"({''.join(f'{code}, ' for code in self.values)})"
+        constants, made = self.function.constants, self.made
+        effects = constants.name(NO_EFFECTS if made.effects is None else made.effects)
+        if made.alone and made.effects is None:
+            self.lines.append(f"V = {values}")
+            values, effects = "V", f"{constants.name(made)}.perform(L, P, V)"
+        if self.values or compiler.layout.payload(compiler.machine, made.row.event):
+            rows = f"(({constants.name(made)}, p, {values}),)"
+        else:
+            rows = constants.name(((made, NOTHING, ()),))
+        return [*self.lines, f"return new(Turn, ({local}, {pool}, {rows}, {effects}, (), None))"]
 
     def changed(self, name: str, store: str, size: int) -> str:
         """The code of a tuple with its changes; the tuple itself where there are none."""

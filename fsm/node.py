@@ -61,7 +61,6 @@ __all__ = [
     "no_read",
 ]
 
-_new: Any = tuple.__new__
 Turns = dict[str, dict[str, Choose]]
 """For each leaf state and event whose turn is one row: the function that gives it."""
 
@@ -169,13 +168,10 @@ class Node:
             read: answers instant operations with (outcome, payload).
         """
         # A turn of one row needs no queue: look it up, call, done. All else, refusals too, goes the long way.
-        payload = event.payload
         try:
             slot, turns = self.turns[event.machine]
-            found = turns[local[slot]][event.name](local, pool, payload)
-            if found is not None and event.call is None:
-                row, after, shared, values, effects = found
-                turn: Turn = _new(Turn, (after, shared, ((row, payload, values),), effects, (), None))
+            turn = turns[local[slot]][event.name](local, pool, event.payload)
+            if turn is not None and event.call is None:
                 return turn
         except (KeyError, Refused, NotOne):
             pass

@@ -92,8 +92,9 @@ class Run:
             raise Refused(f"{event.machine} in {state}, {event.name}: {error}") from None
         if found is None:
             raise Refused(f"{event.machine} in {state} has no row for {event.name}")
-        row, self.local, self.pool, values, _ = found
-        self.rows.append((row, event.payload, values))
+        self.local, self.pool = found.local, found.pool
+        self.rows += found.rows
+        row, _, values = found.rows[0]
         self.say(row, values)
 
     def begin_call(self, event: Event) -> bool:
