@@ -43,7 +43,7 @@ def page(machine: Machine) -> str:
         f"Edges: {', '.join(f'{colour} for {name}s' for name, colour in EDGES.items())}; striped where they share an",
         "edge. **Bold** is written durably before anything is started; *italic* is what a state waits for; → tells a",
         "machine or port of the same host; ↩ answers a call. Rows that stay stand inside the box, behind ↻ those",
-        "that enter their own state anew. Opened by itself, the picture has tooltips: each row with its id and sentence.",
+        "that enter their own state anew. Opened by itself, the picture has tooltips, with each row's id and sentence.",
         "",
         f"![The states of {machine.name} and the rows between them]({machine.name}.svg)",
         "",

@@ -25,8 +25,7 @@ from fsm.picture import Picture
 FORM = 1
 """Of what is made of Graphviz's drawing. A higher one makes every file stale."""
 SPACE = "http://www.w3.org/2000/svg"
-GROUP, TITLE, TEXT = (f"{{{SPACE}}}{name}" for name in ("g", "title", "text"))
-SHAPES = {f"{{{SPACE}}}{name}" for name in ("path", "polygon", "polyline", "ellipse")}
+SHAPES = {"path", "polygon", "polyline", "ellipse", "text"}
 NO_NEWS = {"font-family", "text-anchor"}
 """Attributes that Graphviz repeats with each text."""
 RIM = {"stroke": "#fff", "stroke-width": "3", "stroke-linejoin": "round"}
@@ -41,23 +40,22 @@ def svg(picture: Picture) -> str:
     Errors: `SpecError` with the rule graphviz where the program is not there, fails, or takes longer than a minute.
     """
     text = dot(picture)
-    laid_out = Xml.fromstring(_laid_out(text))
+    laid_out = Xml.fromstring(_laid_out(text).replace(f' xmlns="{SPACE}"', "", 1))
     size = {name: laid_out.get(name, "") for name in ("width", "height", "viewBox")}
     about = {"role": "img", "font-family": FONT, "data-dot": digest(text)}
-    root = Xml.Element(f"{{{SPACE}}}svg", size | about)
+    root = Xml.Element("svg", {"xmlns": SPACE, **size, **about})
     drawn = laid_out[0]
-    graph = Xml.SubElement(root, GROUP, {"transform": drawn.get("transform", "")})
-    Xml.SubElement(graph, TITLE).text = f"the machine {picture.machine}"
+    graph = Xml.SubElement(root, "g", {"transform": drawn.get("transform", "")})
+    Xml.SubElement(graph, "title").text = f"the machine {picture.machine}"
     graph.extend(_shapes(drawn, "graph"))
-    titles, groups = _titles(picture), drawn.findall(GROUP)
+    titles, groups = _titles(picture), drawn.findall("g")
     parts = [(group, titles.get(group.get("id", ""), ""), group.get("class", "")) for group in groups]
     for group, title, name in parts:
         if name:
-            _add(graph, name, title, [s for s in _shapes(group, name) if name != "edge" or s.tag != TEXT])
+            _add(graph, name, title, [s for s in _shapes(group, name) if name != "edge" or s.tag != "text"])
     for group, title, name in parts:
         if name == "edge":
-            _label(graph, f"{group.get('id')}_label", title, [s for s in _shapes(group, name) if s.tag == TEXT])
-    Xml.register_namespace("", SPACE)
+            _label(graph, f"{group.get('id')}_label", title, [s for s in _shapes(group, name) if s.tag == "text"])
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode") + "\n"
 
@@ -74,23 +72,23 @@ def made_from(picture: Picture, text: str) -> bool:
 
 def _add(graph: Xml.Element, name: str, title: str, shapes: Sequence[Xml.Element]) -> None:
     """A group of shapes with a tooltip."""
-    group = Xml.SubElement(graph, GROUP, {"class": name})
+    group = Xml.SubElement(graph, "g", {"class": name})
     if title:
-        Xml.SubElement(group, TITLE).text = title
+        Xml.SubElement(group, "title").text = title
     group.extend(shapes)
 
 
 def _label(graph: Xml.Element, name: str, title: str, texts: Sequence[Xml.Element]) -> None:
     """The lines of a label, the rim of all below any, so that no rim hides a part of the line before."""
     if texts:
-        lines = Xml.Element(GROUP, {"id": name})
+        lines = Xml.Element("g", {"id": name})
         lines.extend(texts)
-        _add(graph, "label", title, [Xml.Element(f"{{{SPACE}}}use", {"href": f"#{name}", **RIM}), lines])
+        _add(graph, "label", title, [Xml.Element("use", {"href": f"#{name}", **RIM}), lines])
 
 
 def _shapes(group: Xml.Element, name: str) -> list[Xml.Element]:
     """What is drawn of a box, an edge, a frame or (the ground alone) the graph; without links around it."""
-    found = [shape for shape in group.iter() if shape.tag in SHAPES or (shape.tag == TEXT and not _blank(shape))]
+    found = [shape for shape in group.iter() if shape.tag in SHAPES and not _blank(shape)]
     for shape in found:
         shape.tail = None
         if shape.get("stroke") == "transparent":
@@ -100,9 +98,9 @@ def _shapes(group: Xml.Element, name: str) -> list[Xml.Element]:
     return found[:1] if name == "graph" else found
 
 
-def _blank(text: Xml.Element) -> bool:
-    """Whether a text is a gap that has done its work in the layout."""
-    return not (text.text or "").strip()
+def _blank(shape: Xml.Element) -> bool:
+    """Whether a shape is a text without words: a gap that has done its work in the layout."""
+    return shape.tag == "text" and not (shape.text or "").strip()
 
 
 def _titles(picture: Picture) -> dict[str, str]:
