@@ -285,7 +285,7 @@ class _Body:
             return name
         if size <= FEW:
             return f"({''.join(changes.get(slot, f'{name}[{slot}]') + ', ' for slot in range(size))})"
-        copy = name.lower()
+        copy = f"new{name}"
         self.lines.append(f"{copy} = list({name})")
         constants = self.function.constants
         self.lines += [f"{copy}[{constants.name(slot)}] = {code}" for slot, code in changes.items()]
