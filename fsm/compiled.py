@@ -42,7 +42,8 @@ class CompiledRow:
     """A row as it fires in one leaf state.
 
     `set` says of each assignment: the variable's name in the node, store, slot, which computed value. `effects` is the
-    record of a row whose effects are always the same; `alone` says that its turn ends with it."""
+    record of a row whose effects are always the same; `alone` says that its turn ends with it. `about` is what
+    `fsm.steps` keeps here of a row once it has fired."""
 
     machine: str
     row: Row
@@ -55,6 +56,7 @@ class CompiledRow:
     timers: tuple[Timer, ...] = field(default=(), eq=False)
     alone: bool = field(default=False, eq=False)
     effects: Effects | None = field(default=None, eq=False)
+    about: Any = field(default=None, eq=False)
 
     @property
     def moves(self) -> bool:

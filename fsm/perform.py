@@ -92,6 +92,7 @@ class Performer(Generic[A]):
         dropped: how many outcomes and timers came too late.
         tickets: what is under way.
         observers: what `observe` was given.
+        instant: whether a turn may ask an adapter something.
     Errors: `ValueError` for a port without adapter.
     """
 
@@ -105,10 +106,10 @@ class Performer(Generic[A]):
     dropped: int = field(default=0, init=False)
     tickets: dict[Key, Ticket] = field(factory=dict, init=False)
     observers: list[Observer] = field(factory=list, init=False)
-    _instant: bool = field(init=False)
+    instant: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._instant = asks_instantly(self.node)
+        self.instant = asks_instantly(self.node)
         check_adapters(self.node, self.adapters)
 
     @abstractmethod
@@ -181,7 +182,7 @@ class Performer(Generic[A]):
         """The turn of an event; `reads` is filled with what instant operations answered."""
         if ticket is not None:
             del self.tickets[ticket.key]
-        if not self._instant:
+        if not self.instant:
             return self.node.step(local, pool, event)
         return self.node.step(local, pool, event, partial(self._read, reads))
 
@@ -203,8 +204,8 @@ class Performer(Generic[A]):
         if self.journal is not None:
             try:
                 self.journal.turn(self.node, time, event, turn, reads)
-            except Exception as error:  # not by `fatal`, which costs more than a step
-                raise Fatal(f"the journal cannot be written: {str(error) or type(error).__name__}") from error
+            except Exception as error:
+                raise unwritten(error) from error
 
     def follow(self, time: float, event: Event, turn: Turn, ticket: Ticket | None) -> None:
         """The rest of a turn, once its state is the driver's: effects, or the consequence of a refusal; observers."""
@@ -227,7 +228,7 @@ class Performer(Generic[A]):
             if timer.seconds is not None:
                 self.run_timer(timer, timer.seconds)
         if effects.signals:
-            say(self.name, self.adapters, effects.signals)
+            self.say(effects.signals)
         for reply in effects.replies:
             self.answer(reply)
         if self.tickets:
@@ -235,6 +236,14 @@ class Performer(Generic[A]):
                 self._revoke(("operation", machine))
         for operation in effects.operations:
             self.ask(operation)
+
+    def say(self, signals: tuple[Signal, ...]) -> None:
+        """Say what cannot fail."""
+        for signal in signals:
+            try:
+                self.adapters[signal.port].signal(signal)
+            except Exception:
+                not_said(self.name, signal)
 
     def run_timer(self, timer: Timer, seconds: float) -> None:
         """Have the event of a timer arrive that many seconds from now."""
@@ -315,13 +324,14 @@ def check_adapters(node: Node, adapters: Mapping[str, object]) -> None:
         raise ValueError(f"no adapter for {', '.join(missing)}")
 
 
-def say(name: str, adapters: Mapping[str, Answers], signals: tuple[Signal, ...]) -> None:
-    """Say what cannot fail; an exception is logged and dropped. `name` is the driver's."""
-    for signal in signals:
-        try:
-            adapters[signal.port].signal(signal)
-        except Exception:
-            LOG.exception("%s: %s.%s was not said", name, signal.port, signal.name)
+def not_said(name: str, signal: Signal) -> None:
+    """Log the exception of a signal; it changes nothing. `name` is the driver's."""
+    LOG.exception("%s: %s.%s was not said", name, signal.port, signal.name)
+
+
+def unwritten(error: Exception) -> Fatal:
+    """What a journal's exception is. Not by `fatal`, whose context costs more than a step."""
+    return Fatal(f"the journal cannot be written: {str(error) or type(error).__name__}")
 
 
 def not_durable(values: Mapping[str, Value]) -> str:

@@ -9,6 +9,7 @@ For tests, tools and short lives: it grows for as long as it is used. A long lif
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
@@ -19,8 +20,6 @@ from fsm.domains import Value
 from fsm.journal import Journal, Read, plain_rows
 from fsm.node import Effects, Event, Fired, Node, Turn
 from fsm.turn import NO_EFFECTS, NOTHING
-
-_new: Any = tuple.__new__
 
 
 class About(NamedTuple):
@@ -36,7 +35,7 @@ class About(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A row that fired. A named tuple and not an attrs class, because one is made in every step.
+    """A row that fired. What it holds is kept as a plain tuple, which costs a fourth, until somebody looks at it.
 
     n, time: its number in this life, from 1, and the seconds of the clock at which its turn began.
     about: the row, from where to where, and why; each field of it is an attribute of the step too.
@@ -98,30 +97,32 @@ class Step(NamedTuple):
         return f"{self.time:.6f} {self.machine}: {self.source} --{event}--> {self.target}{assigned}: {self.why}"
 
 
+_Raw = tuple[float, About, Mapping[str, Value], Mapping[str, Value], Effects]
+"""A step but for its number, which is its place."""
+
+
 @define(eq=False)
 class Steps(Sequence[Step]):
     """A journal in memory; a sequence of its steps. An event that no row fired for is no step, but has its line."""
 
-    _steps: list[Step] = field(factory=list, init=False)
+    _steps: list[_Raw] = field(factory=list, init=False)
     _calls: list[tuple[int, int, str, tuple[Any, ...]]] = field(factory=list, init=False)
-    _about: dict[int, tuple[CompiledRow, About]] = field(factory=dict, init=False)
-    _n: int = field(default=0, init=False)
+    _lives: list[int] = field(factory=lambda: [0], init=False)
 
     def begin(self, node: Node, name: str, local: tuple[Any, ...], pool: tuple[Any, ...], time: float) -> None:
         """As `Journal.begin`; numbers begin anew."""
-        self._n = 0
+        self._lives.append(len(self._steps))
         self._note(0, "begin", node, name, local, pool, time)
 
     def turn(self, node: Node, time: float, event: Event, turn: Turn, reads: Sequence[Read] = ()) -> None:
         """As `Journal.turn`."""
-        _, _, rows, effects, _, _ = turn
-        if len(rows) != 1 or event.call is not None or reads:
+        rows, effects = turn[2], turn[3]
+        if reads or len(rows) != 1 or event.call is not None:
             self._note(len(rows), "turn", node, time, event, turn, reads)
         for row, payload, values in rows:
-            known = self._about.get(id(row)) or self._known(node, row)
+            about = row.about or _about(node, row)
             assigned = {name: values[index] for name, _, _, index in row.set} if row.set else NOTHING
-            self._n = n = self._n + 1
-            self._steps.append(_new(Step, (n, time, known[1], payload, assigned, effects)))
+            self._steps.append((time, about, payload, assigned, effects))
             effects = NO_EFFECTS
 
     def pool(self, node: Node, time: float, pool: tuple[Any, ...]) -> None:
@@ -136,18 +137,12 @@ class Steps(Sequence[Step]):
         """Keeps what is not said by a step alone; it stands before the next step, and covers that many."""
         self._calls.append((len(self._steps), steps, call, arguments))
 
-    def _known(self, node: Node, compiled: CompiledRow) -> tuple[CompiledRow, About]:
-        row, digest = compiled.row, node.layout.instances[compiled.machine][0].digest
-        about = About(compiled.machine, row.id, compiled.source, row.event, compiled.target, row.why, digest)
-        known = self._about[id(compiled)] = (compiled, about)  # the row is kept, so that its id stays its own
-        return known
-
     def lines(self) -> list[str]:
         """The lines of the journal, with their ends."""
         data, at, nodes = bytearray(), 0, list[Node]()
         journal = Journal(data.extend)
         for position, steps, call, arguments in [*self._calls, (len(self._steps), 0, "", ())]:
-            for step in self._steps[at:position]:
+            for step in self[at:position]:
                 event = Event(step.machine, step.event, step.payload)
                 journal.add(step.time, plain_rows(nodes[-1], event, [step.fired], step.effects, ()))
             at = position + steps
@@ -161,11 +156,24 @@ class Steps(Sequence[Step]):
         return len(self._steps)
 
     def __iter__(self) -> Iterator[Step]:
-        return iter(self._steps)
+        return (self._step(index) for index in range(len(self._steps)))
 
     @overload
     def __getitem__(self, index: int) -> Step: ...
     @overload
     def __getitem__(self, index: slice) -> list[Step]: ...
     def __getitem__(self, index: int | slice) -> Step | list[Step]:
-        return self._steps[index]
+        if isinstance(index, slice):
+            return [self._step(at) for at in range(len(self._steps))[index]]
+        return self._step(range(len(self._steps))[index])
+
+    def _step(self, index: int) -> Step:
+        life = self._lives[bisect_right(self._lives, index) - 1]
+        return Step(index - life + 1, *self._steps[index])
+
+
+def _about(node: Node, compiled: CompiledRow) -> About:
+    row, digest = compiled.row, node.layout.instances[compiled.machine][0].digest
+    about = About(compiled.machine, row.id, compiled.source, row.event, compiled.target, row.why, digest)
+    compiled.about = about
+    return about

@@ -30,8 +30,8 @@ from fsm.adapters import HostStore, PoolStore, SyncAdapter
 from fsm.clock import Clock, ThreadClock
 from fsm.futures import DriverFailed
 from fsm.journal import Records
-from fsm.node import Event, Node, Reply, Turn
-from fsm.perform import Arrival, Observer, asks_instantly, at, check_adapters, say
+from fsm.node import Event, Node, Reply, Signal, Turn
+from fsm.perform import Arrival, Observer, asks_instantly, at, check_adapters, not_said, unwritten
 from fsm.snapshot import Resumed
 from fsm.work import STOPPED, Executor, Item, Look, NewPool, Work
 
@@ -57,7 +57,16 @@ class _Surroundings:
     local: tuple[Any, ...]
     pool: tuple[Any, ...]
     step: Callable[[tuple[Any, ...], tuple[Any, ...], Event], Turn]
+    hears: Mapping[str, Callable[[Signal], None]]
     instant: bool
+
+
+def write(journal: Records, shared: _Surroundings, event: Event, turn: Turn) -> None:
+    """Puts a turn into a journal. Errors: `Fatal`."""
+    try:
+        journal.turn(shared.node, shared.clock.now(), event, turn)
+    except Exception as error:
+        raise unwritten(error) from error
 
 
 @define(eq=False, init=False, weakref_slot=False)
@@ -66,14 +75,16 @@ class SyncDriver:
 
     Fields:
         local, pool: the state after the newest turn.
+        journal: where every turn is written.
         idle, owner: whose turn it is, for `fsm.work`.
     """
 
     local: tuple[Any, ...]
     pool: tuple[Any, ...]
-    _surroundings: _Surroundings
+    journal: Records | None
     idle: bool
     owner: int
+    _surroundings: _Surroundings
     _work: Work | None
 
     def __init__(
@@ -112,30 +123,31 @@ class SyncDriver:
             node.boot(),
             node.pool(),
             node.step,
+            {port: adapter.signal for port, adapter in (adapters or {}).items()},
             asks_instantly(node),
         )
         check_adapters(node, shared.adapters)
-        self._begin(shared)
-        if shared.instant or any(given is not None for given in (journal, host_store, pool_store, resumed)):
-            work = self._made(journal, host_store, pool_store)
+        self._begin(shared, journal)
+        if shared.instant or any(given is not None for given in (host_store, pool_store, resumed)):
+            work = self._made(host_store, pool_store)
             self.local = work.boot()
             if resumed is not None:
                 self.local, self.pool = work.resume(resumed)
-            if journal is not None:
-                journal.begin(node, shared.name, self.local, self.pool, shared.clock.now())
-            if resumed is not None:
-                work.go_on(resumed)
-                work.advance()
+        if journal is not None:
+            journal.begin(node, shared.name, self.local, self.pool, shared.clock.now())
+        if resumed is not None:
+            self._made().go_on(resumed)
+            self._made().advance()
 
-    def _begin(self, shared: _Surroundings) -> None:
+    def _begin(self, shared: _Surroundings, journal: Records | None) -> None:
         self._surroundings, self.local, self.pool = shared, shared.local, shared.pool
-        self.owner, self._work, self.idle = 0, None, True
+        self.journal, self.owner, self._work, self.idle = journal, 0, None, True
 
     def another(self) -> SyncDriver:
         """One more instance of the same machines with the same adapters, clock and executor, in the initial state. It
         has no journal and no store: these are one instance's."""
         twin = SyncDriver.__new__(SyncDriver)
-        twin._begin(self._surroundings)
+        twin._begin(self._surroundings, None)
         if self._surroundings.instant:
             twin._made()
         return twin
@@ -169,13 +181,20 @@ class SyncDriver:
             return work.run(event)
         try:
             turn = shared.step(self.local, self.pool, event)
+            if self.journal is not None:
+                self.owner = get_ident()
+                write(self.journal, shared, event, turn)
             self.local, self.pool, _, effects, _, _ = turn  # those of before, and no effects, where it was refused
             if effects.timers or effects.replies or effects.operations:
                 self.owner = get_ident()
                 self._made().do(effects)
             elif effects.signals:
                 self.owner = get_ident()
-                say(shared.name, shared.adapters, effects.signals)
+                for signal in effects.signals:
+                    try:
+                        shared.hears[signal.port](signal)
+                    except Exception:
+                        not_said(shared.name, signal)
         except BaseException as error:
             self._made().fail(error)
             if isinstance(error, Exception):
@@ -247,12 +266,7 @@ class SyncDriver:
         work.closed = work.closed or STOPPED
         work.advance()
 
-    def _made(
-        self,
-        journal: Records | None = None,
-        host_store: HostStore | None = None,
-        pool_store: PoolStore | None = None,
-    ) -> Work:
+    def _made(self, host_store: HostStore | None = None, pool_store: PoolStore | None = None) -> Work:
         """What an instance needs once it is more than its state."""
         if self._work is None:
             with _making:
@@ -263,7 +277,7 @@ class SyncDriver:
                         it.node,
                         it.adapters,
                         it.clock,
-                        journal,
+                        self.journal,
                         host_store,
                         pool_store,
                         driver=self,

@@ -20,7 +20,7 @@ from fsm.errors import BadValues
 from fsm.futures import DriverFailed, refuse, settle
 from fsm.journal import Read
 from fsm.node import Event, Operation, Reply, Turn
-from fsm.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, fatal, say
+from fsm.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, fatal, unwritten
 
 STOPPED = "the driver was stopped"
 
@@ -166,18 +166,25 @@ class Work(Performer[SyncAdapter]):
         """One event, to completion."""
         driver, time = self.driver, self.clock.now()
         reads: list[Read] = []
-        turn = self.step(driver.local, driver.pool, event, ticket, reads)
+        if ticket is None and not self.instant:
+            turn = self.node.step(driver.local, driver.pool, event)
+        else:
+            turn = self.step(driver.local, driver.pool, event, ticket, reads)
         local, pool, _, effects, _, refused = turn
         if (effects.host or effects.pool) and self.commit(effects) is not None:
             raise Fatal("the pool store answered something to wait for; that needs an AsyncDriver")
-        self.write(time, event, turn, reads)
+        if self.journal is not None:
+            try:
+                self.journal.turn(self.node, time, event, turn, reads)
+            except Exception as error:
+                raise unwritten(error) from error
         driver.local, driver.pool = local, pool  # those of before where it was refused
         if refused is not None or self.observers or effects.timers or effects.replies or effects.operations:
             self.follow(time, event, turn, ticket)
         elif self.tickets:
             self.do(effects)
         elif effects.signals:  # a turn that waits for nothing is short
-            say(self.name, self.adapters, effects.signals)
+            self.say(effects.signals)
         return turn
 
     def arrive(self, arrival: Arrival) -> None:
