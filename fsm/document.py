@@ -4,8 +4,8 @@ A spec is read into `Item`s: a value and the place where it stands, so that ever
 reviewer could overlook is refused: duplicate keys, anchors and aliases, explicit tags, documents that are too large
 or too deep. YAML 1.2 because in 1.1 the key `on` is a boolean.
 
-Nearly every spec is read by `fsm.plain_yaml`; the YAML library reads what that does not know, and words the errors.
-The limits are such that even what the library is slowest at is refused within a second.
+Nearly every spec is read by `fsm.plain_yaml`. The YAML library reads what that does not know, and words the errors;
+it is slow, so it is given small documents only: what is refused is refused in a fraction of a second, whatever it is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ LARGEST = 131_072
 """Characters of the largest document that is read, ten times the largest shipped spec."""
 MOST = 12_000
 """Values and keys of a document; the largest shipped spec has about 900, a pool of 1000 VMs 11,000."""
+LARGEST_ODD = 30_000
+"""Characters of the largest document that is read although it is not plain; the library takes a second for 200,000."""
+MOST_ODD = 4_000
+"""Values and keys of such a document."""
 DEEPEST = 12
 
 
@@ -135,18 +139,39 @@ def read(path: Path, name: str | None = None) -> Item:
 
 def parse(text: str, name: str) -> Item:
     """The document in a text; `name` stands for the file in messages. Errors: `SpecError`."""
-    from fsm.plain_yaml import read_plain
+    from fsm.plain_yaml import NotPlain, read_plain
 
     if len(text) > LARGEST:
         raise too_large(Place(name))
-    found = read_plain(text, name)
-    return by_library(text, name) if found is None else found
+    try:
+        return read_plain(text, name)
+    except NotPlain as odd:
+        if len(text) > LARGEST_ODD:
+            raise not_plain(odd.place) from None
+    return by_library(text, name)
 
 
 def too_large(place: Place) -> SpecError:
     """The error of a document that is larger than any spec, at the place where that shows."""
     message = f"a document has at most {LARGEST} characters and {MOST} values; split this one"
     return SpecError(place, message, "too-large")
+
+
+def not_plain(place: Place) -> SpecError:
+    """The error of a document that is too large for what stands at a place."""
+    message = f"a document of over {LARGEST_ODD} characters or {MOST_ODD} values is read only if it is plain YAML"
+    remedy = "here look for a mistake, a tab, an escape, text over several lines, a missing value or line end"
+    return SpecError(place, f"{message}; {remedy}", "too-large")
+
+
+def too_deep(place: Place) -> SpecError:
+    """The error of a value inside of too many others."""
+    return SpecError(place, f"nested deeper than {DEEPEST}", "too-deep")
+
+
+def twice(name: str, place: Place) -> SpecError:
+    """The error of a key that a mapping has already."""
+    return SpecError(place, f"the key {name!r} stands here twice; keep one", "duplicate-key")
 
 
 def by_library(text: str, name: str) -> Item:
@@ -224,13 +249,13 @@ class _Reader:
         if event.ctag is not None:
             raise SpecError(place, f"the tag {event.ctag} is not used here; write a plain value", "yaml-tag")
         self.values += 1
-        if self.values > MOST:
-            raise too_large(place)
+        if self.values > MOST_ODD:
+            raise not_plain(place)
         if kind == "ScalarEvent":
             return Item(self.plain(event, place), place)
         self.depth += 1
         if self.depth > DEEPEST:
-            raise SpecError(place, f"nested deeper than {DEEPEST}", "too-deep")
+            raise too_deep(place)
         value: Any = self.sequence() if kind == "SequenceStartEvent" else self.mapping()
         self.depth -= 1
         return Item(value, place)
@@ -255,6 +280,6 @@ class _Reader:
                 raise key.fail("a key must be a plain name", "document-shape")
             name = str(event.value)
             if name in entries:
-                raise key.fail(f"the key {name!r} stands here twice; keep one", "duplicate-key")
+                raise twice(name, key.at)
             entries[name] = self.item(next(self.events))
         return entries

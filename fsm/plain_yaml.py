@@ -2,9 +2,9 @@
 
 The YAML library takes 40 to 90 microseconds for each value, so that reading would be most of the time it takes to
 load and check a machine. This reader takes a tenth of it. It is no second opinion: what it reads has the value and
-the place that the library gives, and at whatever it does not know it gives up, errors of all kinds among it, and the
-library reads the whole document and words the message. What one of the two accepts, and what comes out, is therefore
-the library's alone; the tests compare them on thousands of documents.
+the place that the library gives, and at whatever it does not know it gives up, nearly all errors among it, and the
+library reads the whole document and words the message. What comes out is therefore the library's alone; the tests
+compare the two on thousands of documents.
 
 It knows: block mappings and sequences, flow collections over any number of lines, scalars on one line (plain, or
 quoted without a backslash), literal blocks (`|`) and comments between lines and behind values. Left out: everything
@@ -18,7 +18,7 @@ from bisect import bisect_right
 
 from attrs import define
 
-from fsm.document import DEEPEST, MOST, Item, scalar, too_large
+from fsm.document import DEEPEST, MOST, Item, scalar, too_deep, too_large, twice
 from fsm.errors import Place
 
 _ODD = re.compile(r"[^\n -~\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[\u2028\u2029]")
@@ -38,21 +38,36 @@ _SCALAR = re.compile(rf"{_QUOTED}|({_FIRST}{_WORD}*+(?: ++(?!#){_WORD}++)*+)")
 _FLOW_SCALAR = re.compile(rf"{_QUOTED}|({_FIRST}{_FLOW_WORD}*+(?: ++(?!#){_FLOW_WORD}++)*+)")
 
 
+class NotPlain(Exception):
+    """At `place` stands something that only the library reads."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.place = place
+
+
 class _Unknown(Exception):
-    """Here stands something that only the library reads."""
+    """Where the reader is, it does not know how to go on."""
 
 
-def read_plain(text: str, name: str) -> Item | None:
-    """The document in a text, or None where the library has to read it; `name` stands for the file."""
-    if _ODD.search(text) or not text.endswith("\n"):
-        return None
-    reader = _Reader(text, name, [0, *(line.end() for line in re.finditer("\n", text))])
+def read_plain(text: str, name: str) -> Item:
+    """The document in a text; `name` stands for the file.
+
+    Errors: `NotPlain` where the library has to read it; `SpecError` for what is too large or too deep, and for keys
+    that stand twice.
+    """
+    reader = _Reader(text + "\n", name, [0, *(line.end() for line in re.finditer("\n", text))])
+    odd = _ODD.search(text)
+    if odd is not None:
+        raise NotPlain(reader.place(odd.start()))
     try:
         reader.next_line()
         found = reader.block()
+        if reader.at < len(reader.text) or not text.endswith("\n"):
+            raise _Unknown  # without a line end at the end, a block of text at the end would be another one
     except (_Unknown, ValueError):  # ValueError: a number that is too long
-        return None
-    return found if reader.at == len(text) else None
+        raise NotPlain(reader.place(min(reader.at, len(text)))) from None
+    return found
 
 
 @define
@@ -97,16 +112,16 @@ class _Reader:
         if self.values > MOST:
             raise too_large(self.place(at))
 
-    def enter(self) -> None:
+    def enter(self, at: int) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise _Unknown
+            raise too_deep(self.place(at))
 
     def key(self, entries: dict[str, Item]) -> str:
         found = self.match(_KEY)
         name = found[found.lastindex or 0]
         if name in entries:
-            raise _Unknown
+            raise twice(name, self.place(found.start()))
         self.count(found.start())
         return name
 
@@ -118,7 +133,7 @@ class _Reader:
     def block(self) -> Item:
         """The mapping or sequence that begins here; its lines begin in this column."""
         start, column = self.at, self.column
-        self.enter()
+        self.enter(start)
         value = self.sequence(column) if self.is_at("- ") else self.mapping(column)
         self.depth -= 1
         return self.item(value, start)
@@ -176,7 +191,7 @@ class _Reader:
         if not (self.is_at("{") or self.is_at("[")):
             return self.scalar(_FLOW_SCALAR)
         self.at += 1
-        self.enter()
+        self.enter(start)
         value = self.flow_mapping() if self.text[start] == "{" else self.flow_sequence()
         self.depth -= 1
         return self.item(value, start)

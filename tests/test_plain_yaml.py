@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.document import DEEPEST, Item, by_library, parse
+from fsm.document import DEEPEST, MOST, MOST_ODD, Item, by_library, parse
 from fsm.errors import SpecError
 from fsm.locate import specs
-from fsm.plain_yaml import read_plain
+from fsm.plain_yaml import NotPlain, read_plain
 
 SHIPPED = sorted(specs().rglob("*.yaml"))
 
@@ -31,10 +31,12 @@ def same(text: str) -> bool:
     """Whether the quick reader knows a text; what it reads is then what the library reads."""
     try:
         found = read_plain(text, "f.yaml")
-    except SpecError:
-        return False  # too large: there is a test of that below
-    if found is None:
+    except NotPlain:
         return False
+    except SpecError as error:
+        with pytest.raises(SpecError):
+            by_library(text, "f.yaml")
+        return error.rule not in ("too-deep", "duplicate-key")
     assert shown(found) == shown(by_library(text, "f.yaml")), text
     return True
 
@@ -64,15 +66,16 @@ def test_what_it_knows(text: str) -> None:
     "text",
     [
         "a:\n", "a: [b,]\n", "a: {b}\n", "a: b\n  c\n", "a: 'it''s'\n", 'a: "\\n"\n', "a: >\n  x\n", "a:\t1\n",
-        "a: &x 1\n", "a: *x\n", "a: !x 1\n", "a: 1\na: 2\n", "- a\nb: 1\n", "a: 1\n b: 2\n", "a: 1\n---\nb: 1\n",
+        "a: &x 1\n", "a: *x\n", "a: !x 1\n", "- a\nb: 1\n", "a: 1\n b: 2\n", "a: 1\n---\nb: 1\n",
         "%YAML 1.2\n---\na: 1\n", "? a\n: 1\n", "a: 1\r\n", "a: |\n\n  x\n", "a: |2\n  x\n", "a\n", "[a]\n", "", "\n",
-        "a: [b\n", "a: b: c\n", "a: " + "9" * 50 + "\n", "[" * 20 + "]" * 20 + "\n", "a: {b:c}\n", "a: 'x'y\n", "a: |",
-        "a: {b: 1, b: 2}\n", "a: [x\n y]\n", "a: @x\n", "a: 1\u20282\n",
+        "a: [b\n", "a: b: c\n", "a: " + "9" * 50 + "\n", "a: {b:c}\n", "a: 'x'y\n", "a: |",
+        "a: [x\n y]\n", "a: @x\n", "a: 1\u20282\n",
     ],
 )  # fmt: skip
 def test_where_it_gives_up(text: str) -> None:
     """What it does not know and what is wrong alike: the library has the last word."""
-    assert read_plain(text, "f.yaml") is None
+    with pytest.raises(NotPlain):
+        read_plain(text, "f.yaml")
 
 
 PIECES = [
@@ -137,17 +140,50 @@ def test_shipped_documents_with_a_few_characters_changed(data: st.DataObject) ->
     same(text if text.endswith("\n") else text + "\n")
 
 
-def test_both_readers_have_the_same_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As deep and as many values as are allowed; one more is refused by both, at one place."""
-    for module in ("document", "plain_yaml"):
-        monkeypatch.setattr(f"fsm.{module}.MOST", 50)
-    for text in ("a: " + "[" * (DEEPEST - 1) + "]" * (DEEPEST - 1) + "\n", "a: [" + "x, " * 46 + "x]\n"):
-        assert same(text)
-    for many in ("a: [" + "x, " * 47 + "x]\n", "a: [" + "x, " * 47 + "\tx]\n", "- b: 1\n" * 20):
-        with pytest.raises(SpecError, match="at most") as error:
-            parse(many, "f.yaml")
+@pytest.mark.parametrize(
+    ("text", "place", "rule"),
+    [
+        ("a: 1\na: 2\n", "2:1", "duplicate-key"),
+        ("a: {b: 1, 'b': 2}\n", "1:11", "duplicate-key"),
+        ("a: " + "[" * DEEPEST + "]" * DEEPEST + "\n", f"1:{DEEPEST + 3}", "too-deep"),
+        ("- " * DEEPEST + "- a\n", f"1:{2 * DEEPEST + 1}", "too-deep"),
+    ],
+)
+def test_the_mistakes_that_it_names_itself(text: str, place: str, rule: str) -> None:
+    """By the words of the library's reader and at its place: everything before them is the same to both."""
+    said = []
+    for reader in (read_plain, by_library):
+        with pytest.raises(SpecError) as error:
+            reader(text, "f.yaml")
+        said.append(str(error.value))
+        assert (str(error.value.place), error.value.rule) == (f"f.yaml:{place}", rule)
+    assert said[0] == said[1]
+
+
+def test_as_deep_as_is_allowed() -> None:
+    """Flow and blocks alike."""
+    assert same("a: " + "[" * (DEEPEST - 1) + "]" * (DEEPEST - 1) + "\n")
+    assert same("- " * (DEEPEST - 1) + "- a\n")
+
+
+def test_plain_documents_may_be_larger() -> None:
+    """What only the library reads is limited more, and the message names the place that is not plain."""
+    rows = "- {a: b, c: [d, e]}\n"
+    assert len(parse(rows * 1700, "f.yaml").value) == 1700
+    for odd, place in (("- &x a\n", "1701:3"), ("- 'it''s'\n", "1701:3"), ("- b: c\n  d", "1702:3"), ("- a", "1701:4")):
+        with pytest.raises(SpecError, match="only if it is plain YAML") as error:
+            parse(rows * 1700 + odd, "f.yaml")
+        assert (str(error.value.place), error.value.rule) == (f"f.yaml:{place}", "too-large")
+    assert len(parse(rows * 100 + "- 'it''s'\n", "f.yaml").value) == 101
+
+
+def test_the_number_of_values_is_limited() -> None:
+    """More of them where the document is plain."""
+    for many in ("[" + "x, " * (MOST - 3) + "x]", "[" + "x, " * (MOST_ODD - 3) + "'it''s']"):
+        assert parse(f"- {many}\n", "f.yaml").value
+        with pytest.raises(SpecError, match=r"at most|only if it is plain") as error:
+            parse(f"- {many.replace('[', '[x, ')}\n", "f.yaml")
         assert error.value.rule == "too-large"
-    assert read_plain("a: " + "[" * DEEPEST + "]" * DEEPEST + "\n", "f.yaml") is None
 
 
 def test_most_shipped_rows_with_a_change_are_known() -> None:
