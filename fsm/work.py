@@ -11,7 +11,7 @@ from _thread import get_ident
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from attrs import define, field, frozen
 
@@ -91,10 +91,7 @@ class Work(Performer[SyncAdapter]):
         try:
             turn = self._turn(event, None)
         except BaseException as error:
-            self.fail(error)
-            if isinstance(error, Exception):
-                raise DriverFailed(self.closed) from error
-            raise
+            self.end(error)
         driver.owner, driver.idle = 0, True
         if self._queue or self._started or self.closed:
             self.advance()
@@ -236,6 +233,13 @@ class Work(Performer[SyncAdapter]):
             self._perform(operation, ticket)
         finally:
             self.advance()
+
+    def end(self, error: BaseException) -> NoReturn:
+        """As `fail`, and tell the caller. Errors: `DriverFailed`; the error itself where it is no `Exception`."""
+        self.fail(error)
+        if isinstance(error, Exception):
+            raise DriverFailed(self.closed) from error
+        raise error
 
     def fail(self, error: BaseException) -> None:
         """End for ever; the caller owns the turn."""
