@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -267,7 +268,8 @@ def alone(node: Node, actions: list[str]) -> list[str]:
         elif action == "time":
             rig.clock.advance(2.0)
         elif action == "pool":
-            driver.load_pool({"count": 2})
+            with suppress(DriverFailed):
+                driver.load_pool({"count": 2})
         elif queue.waiting:
             rig.script.said.append(_ends(rig, action))
             queue.waiting.pop()()
@@ -306,7 +308,8 @@ async def _act(rig: Rig, driver: AsyncDriver, number: int, action: str) -> None:
     elif action == "time":
         rig.clock.advance(2.0)
     elif action == "pool":
-        await driver.load_pool({"count": 2})
+        with suppress(DriverFailed):
+            await driver.load_pool({"count": 2})
     elif waiting:
         operation, future = waiting[-1]
         if action == "raise":
@@ -319,10 +322,11 @@ def _looked_at(reply: asyncio.Future[Any]) -> None:
     reply.cancelled() or reply.exception()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(actions=st.lists(st.sampled_from(ACTIONS), max_size=25))
 def test_both_drivers_write_the_same_journal(node: Node, actions: list[str]) -> None:
-    """Events, calls, outcomes, exceptions, timers and pools in any order: the same lines, times included."""
+    """Events, calls, outcomes, exceptions, timers and pools in any order: the same lines, times included, and the same
+    end where an exception has no outcome."""
     assert alone(node, actions) == looped(node, actions)
 
 
