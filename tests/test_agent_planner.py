@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from attrs import define, field
@@ -24,6 +24,15 @@ def database(memory: Mapping[int, int], *vms: Vm) -> Database:
 def vm(name: str, memory: int = 2, priority: Any = "restart", order: int = 0, delay: float = 0.0) -> Vm:
     """A VM."""
     return Vm(f"u-{name}", name, memory, priority, order, delay)
+
+
+class Told(NamedTuple):
+    """A compiled row that has fired, for a turn."""
+
+    record: Fired
+
+    def fired(self, payload: object, values: object) -> Fired:
+        return self.record
 
 
 @define
@@ -57,7 +66,7 @@ class Pooled:
         self.variables[f"restart[{name}].resident"], self.variables[f"restart[{name}].target"] = host, None
         machine = f"restart[{name}]"
         fired = Fired(machine, "row", "starting", event, {}, "settled", {f"{machine}.resident": host}, "why")
-        self.port.observe(0.0, Event(machine, event), Turn((), (), (fired,)))
+        self.port.observe(0.0, Event(machine, event), Turn((), (), ((Told(fired), {}, ()),)))  # type: ignore[arg-type]
 
 
 def test_answers_in_one_turn_fit_together() -> None:

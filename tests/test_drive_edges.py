@@ -13,6 +13,7 @@ from fsm.clock import LoopClock, VirtualClock
 from fsm.drive import AsyncDriver
 from fsm.errors import BadValues
 from fsm.futures import DriverFailed
+from fsm.journal import Journal
 from fsm.node import Event, Node, Operation, Turn
 from tests.toy_node import BUMP, DROP, FAN, GO, LOOK, Rig, SlowStore, rest, run, state, toy_node
 
@@ -251,6 +252,7 @@ def test_a_journal_that_cannot_be_written_fails_closed(rig: Rig) -> None:
         def full(data: bytes) -> None:
             raise OSError("no space")
 
+        assert isinstance(driver.journal, Journal)
         driver.journal.write = full
         driver.post(GO)
         assert await driver.failed == "the journal cannot be written: no space"
