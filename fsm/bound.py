@@ -32,7 +32,7 @@ from fsm.errors import SpecError
 from fsm.journal import Records
 from fsm.load import Library
 from fsm.locate import located
-from fsm.node import Event, Node, Operation, Turn
+from fsm.node import Event, Node, Operation
 from fsm.spec import Machine
 from fsm.sync import SyncDriver
 
@@ -180,7 +180,8 @@ class Bound(View):
         Errors: `AttributeError` for an event that the machine does not have, `TypeError` for a payload with other
         fields; those of `SyncDriver.send`.
         """
-        return _fired(self.driver.send(self._event(event, payload)))
+        happened = None if payload else self._bare.get(event)
+        return bool(self.driver.send(happened or self._event(event, payload)).rows)
 
     def __getattr__(self, name: str) -> Any:
         return self._named(name, self.trigger)
@@ -211,7 +212,7 @@ class AsyncBound(View):
 
     async def trigger(self, event: str, /, **payload: Value) -> bool:
         """As `Bound.trigger`; errors are those of `AsyncDriver.send`."""
-        return _fired(await self.driver.send(self._event(event, payload)))
+        return bool((await self.driver.send(self._event(event, payload))).rows)
 
     def __getattr__(self, name: str) -> Any:
         return self._named(name, self.trigger)
@@ -239,7 +240,3 @@ def alone(spec: Machine | Path | str, parameters: Mapping[str, float] | None = N
 
 def _ask(operation: Operation) -> Outcome:
     raise _Asks
-
-
-def _fired(turn: Turn) -> bool:
-    return turn.refused is None and bool(turn.rows)
