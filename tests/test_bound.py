@@ -53,9 +53,14 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
+def start(path: Path) -> Bound:
+    """A machine whose time stands still."""
+    return Bound.start(path, clock=VirtualClock())
+
+
 def test_a_machine_is_used_by_its_names(path: Path) -> None:
     """Events with their payload, states and groups; True where a row fired."""
-    door = Bound.start(path)
+    door = start(path)
     assert (door.state, door.is_shut(), door.is_closed(), door.is_open()) == ("closed", True, True, False)
     assert door.push(force=1) is True
     assert door.state == "closed"
@@ -68,7 +73,7 @@ def test_a_machine_is_used_by_its_names(path: Path) -> None:
 
 def test_what_does_not_fire_says_why(path: Path) -> None:
     """Refused, ignored, deferred, or outside of a domain: False, nothing changed, and a sentence."""
-    door = Bound.start(path)
+    door = start(path)
     assert (door.close(), door.state) == (False, "closed")
     assert door.why_not("close") == "door in closed has no row for close"
     assert door.push(force=10) is False
@@ -84,7 +89,7 @@ def test_what_does_not_fire_says_why(path: Path) -> None:
 
 def test_may_asks_and_does_nothing(path: Path) -> None:
     """Not even where the row that would fire changes a variable; transitions runs callbacks there."""
-    door = Bound.start(path)
+    door = start(path)
     before = door.driver.local
     assert (door.may_push(force=3), door.may_knock(), door.may_close()) == (True, True, False)
     assert door.may("knock") is True
@@ -98,7 +103,7 @@ def test_may_asks_and_does_nothing(path: Path) -> None:
 
 def test_names_that_are_not_there(path: Path) -> None:
     """An AttributeError that knows a better one, a TypeError for other fields; Python's own questions are none."""
-    door = Bound.start(path)
+    door = start(path)
     cases: list[tuple[Any, str]] = [
         (lambda: door.pussh(force=1), "door has no event, may_… or is_… 'pussh'; did you mean 'push'?"),
         (lambda: door.may_closs(), "door has no event, may_… or is_… 'may_closs'; did you mean 'may_close'?"),
@@ -123,7 +128,7 @@ def test_names_that_are_not_there(path: Path) -> None:
 
 def test_a_name_of_the_view_hides_an_event_but_not_from_trigger(path: Path) -> None:
     """`state` is the state; the event is triggered by its name."""
-    door = Bound.start(path)
+    door = start(path)
     assert door.state == "closed"
     assert door.trigger("state") is True
     assert door.state == "locked"
