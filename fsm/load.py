@@ -162,7 +162,9 @@ class Library:
         variables = self._visible(top)
         ports = {p.text("a port"): self.port(p.value, p) for p in _list(top, "ports")}
         states, groups = read_states(top)
-        instance = named(top["instance"].text("instance"), top["instance"], "an instance") if "instance" in top else None
+        instance = (
+            named(top["instance"].text("instance"), top["instance"], "an instance") if "instance" in top else None
+        )
         siblings = {s.text("a machine"): self._sibling(s, instance) for s in _list(top, "siblings")}
         events = read_events(top.get("events"))
         serves = read_serves(top.get("serves"), ports)
