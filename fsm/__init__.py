@@ -10,44 +10,81 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fsm.drivers.adapters import Adapter, SyncAdapter
+    from fsm.drivers.bound import AsyncBound, Bound
+    from fsm.drivers.clock import VirtualClock
+    from fsm.drivers.drive import AsyncDriver
+    from fsm.drivers.journal import Journal
+    from fsm.drivers.port_methods import AsyncMethods, Methods
+    from fsm.drivers.resume import resume
+    from fsm.drivers.snapshot import Upgrade
+    from fsm.drivers.steps import Steps
+    from fsm.drivers.sync import SyncDriver
+    from fsm.engine.node import Node
+    from fsm.engine.turn import Effects, Event, Fired, Operation, Reply, Signal, Timer, Turn
     from fsm.errors import Place, SpecError
-    from fsm.load import Library
+    from fsm.language.load import Library
     from fsm.locate import specs
-    from fsm.node import Effects, Event, Fired, Node, Operation, Reply, Signal, Timer, Turn
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adapter",
+    "AsyncBound",
+    "AsyncDriver",
+    "AsyncMethods",
+    "Bound",
     "Effects",
     "Event",
     "Fired",
+    "Journal",
     "Library",
+    "Methods",
     "Node",
     "Operation",
     "Place",
     "Reply",
     "Signal",
     "SpecError",
+    "Steps",
+    "SyncAdapter",
+    "SyncDriver",
     "Timer",
     "Turn",
+    "Upgrade",
+    "VirtualClock",
     "__version__",
+    "resume",
     "specs",
 ]
 
 # Name -> module. Kept equal to the imports above (for type checkers) by tests/test_house.py.
 _EXPORTS = {
-    "Effects": "fsm.node",
-    "Event": "fsm.node",
-    "Fired": "fsm.node",
-    "Library": "fsm.load",
-    "Node": "fsm.node",
-    "Operation": "fsm.node",
+    "Adapter": "fsm.drivers.adapters",
+    "AsyncBound": "fsm.drivers.bound",
+    "AsyncDriver": "fsm.drivers.drive",
+    "AsyncMethods": "fsm.drivers.port_methods",
+    "Bound": "fsm.drivers.bound",
+    "Effects": "fsm.engine.turn",
+    "Event": "fsm.engine.turn",
+    "Fired": "fsm.engine.turn",
+    "Journal": "fsm.drivers.journal",
+    "Library": "fsm.language.load",
+    "Methods": "fsm.drivers.port_methods",
+    "Node": "fsm.engine.node",
+    "Operation": "fsm.engine.turn",
     "Place": "fsm.errors",
-    "Reply": "fsm.node",
-    "Signal": "fsm.node",
+    "Reply": "fsm.engine.turn",
+    "Signal": "fsm.engine.turn",
     "SpecError": "fsm.errors",
-    "Timer": "fsm.node",
-    "Turn": "fsm.node",
+    "Steps": "fsm.drivers.steps",
+    "SyncAdapter": "fsm.drivers.adapters",
+    "SyncDriver": "fsm.drivers.sync",
+    "Timer": "fsm.engine.turn",
+    "Turn": "fsm.engine.turn",
+    "Upgrade": "fsm.drivers.snapshot",
+    "VirtualClock": "fsm.drivers.clock",
+    "resume": "fsm.drivers.resume",
     "specs": "fsm.locate",
 }
 

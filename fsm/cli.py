@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from fsm.command_line import CommandLine
+from fsm.commands.command_line import CommandLine
 
 COMMANDS = {
-    "check": "fsm.check_command",
-    "fmt": "fsm.fmt_command",
-    "draw": "fsm.draw_command",
-    "schema": "fsm.schema_command",
-    "verify": "fsm.verify_command",
-    "replay": "fsm.replay_command",
-    "stubs": "fsm.stubs_command",
-    "import-transitions": "fsm.import_transitions_command",
+    "check": "fsm.commands.check_command",
+    "fmt": "fsm.commands.fmt_command",
+    "draw": "fsm.commands.draw_command",
+    "schema": "fsm.commands.schema_command",
+    "verify": "fsm.commands.verify_command",
+    "replay": "fsm.commands.replay_command",
+    "stubs": "fsm.commands.stubs_command",
+    "import-transitions": "fsm.commands.import_transitions_command",
 }
 main = CommandLine(
     prog="fsm",

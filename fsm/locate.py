@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fsm.errors import Place, SpecError
-from fsm.load import Library
+from fsm.language.load import Library
 
 
 def specs() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fsm.command_line import CommandLine
+from fsm.commands.command_line import CommandLine
 from hosts.errors import PoolError
 
 COMMAND_LINE = CommandLine(

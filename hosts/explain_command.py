@@ -83,7 +83,7 @@ def _check_machine(name: str | None, vms: Sequence[str]) -> None:
     if name is None:
         return
     from fsm import Library, specs
-    from fsm.document import suggest
+    from fsm.language.document import suggest
     from hosts.agent.process import MACHINES
 
     library = Library(specs())

@@ -15,8 +15,8 @@ from functools import cache, partial
 from attrs import asdict
 
 from fsm import specs
-from fsm.load import Library
-from fsm.spec import Machine
+from fsm.language.load import Library
+from fsm.language.spec import Machine
 from hosts.agent import process as agent
 from hosts.agent.process import MACHINES
 from hosts.daemon import process as daemon

@@ -22,8 +22,8 @@ from typing import Literal, TypeVar, cast
 
 from attrs import frozen
 
-from fsm.document import Item, describe, parse
 from fsm.errors import Place, SpecError
+from fsm.language.document import Item, describe, parse
 from hosts.errors import PoolError
 
 Priority = Literal["restart", "best-effort", ""]

@@ -12,10 +12,10 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.document import Item
+from fsm.engine.node import Node
 from fsm.errors import Place
-from fsm.load import Library
-from fsm.node import Node
+from fsm.language.document import Item
+from fsm.language.load import Library
 
 Test = Callable[["Book"], bool]
 Logged = tuple[str, int]

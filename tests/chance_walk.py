@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from fsm.adapters import Outcome
-from fsm.domains import Domain
-from fsm.journal import Journal
-from fsm.node import Event, Node, Operation
-from fsm.spec import Fields
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.journal import Journal
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation
+from fsm.language.domains import Domain
+from fsm.language.spec import Fields
 
 OPAQUE: list[Any] = [
     None,

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
-from fsm.calls import Routes
-from fsm.domains import Domain, Value
-from fsm.node import Effects, Operation
-from fsm.node import Event as Told
-from fsm.world import Action, Pending
+from fsm.engine.turn import Effects, Operation
+from fsm.engine.turn import Event as Told
+from fsm.explore.calls import Routes
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Domain, Value
 
 STATE = "language: 1\nessay: nothing is shared\n"
 LOCK = """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fsm.explore.system import System
 from fsm.locate import specs
-from fsm.system import System
 
 FAULTS = ("crash", "restart", "loss", "late", "statefile")
 MASTER_1 = ("settings.master=1", "host.role=1", "settings.running.v=0", "pool.restart[v].resident=0")

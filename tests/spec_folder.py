@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fsm.load import Library
+from fsm.language.load import Library
 
 ENGINE = Path(__file__).parent / "data" / "engine"
 

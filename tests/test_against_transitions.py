@@ -21,9 +21,10 @@ from transitions import Machine, MachineError, Transition
 from transitions.extensions import HierarchicalMachine
 from transitions.extensions.nesting import NestedTransition
 
-from fsm.node import Event, Node
-from fsm.plan import Definition
-from fsm.spec import SAME
+from fsm.engine.node import Node
+from fsm.engine.plan import Definition
+from fsm.engine.turn import Event
+from fsm.language.spec import SAME
 from tests.chance_definitions import ELSE, TESTS, Book, Chart, Drawing, Edge, Logged
 
 SLICES = 6
@@ -247,7 +248,7 @@ def test_a_stock_machine_runs_a_rows_own_effects_before_the_exit(slice_: int) ->
 
 
 def test_the_definition_lists_what_the_stock_machine_lists() -> None:
-    """`fsm.plan.Definition` is a transitions machine: the same events, sources, targets and order of candidates."""
+    """`plan.Definition` is a transitions machine: the same events, sources, targets and order of candidates."""
     for seed in range(100):
         chart = Drawing(Random(f"listed {seed}")).chart()
         definition = Definition(chart.node().machines[0])

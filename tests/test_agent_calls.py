@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm import Event, Node, Operation, specs
-from fsm.calls import Routes
+from fsm.engine.turn import Reply
 from fsm.errors import Place
-from fsm.node import Reply
+from fsm.explore.calls import Routes
 from hosts.agent.calls import OVERTAKEN, HostPort, Lanes, Serving
 from hosts.agent.process import MACHINES
 from hosts.rpc import Address, Answer, Call, Failure, HostCalls, Lost, Refused, TermKeeper

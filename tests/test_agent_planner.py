@@ -9,7 +9,7 @@ import pytest
 from attrs import define, field
 
 from fsm import Event, Operation, Turn
-from fsm.node import Fired
+from fsm.engine.turn import Fired
 from hosts.agent.planner_port import PlannerPort
 from hosts.database import Database, Host, Pool, Vm
 from hosts.errors import PoolError

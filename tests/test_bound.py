@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from fsm.bound import AsyncBound, Bound
-from fsm.clock import VirtualClock
+from fsm.drivers.bound import AsyncBound, Bound
+from fsm.drivers.clock import VirtualClock
+from fsm.drivers.steps import Steps
+from fsm.drivers.sync import NestedSend, SyncDriver
+from fsm.engine.node import Node
+from fsm.engine.turn import Event
 from fsm.errors import SpecError
-from fsm.load import Library
-from fsm.node import Event, Node
-from fsm.steps import Steps
-from fsm.sync import NestedSend, SyncDriver
+from fsm.language.load import Library
 from tests.toy_node import toy_node
 from tests.toy_sync import SyncRig
 

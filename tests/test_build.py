@@ -12,8 +12,8 @@ import pytest
 from attrs import fields, frozen
 from attrs.exceptions import FrozenInstanceError
 
-import fsm.build
-from fsm.build import (
+import fsm.convert.build
+from fsm.convert.build import (
     Defer,
     Event,
     Group,
@@ -29,9 +29,9 @@ from fsm.build import (
     Variable,
 )
 from fsm.errors import SpecError
-from fsm.load import MACHINE_KEYS, Library
+from fsm.language.load import MACHINE_KEYS, Library
+from fsm.language.rows import ROW_KEYS
 from fsm.locate import specs
-from fsm.rows import ROW_KEYS
 
 DATA = Path(__file__).parent / "data"
 FOLDERS = {"shipped": specs(), "engine": DATA / "engine", "toys": DATA / "toys"}
@@ -182,7 +182,7 @@ def test_the_builder_has_every_key_of_the_language(declared: type[Any], keys: tu
 
 
 SOURCE = """\
-from fsm.build import MachineSpec, Row
+from fsm.convert.build import MachineSpec, Row
 machine = MachineSpec(
     "lamp",
     essay="A lamp.",
@@ -301,8 +301,8 @@ def test_machines_of_one_host_share_what_is_declared_once() -> None:
 
 def test_every_example_of_the_module_runs() -> None:
     """The door at its top, as it is shown."""
-    assert doctest.testmod(fsm.build).attempted > 4
-    assert doctest.testmod(fsm.build).failed == 0
+    assert doctest.testmod(fsm.convert.build).attempted > 4
+    assert doctest.testmod(fsm.convert.build).failed == 0
 
 
 @frozen

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.calls import BAD, OK, RUNNING, SENT, Calls, Leg, Routes
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Reply
 from fsm.errors import Place, SpecError
-from fsm.load import Library
-from fsm.node import Event, Node, Operation, Reply
+from fsm.explore.calls import BAD, OK, RUNNING, SENT, Calls, Leg, Routes
+from fsm.language.load import Library
 
 AT = Place("systems/toy.yaml", 3, 5)
 ROUTES = Routes({"host.work": ("worker", None), "host.stop": ("worker", None), "host.run": ("guest", "vm")}, AT)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fsm.check import check, check_node
-from fsm.check_command import annotation
+from fsm.checks.check import check, check_node
 from fsm.cli import COMMANDS, main
+from fsm.commands.check_command import annotation
 from fsm.errors import Place, SpecError
 from fsm.locate import specs
 from tests.spec_folder import folder

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.check import check
+from fsm.checks.check import check
 from fsm.errors import SpecError
-from fsm.load import Library
+from fsm.language.load import Library
 from tests.test_check_progress import PORTS, machine
 
 COUNTER = """

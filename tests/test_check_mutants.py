@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.document import read
-from fsm.rules import DATA
+from fsm.checks.rules import data
 from tools.benches.mutants import OPERATORS, Judge, Vocabulary, mutants
 
-RECORDED = read(DATA, DATA.name).plain()["mutants"]
+RECORDED = data()["mutants"]
 DOOR = {
     "language": 1,
     "machine": "door",
@@ -56,7 +55,7 @@ def test_a_shipped_machine_as_it_is_survives() -> None:
 
 @pytest.mark.parametrize("name", ["enable", "monitor"])
 def test_the_recorded_figures_are_true(name: str) -> None:
-    """For two machines, all mutants. To mend: tools/bench mutants, write them into fsm/rules.yaml, tools/pages."""
+    """For two machines, all mutants. To mend: tools/bench mutants, write them into rules.yaml, tools/pages."""
     counted = Judge.of_shipped().count(name)
     killed = sum(count for (_, dead), count in counted.items() if dead)
     assert [killed, sum(counted.values())] == RECORDED["machine"][name]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.check import check, check_node
+from fsm.checks.check import check, check_node
+from fsm.checks.progress import circles
 from fsm.errors import SpecError
-from fsm.load import Library
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.progress import circles
 
 PORTS = {
     "ports/disk.yaml": """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fsm.compile import FEW
-from fsm.load import Library
-from fsm.node import Event, Node, Signal
+from fsm.engine.compile import FEW
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Signal
+from fsm.language.load import Library
 
 PORT = """
 language: 1

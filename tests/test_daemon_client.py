@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
-from fsm.domains import Value
+from fsm.language.domains import Value
 from hosts.daemon.client import DaemonClient, Snapshot
 from hosts.daemon.layout import MarkWord
 from hosts.daemon.settings import Settings

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.document import LARGEST, parse, read
 from fsm.errors import SpecError
+from fsm.language.document import LARGEST, parse, read
 from tools.benches.load import hostile
 
 

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fsm.cli import main
-from fsm.dot import dot
-from fsm.draw import draw
-from fsm.focus import Focus
-from fsm.load import Library
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.mermaid import mermaid
-from fsm.picture import COLOURS, Box, Edge, Frame, Line, Picture, picture, printable
-from fsm.svg import made_from, svg
+from fsm.pictures.dot import dot
+from fsm.pictures.draw import draw
+from fsm.pictures.focus import Focus
+from fsm.pictures.mermaid import mermaid
+from fsm.pictures.picture import COLOURS, Box, Edge, Frame, Line, Picture, picture, printable
+from fsm.pictures.svg import made_from, svg
 from tests.graphviz import needs_graphviz
 from tests.spec_folder import folder
 from tests.test_draw import HOOKS

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from fsm.cli import main
-from fsm.draw import FORMATS, draw
-from fsm.edges import KINDS, kind, source
-from fsm.focus import Focus
-from fsm.load import Library
+from fsm.language.edges import KINDS, kind, source
+from fsm.language.load import Library
+from fsm.language.spec import SAME, Machine
 from fsm.locate import specs
-from fsm.picture import COLOURS, GREY, Frame, Picture, picture
-from fsm.spec import SAME, Machine
+from fsm.pictures.draw import FORMATS, draw
+from fsm.pictures.focus import Focus
+from fsm.pictures.picture import COLOURS, GREY, Frame, Picture, picture
 from tests.spec_folder import folder
 
 E, J = ("machines/election.yaml", "machines/join.yaml")

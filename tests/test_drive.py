@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from fsm.drive import AsyncDriver
-from fsm.futures import DriverFailed
-from fsm.node import Event, Node, Turn
+from fsm.drivers.drive import AsyncDriver
+from fsm.drivers.futures import DriverFailed
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Turn
 from tests.toy_node import BUMP, DROP, GO, LOOK, Rig, SlowStore, rest, run, state, toy_node
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 import pytest
 
-from fsm.clock import LoopClock, VirtualClock
-from fsm.drive import AsyncDriver
+from fsm.drivers.clock import LoopClock, VirtualClock
+from fsm.drivers.drive import AsyncDriver
+from fsm.drivers.futures import DriverFailed
+from fsm.drivers.journal import Journal
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Turn
 from fsm.errors import BadValues
-from fsm.futures import DriverFailed
-from fsm.journal import Journal
-from fsm.node import Event, Node, Operation, Turn
 from tests.toy_node import BUMP, DROP, FAN, GO, LOOK, Rig, SlowStore, rest, run, state, toy_node
 
 

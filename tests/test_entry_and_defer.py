@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Turn
 from fsm.errors import SpecError
-from fsm.load import Library
-from fsm.node import Event, Node, Operation, Turn
+from fsm.language.load import Library
 
 PORT = """
 language: 1

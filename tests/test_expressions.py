@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fsm.domains import Domain, Value
 from fsm.errors import Place, SpecError
-from fsm.expressions import GLOBALS, LONGEST, NotOne, parse_duration, parse_expression
+from fsm.language.domains import Domain, Value
+from fsm.language.expressions import GLOBALS, LONGEST, NotOne, parse_duration, parse_expression
 
 AT = Place("x.yaml", 3, 5)
 SCOPE = {

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from fsm import cli
-from fsm.comments import Source
-from fsm.document import parse
 from fsm.errors import SpecError
-from fsm.load import Library
+from fsm.language.comments import Source
+from fsm.language.document import parse
+from fsm.language.load import Library
+from fsm.language.write import formatted, text
 from fsm.locate import specs
-from fsm.write import formatted, text
 
 TESTS = Path(__file__).parent
 SHIPPED = sorted(path for path in specs().rglob("*.yaml") if path.parent.name != "pools")
@@ -284,7 +284,7 @@ def test_what_is_no_sound_document_is_refused(source: str, says: str) -> None:
 
 def test_nothing_is_written_that_would_say_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the writer is seen before a file is touched."""
-    from fsm import write
+    from fsm.language import write
 
     honest = write.word
     monkeypatch.setattr(write, "word", lambda value, quoted=False: honest(value, quoted).replace("open", "shut"))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fsm import focus
 from fsm.errors import SpecError
-from fsm.focus import Focus
-from fsm.load import Library
+from fsm.language.load import Library
+from fsm.language.spec import Machine
 from fsm.locate import specs
-from fsm.picture import Picture, picture
-from fsm.spec import Machine
+from fsm.pictures import focus
+from fsm.pictures.focus import Focus
+from fsm.pictures.picture import Picture, picture
 from tests.spec_folder import folder
 
 TRACES = Path(__file__).parent / "traces"

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fsm.check import check
-from fsm.document import Item, read
+from fsm.checks.check import check
 from fsm.errors import Place, SpecError
-from fsm.load import Library
+from fsm.explore.system import System
+from fsm.language.document import Item, read
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.system import System
 
 ROOT = specs()
 SHIPPED = {str(path.relative_to(ROOT)): read(path) for folder in ("machines", "ports") for path in

@@ -84,6 +84,23 @@ def test_hosts_needs_no_checkout(path: Path) -> None:
     assert not _packages(_tree(path)) & {"tools", "tests"}
 
 
+def test_every_module_of_the_engine_lies_in_a_room() -> None:
+    """Only what all rooms need stands at the top: errors, where the specs are, the command and the exports."""
+    assert {path.name for path in (ROOT / "fsm").glob("*.py")} == {"__init__.py", "cli.py", "errors.py", "locate.py"}
+
+
+ROOMS = ("language", "engine", "checks", "pictures", "drivers", "explore", "convert", "testing", "commands")
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.is_relative_to(ROOT / "fsm")], ids=_name)
+def test_the_pure_rooms_know_nothing_of_the_others(path: Path) -> None:
+    """Language, engine and checks import no driver, no checker and no command."""
+    room = path.relative_to(ROOT / "fsm").parts[0]
+    known = {module.split(".")[1] for module in _imported(_tree(path)) if module.startswith("fsm.")} & set(ROOMS)
+    pure = {"language": {"language"}, "engine": {"language", "engine"}, "checks": {"language", "checks", "engine"}}
+    assert known <= pure.get(room, set(ROOMS))
+
+
 def test_imports_are_found_however_they_are_written() -> None:
     """The two tests above would see a statement, a nested one, a from-import and a literal import_module."""
     text = "import a.b\ndef f():\n    from c import d\n    importlib.import_module('e.f')\n    __import__('g')\n"

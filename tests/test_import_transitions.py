@@ -15,10 +15,10 @@ from transitions import Machine, MachineError
 from transitions.extensions import HierarchicalMachine
 from transitions.extensions.states import Timeout, add_state_features
 
-import fsm.import_transitions
-from fsm.build import Event, Row
-from fsm.check import check
-from fsm.import_transitions import Imported, NotCarried, convert
+import fsm.convert.import_transitions
+from fsm.checks.check import check
+from fsm.convert.build import Event, Row
+from fsm.convert.import_transitions import Imported, NotCarried, convert
 
 
 class _Model:
@@ -375,6 +375,6 @@ def _triggered(model: Any, event: str) -> bool | None:
 
 def test_every_example_of_the_module_runs() -> None:
     """The switch at its top, as it is shown."""
-    result = doctest.testmod(fsm.import_transitions)
+    result = doctest.testmod(fsm.convert.import_transitions)
     assert result.attempted > 4
     assert result.failed == 0

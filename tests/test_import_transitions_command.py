@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm.cli import main
-from fsm.load import Library
+from fsm.language.load import Library
 
 SHOP = """\
 from transitions import Machine

@@ -6,8 +6,8 @@ import pytest
 from attrs import evolve
 
 from fsm import specs
-from fsm.system import System
-from fsm.verify import Result, explore
+from fsm.explore.system import System
+from fsm.explore.verify import Result, explore
 
 
 def joining(life: int = 1, drop: int = 2, network: str = "false") -> System:

@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fsm.cli
+from fsm.drivers.journal import Journal, plain
+from fsm.drivers.replay import Replayed, replay
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation
 from fsm.errors import SpecError
-from fsm.journal import Journal, plain
-from fsm.load import Library
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.node import Event, Node, Operation
-from fsm.replay import Replayed, replay
 from tests.chance_walk import OPAQUE, Walk, walked
 from tests.toy_node import toy_node, write_specs
 

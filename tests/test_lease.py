@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from fsm import specs
-from fsm.system import System
-from fsm.verify import Result, explore
+from fsm.explore.system import System
+from fsm.explore.verify import Result, explore
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.layout import Phase
 from hosts.worlds import books

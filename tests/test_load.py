@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import SpecError
-from fsm.load import Library
+from fsm.language.load import Library
 from tests.spec_folder import ENGINE, folder
 
 E, J, N, R = ("machines/election.yaml", "machines/join.yaml", "machines/enable.yaml", "machines/restart.yaml")

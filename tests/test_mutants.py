@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from fsm.document import read
+from fsm.explore.system import System
+from fsm.explore.verdicts import VIOLATED
+from fsm.explore.verify import explore
+from fsm.language.document import read
 from fsm.locate import specs
-from fsm.system import System
-from fsm.verdicts import VIOLATED
-from fsm.verify import explore
 from tests.pool_stories import changed
 from tests.test_stories import TOLD
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm.engine.node import Node
+from fsm.engine.run import LONGEST_TURN
+from fsm.engine.turn import Event, Operation, Reply, Signal, Timer, Turn
 from fsm.errors import BadValues, SpecError
-from fsm.node import Event, Node, Operation, Reply, Signal, Timer, Turn
-from fsm.run import LONGEST_TURN
 from tests.spec_folder import ENGINE, folder
 from tests.toy_node import toy_node, write_specs
 

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from fsm.domains import Domain
+from fsm.engine.node import Node
+from fsm.engine.turn import Event
 from fsm.errors import SpecError
-from fsm.load import Library
+from fsm.explore.node_traces import command, written
+from fsm.explore.traces import play
+from fsm.language.domains import Domain
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.node import Event, Node
-from fsm.node_traces import command, written
 from fsm.testing import Story, sequences
 from fsm.testing.example import DOOR, LOCK
-from fsm.traces import play
 from tests.spec_folder import ENGINE
 from tests.toy_node import write_specs
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from fsm.dot import dot
-from fsm.load import Library
+from fsm.language.load import Library
+from fsm.language.spec import Machine
 from fsm.locate import specs
-from fsm.page import page, stale
-from fsm.picture import picture
-from fsm.spec import Machine
-from fsm.svg import digest
+from fsm.pictures.dot import dot
+from fsm.pictures.page import page, stale
+from fsm.pictures.picture import picture
+from fsm.pictures.svg import digest
 from tests.graphviz import needs_graphviz
 from tests.spec_folder import folder
 

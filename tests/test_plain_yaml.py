@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.document import DEEPEST, MOST, MOST_ODD, Item, by_library, parse
 from fsm.errors import SpecError
+from fsm.language.document import DEEPEST, MOST, MOST_ODD, Item, by_library, parse
+from fsm.language.plain_yaml import NotPlain, read_plain
 from fsm.locate import specs
-from fsm.plain_yaml import NotPlain, read_plain
 
 SHIPPED = sorted(specs().rglob("*.yaml"))
 

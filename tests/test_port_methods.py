@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fsm.adapters import Adapter, Outcome, SyncAdapter
-from fsm.node import Operation, Signal
-from fsm.port_methods import AsyncMethods, Methods
+from fsm.drivers.adapters import Adapter, Outcome, SyncAdapter
+from fsm.drivers.port_methods import AsyncMethods, Methods
+from fsm.engine.turn import Operation, Signal
 
 
 class Calls:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from fsm.engine.turn import Event
 from fsm.errors import SpecError
-from fsm.node import Event
-from fsm.system import System
-from fsm.verdicts import HOLDS, OPEN, VIOLATED
-from fsm.verify import explore
-from fsm.world import Action, Pending
+from fsm.explore.system import System
+from fsm.explore.verdicts import HOLDS, OPEN, VIOLATED
+from fsm.explore.verify import explore
+from fsm.explore.world import Action, Pending
 from tests.toy_worlds import Nothing
 
 LAMP = """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fsm.checks.rules import PAGE, Example, Rule, explain, near, page, rules
 from fsm.cli import main
 from fsm.errors import SpecError
-from fsm.rules import PAGE, Example, Rule, explain, near, page, rules
-from fsm.traces import play
+from fsm.explore.traces import play
 
 FSM = Path(__file__).resolve().parent.parent / "fsm"
 EXAMPLES = [rule for rule in rules().values() if rule.bad is not None]

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 
-from fsm import cli, write
-from fsm.document import Item, read
+from fsm import cli
+from fsm.commands.schema_command import KINDS, schema
 from fsm.errors import Place, SpecError
-from fsm.load import MACHINE_KEYS, RESERVED, STORES, Library
+from fsm.explore.system import LARGEST_BUDGET, MOST_HOSTS, System
+from fsm.language import write
+from fsm.language.document import Item, read
+from fsm.language.load import MACHINE_KEYS, RESERVED, STORES, Library
+from fsm.language.rows import ROW_KEYS
 from fsm.locate import specs
-from fsm.rows import ROW_KEYS
-from fsm.schema_command import KINDS, schema
-from fsm.system import LARGEST_BUDGET, MOST_HOSTS, System
 
 DATA = Path(__file__).parent / "data"
 ROOTS = (specs(), DATA / "engine", DATA / "toys")

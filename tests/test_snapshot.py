@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.adapters import Outcome
-from fsm.clock import VirtualClock
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.clock import VirtualClock
+from fsm.drivers.replay import Replayed, replay
+from fsm.drivers.resume import resume
+from fsm.drivers.snapshot import SpecChanged, Upgrade
+from fsm.drivers.sync import SyncDriver
+from fsm.engine.node import Node
+from fsm.engine.turn import Event
 from fsm.errors import BadValues
-from fsm.load import Library
-from fsm.node import Event, Node
-from fsm.replay import Replayed, replay
-from fsm.resume import resume
-from fsm.snapshot import SpecChanged, Upgrade
-from fsm.sync import SyncDriver
+from fsm.language.load import Library
 from tests.toy_node import BOSS, BUMP, DROP, FAN, GO, HOST, JOB, LOOK, STATE, WORKER, Rig, rest
 from tests.toy_sync import DONE, Queue, SyncRig, state
 

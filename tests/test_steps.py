@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from fsm.journal import Journal
-from fsm.node import Effects, Event, Node, Operation
-from fsm.replay import replay
-from fsm.steps import Step, Steps
-from fsm.sync import SyncDriver
+from fsm.drivers.journal import Journal
+from fsm.drivers.replay import replay
+from fsm.drivers.steps import Step, Steps
+from fsm.drivers.sync import SyncDriver
+from fsm.engine.node import Node
+from fsm.engine.turn import Effects, Event, Operation
 from tests.chance_walk import Walk
 from tests.toy_node import BUMP, DROP, toy_node
 from tests.toy_sync import SyncRig

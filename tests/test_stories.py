@@ -11,8 +11,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from fsm.verdicts import HOLDS, NOT_REACHED, VIOLATED
-from fsm.verify import explore
+from fsm.explore.verdicts import HOLDS, NOT_REACHED, VIOLATED
+from fsm.explore.verify import explore
 from tests.pool_stories import MASTER_1, story
 
 Key = tuple[str, tuple[str, ...], tuple[str, ...]]

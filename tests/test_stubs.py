@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from mypy import api
 
-from fsm.bound import AsyncBound, Bound
 from fsm.cli import main
-from fsm.clock import VirtualClock
+from fsm.convert.stubs import stubs
+from fsm.drivers.bound import AsyncBound, Bound
+from fsm.drivers.clock import VirtualClock
 from fsm.errors import SpecError
-from fsm.load import Library
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.stubs import stubs
 from tests.spec_folder import ENGINE
 
 TOYS = ENGINE.parent / "toys"
@@ -60,7 +60,7 @@ USE = """
 from __future__ import annotations
 from typing import Any, assert_never
 from fsm import Operation
-from fsm.bound import AsyncBound, Bound
+from fsm.drivers.bound import AsyncBound, Bound
 from door_types import *
 
 class Lock:
@@ -99,7 +99,7 @@ MISTAKES = """
 from __future__ import annotations
 from typing import assert_never
 from fsm import Operation
-from fsm.bound import Bound
+from fsm.drivers.bound import Bound
 from door_types import *
 
 class Lock:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fsm.adapters import Outcome
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.futures import DriverFailed
+from fsm.drivers.replay import replay
+from fsm.drivers.sync import NestedSend, SyncDriver
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Turn
 from fsm.errors import BadValues
-from fsm.futures import DriverFailed
-from fsm.node import Event, Node, Turn
-from fsm.replay import replay
-from fsm.sync import NestedSend, SyncDriver
 from tests.toy_node import BUMP, DROP, FAN, GO, LOOK, toy_node
 from tests.toy_sync import DONE, Queue, SyncRig, state
 

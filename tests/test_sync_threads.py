@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm.adapters import Outcome
-from fsm.clock import ThreadClock
-from fsm.drive import AsyncDriver
-from fsm.futures import DriverFailed
-from fsm.load import Library
-from fsm.node import Event, Node, Operation, Signal, Turn
-from fsm.sync import SyncDriver
-from fsm.work import Work
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.clock import ThreadClock
+from fsm.drivers.drive import AsyncDriver
+from fsm.drivers.futures import DriverFailed
+from fsm.drivers.sync import SyncDriver
+from fsm.drivers.work import Work
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Signal, Turn
+from fsm.language.load import Library
 from tests.toy_node import BUMP, DROP, FAN, GO, LOOK, Rig, rest, toy_node
 from tests.toy_sync import DONE, Queue, SyncRig, state
 

@@ -11,13 +11,13 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm.engine.node import Node
 from fsm.errors import SpecError
-from fsm.joint import Joint
-from fsm.load import Library
+from fsm.explore.joint import Joint
+from fsm.explore.system import System
+from fsm.explore.verify import explore
+from fsm.language.load import Library
 from fsm.locate import specs
-from fsm.node import Node
-from fsm.system import System
-from fsm.verify import explore
 
 TOYS = Path(__file__).parent / "data" / "toys"
 

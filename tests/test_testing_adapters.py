@@ -11,9 +11,10 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from fsm.adapters import Outcome
-from fsm.load import Library
-from fsm.node import Node, Operation, Signal
+from fsm.drivers.adapters import Outcome
+from fsm.engine.node import Node
+from fsm.engine.turn import Operation, Signal
+from fsm.language.load import Library
 from fsm.testing import AdapterFault, adapter_machine, stories
 
 PRINTER = """

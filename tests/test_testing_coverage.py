@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fsm.node import Event, Node
-from fsm.spec import Machine
+from fsm.engine.node import Node
+from fsm.engine.turn import Event
+from fsm.language.spec import Machine
 from fsm.testing import Recorder
 from fsm.testing.coverage import pairs_of
 from fsm.testing.coverage_run import read_floor, read_machines
@@ -248,7 +249,8 @@ def test_the_plugin_costs_nothing_when_it_is_not_asked(project: Path) -> None:
     (project / "test_lock.py").write_text(
         "import sys\ndef test_nothing(request):\n"
         "    assert request.config.pluginmanager.has_plugin('liveset')\n"
-        "    assert not {'fsm.load', 'fsm.node', 'ruamel.yaml', 'fsm.testing.coverage'} & set(sys.modules)\n",
+        "    heavy = {'fsm.language.load', 'fsm.engine.node', 'ruamel.yaml', 'fsm.testing.coverage'}\n"
+        "    assert not heavy & set(sys.modules)\n",
         "utf-8",
     )
     status, said = run(project, "-p", "no:hypothesispytest")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, find, given, settings
 
 from fsm import Library, Node, specs
-from fsm.node import Event
+from fsm.engine.turn import Event
 from fsm.testing import Recorder, events, sequences
 from fsm.testing.example import DOOR, LOCK, door
 from fsm.testing.stories import Story, Teller, vocabulary

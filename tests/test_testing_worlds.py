@@ -12,11 +12,11 @@ from attrs import define
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from fsm.adapters import Outcome
-from fsm.node import Operation, Signal
-from fsm.system import System
+from fsm.drivers.adapters import Outcome
+from fsm.engine.turn import Operation, Signal
+from fsm.explore.system import System
+from fsm.explore.world import Action
 from fsm.testing import AdapterFault, stories, world_machine
-from fsm.world import Action
 from tests.lock_world import FILES
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from fsm.engine.turn import Event
 from fsm.errors import Place, SpecError
+from fsm.explore.simulate import Moment, Simulation
+from fsm.explore.system import System
+from fsm.explore.traces import parse, play
 from fsm.locate import specs
-from fsm.node import Event
-from fsm.simulate import Moment, Simulation
-from fsm.system import System
-from fsm.traces import parse, play
 
 TRACES = Path(__file__).parent / "traces"
 TOYS = Path(__file__).parent / "data" / "toys"

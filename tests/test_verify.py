@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from fsm.cli import main
 from fsm.errors import SpecError
-from fsm.joint import Joint, JointState
-from fsm.system import System
-from fsm.trace import Trace
-from fsm.verify import Progress, Result, explore
+from fsm.explore.joint import Joint, JointState
+from fsm.explore.system import System
+from fsm.explore.trace import Trace
+from fsm.explore.verify import Progress, Result, explore
 
 TOYS = Path(__file__).parent / "data" / "toys"
 
@@ -195,7 +195,7 @@ def test_a_search_cut_by_a_number_of_states_says_so() -> None:
 def test_a_search_cut_by_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is looked at every few hundred states; progress is told about once a second."""
     ticks = itertools.count()
-    monkeypatch.setattr("fsm.verify.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("fsm.explore.verify.time.monotonic", lambda: float(next(ticks)))
     told: list[Progress] = []
     result = explore(toy("asking"), limit_seconds=5, progress=told.append)
     assert (result.finished, result.exit_code) == (False, 2)

@@ -9,10 +9,10 @@ from random import Random
 import pytest
 from attrs import frozen
 
-from fsm.joint import Joint, Move
-from fsm.node import Operation
-from fsm.properties import Observer
-from fsm.system import System
+from fsm.engine.turn import Operation
+from fsm.explore.joint import Joint, Move
+from fsm.explore.properties import Observer
+from fsm.explore.system import System
 from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemons
 from hosts.worlds.pool import PoolState
 from tests.pool_stories import FAULTS, story

@@ -9,12 +9,13 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.adapters import Outcome
-from fsm.clock import VirtualClock
-from fsm.drive import AsyncDriver
-from fsm.journal import Journal
-from fsm.node import Event, Node, Operation, Signal
-from fsm.replay import replay
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.clock import VirtualClock
+from fsm.drivers.drive import AsyncDriver
+from fsm.drivers.journal import Journal
+from fsm.drivers.replay import replay
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Signal
 
 STATE = """
 language: 1

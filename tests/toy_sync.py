@@ -8,11 +8,12 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.adapters import Outcome
-from fsm.clock import VirtualClock
-from fsm.node import Node, Operation, Signal
-from fsm.steps import Steps
-from fsm.sync import Executor, SyncDriver
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.clock import VirtualClock
+from fsm.drivers.steps import Steps
+from fsm.drivers.sync import Executor, SyncDriver
+from fsm.engine.node import Node
+from fsm.engine.turn import Operation, Signal
 from tests.toy_node import Store
 
 DONE: Outcome = ("done", {})

@@ -6,10 +6,10 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
-from fsm.calls import Calls, Leg, Routes
-from fsm.domains import Domain, Value
-from fsm.node import Effects, Event, Operation
-from fsm.world import Action, Pending
+from fsm.engine.turn import Effects, Event, Operation
+from fsm.explore.calls import Calls, Leg, Routes
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Domain, Value
 
 
 class Nothing:

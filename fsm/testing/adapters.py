@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from fsm.node import Event, Node, Turn
-from fsm.spec import Machine
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Turn
+from fsm.language.spec import Machine
 from fsm.testing import stories
 from fsm.testing.performing import ERRORS, PATIENCE, AdapterFault, Performer
 from fsm.testing.stories import Samples, Story, Teller
@@ -87,7 +88,8 @@ def adapter_machine(
 
     Arguments:
         what: the node that asks the adapter, or a machine alone, which is then put on host 0 of `n`.
-        make_adapter: called for each run, inside its event loop; gives an `fsm.adapters.Adapter` for all ports, or a
+        make_adapter: called for each run, inside its event loop; gives an `fsm.drivers.adapters.Adapter` for all
+        ports, or a
             mapping with one for each port, or a context manager that gives one of these.
         samples: for opaque fields of events, by name, the values that they may have.
         errors: exceptions that `failure` must have an outcome for.

@@ -22,8 +22,9 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.node import Event, Node, Read, Turn, no_read
-from fsm.spec import SAME, Machine
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Read, Turn, no_read
+from fsm.language.spec import SAME, Machine
 
 KINDS = ("state", "row", "pair")
 REMEMBERED = 10_000

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from fsm.document import suggest
 from fsm.errors import SpecError
-from fsm.load import Library
-from fsm.spec import Machine
+from fsm.language.document import suggest
+from fsm.language.load import Library
+from fsm.language.spec import Machine
 from fsm.testing.coverage import KINDS, Covered, Recorder
 
 

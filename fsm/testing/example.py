@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fsm.adapters import Outcome
-from fsm.load import Library
-from fsm.node import Node, Operation, Signal
+from fsm.drivers.adapters import Outcome
+from fsm.engine.node import Node
+from fsm.engine.turn import Operation, Signal
+from fsm.language.load import Library
 
 DOOR = """
 language: 1

@@ -23,8 +23,9 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.adapters import Adapter, Outcome, Undeclared, checked_outcome
-from fsm.node import Effects, Event, Node, Operation
+from fsm.drivers.adapters import Adapter, Outcome, Undeclared, checked_outcome
+from fsm.engine.node import Node
+from fsm.engine.turn import Effects, Event, Operation
 
 ERRORS: tuple[type[Exception], ...] = (OSError, TimeoutError)
 """What every adapter has to expect."""

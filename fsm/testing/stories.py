@@ -19,12 +19,13 @@ from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
-from fsm.adapters import Outcome
-from fsm.domains import Domain, Value
-from fsm.node import Event, Node, Operation, Read, Turn, no_read
-from fsm.node_traces import command, endings, opening, output
-from fsm.spec import Fields, Machine
-from fsm.traces import RULE
+from fsm.drivers.adapters import Outcome
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Read, Turn, no_read
+from fsm.explore.node_traces import command, endings, opening, output
+from fsm.explore.traces import RULE
+from fsm.language.domains import Domain, Value
+from fsm.language.spec import Fields, Machine
 
 Samples = Mapping[str, Sequence[Any]]
 """For fields whose domain is opaque: by the name of the field the values that it may have."""
@@ -155,7 +156,7 @@ class Story:
         return self.steps[-1].turn.refused if self.steps else None
 
     def trace(self) -> str:
-        """The story as a golden trace, which `fsm.traces.play` plays."""
+        """The story as a golden trace, which `fsm.explore.traces.play` plays."""
         blocks = [[opening(self.node), RULE, "ok"]]
         for step in self.steps:
             said = command(self.node, step.before, step.event, step.turn.reads)

@@ -14,9 +14,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fsm.domains import Domain
-from fsm.node import Event, Node
-from fsm.spec import Machine
+from fsm.engine.node import Node
+from fsm.engine.turn import Event
+from fsm.language.domains import Domain
+from fsm.language.spec import Machine
 from fsm.testing.stories import PLAIN, Samples, Story, Teller
 
 FIRST, LAST = 0x10000, 0x10FFFF

@@ -26,16 +26,16 @@ from typing import Any, ClassVar
 from attrs import evolve, frozen
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from fsm.adapters import Outcome
-from fsm.calls import Items, items
-from fsm.joint import Joint
-from fsm.node import Event, Operation
-from fsm.node_traces import command, output, written
-from fsm.system import System
+from fsm.drivers.adapters import Outcome
+from fsm.engine.turn import Event, Operation
+from fsm.explore.calls import Items, items
+from fsm.explore.joint import Joint
+from fsm.explore.node_traces import command, output, written
+from fsm.explore.system import System
+from fsm.explore.world import Action
 from fsm.testing import stories
 from fsm.testing.adapters import NUMBERS
 from fsm.testing.performing import ERRORS, PATIENCE, AdapterFault, Performer
-from fsm.world import Action
 
 MOST_WORLDS = 2000
 """Worlds that may stand at once; more means that the model says too little about what happens by itself."""

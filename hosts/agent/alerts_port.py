@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from fsm import Operation, Signal
-from fsm.adapters import Outcome
+from fsm.drivers.adapters import Outcome
 
 _TEXTS = {
     "host_lost": "{vm} runs no more: its host has left the liveset",

@@ -22,10 +22,10 @@ from typing import Any
 from attrs import define, field
 
 from fsm import Event, Node, Operation, Signal
-from fsm.adapters import Outcome
-from fsm.calls import Routes, items
-from fsm.domains import Value
-from fsm.node import Reply
+from fsm.drivers.adapters import Outcome
+from fsm.engine.turn import Reply
+from fsm.explore.calls import Routes, items
+from fsm.language.domains import Value
 from hosts.rpc import Answer, Call, Failure, HostCalls, Lost, Refused, TermKeeper
 from hosts.rpc.client import OK
 from hosts.rpc.wire import FIELD_TYPE_ERROR, METHOD_UNKNOWN, STALE_TERM

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from attrs import define, field
 
 from fsm import Operation, Signal
-from fsm.adapters import Outcome
+from fsm.drivers.adapters import Outcome
 from hosts.daemon.client import DaemonClient, Snapshot
 from hosts.daemon.statefile import NO_STATEFILE, StatefileError, open_statefile
 from hosts.pool_dir import PoolDir

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, field
 
 from fsm import Operation, Signal
-from fsm.adapters import Outcome
+from fsm.drivers.adapters import Outcome
 from hosts.database import Database, DatabaseStore
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir

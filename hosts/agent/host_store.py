@@ -28,7 +28,7 @@ _LONGEST = 1_000_000
 
 @define(eq=False)
 class JsonHostStore:
-    """A `fsm.adapters.HostStore` in the file `path`, which need not exist yet.
+    """A `fsm.drivers.adapters.HostStore` in the file `path`, which need not exist yet.
 
     Errors: `PoolError` where the file cannot be read as host variables; nothing is overwritten then.
     """

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from attrs import define, field, frozen
 
 from fsm import Event, Operation, Signal, Turn
-from fsm.adapters import Outcome
-from fsm.domains import Value
+from fsm.drivers.adapters import Outcome
+from fsm.language.domains import Value
 from hosts.database import Database, Vm
 from hosts.errors import PoolError
 from hosts.planner import Placement, Want, place, turn

@@ -20,14 +20,14 @@ from typing import Any
 from attrs import define, field
 
 from fsm import Event, Node
-from fsm.adapters import Adapter
-from fsm.calls import Routes
-from fsm.clock import LoopClock
-from fsm.domains import Value
-from fsm.drive import AsyncDriver
+from fsm.drivers.adapters import Adapter
+from fsm.drivers.clock import LoopClock
+from fsm.drivers.drive import AsyncDriver
+from fsm.drivers.journal import Journal
 from fsm.errors import BadValues, Place
-from fsm.journal import Journal
-from fsm.spec import Machine
+from fsm.explore.calls import Routes
+from fsm.language.domains import Value
+from fsm.language.spec import Machine
 from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.calls import NEW_TERM, HostPort, Serving
 from hosts.agent.daemon_port import DaemonPort, StoragePort

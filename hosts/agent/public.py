@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from fsm import Event
-from fsm.node import Turn
+from fsm.engine.turn import Turn
 from hosts.errors import PoolError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from fsm import Event, Operation, Signal
-from fsm.adapters import Outcome
+from fsm.drivers.adapters import Outcome
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.supervisor import SupervisorClient

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from attrs import define, field, frozen
 
-from fsm.domains import Value
+from fsm.language.domains import Value
 from hosts.daemon.layout import PoolState
 from hosts.daemon.settings import SOCKET, Settings
 from hosts.daemon.statefile import (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import define, field
 
-from fsm.domains import Value
+from fsm.language.domains import Value
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Decoder, Heartbeat, Kind, encode
 from hosts.daemon.settings import Settings

@@ -23,11 +23,11 @@ from typing import Any
 from attrs import define, field
 
 from fsm import Event, Library, Node, Operation, Signal, Turn, specs
-from fsm.clock import LoopClock
-from fsm.domains import Value
-from fsm.drive import AsyncDriver
-from fsm.journal import Journal
-from fsm.spec import Machine
+from fsm.drivers.clock import LoopClock
+from fsm.drivers.drive import AsyncDriver
+from fsm.drivers.journal import Journal
+from fsm.language.domains import Value
+from fsm.language.spec import Machine
 from hosts.daemon.door import Door
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat
@@ -262,7 +262,7 @@ class Daemon:
 
 @define
 class Port:
-    """The daemon as the adapter of one of its ports, as `fsm.drive` wants it."""
+    """The daemon as the adapter of one of its ports, as `fsm.drivers.drive` wants it."""
 
     daemon: Daemon
     name: str

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from attrs import define, evolve, field
 
-from fsm.domains import Value
+from fsm.language.domains import Value
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.layout import MarkWord, Phase, PoolState, Record
 from hosts.daemon.statefile import Snapshot, Statefile

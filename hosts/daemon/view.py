@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from fsm.domains import Value
+from fsm.language.domains import Value
 from hosts.daemon.layout import MarkWord, PoolState
 
 Hosts = frozenset[int]

@@ -15,7 +15,7 @@ from functools import cache
 
 from attrs import frozen
 
-from fsm.domains import Value
+from fsm.language.domains import Value
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat, Kind
 from hosts.daemon.layout import MarkWord, Phase, PoolState, Record

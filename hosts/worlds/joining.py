@@ -24,10 +24,10 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from fsm.calls import Routes
-from fsm.domains import Domain, Value
-from fsm.node import Effects, Event, Operation
-from fsm.world import Action, Pending
+from fsm.engine.turn import Effects, Event, Operation
+from fsm.explore.calls import Routes
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Domain, Value
 
 SURVIVOR, OWNER = 0, 1
 HOSTS = Domain("hosts")

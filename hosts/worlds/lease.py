@@ -34,10 +34,10 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from attrs import define, evolve, field, frozen
 
-from fsm.calls import Routes
-from fsm.domains import Domain, Value
-from fsm.node import Effects, Event, Operation
-from fsm.world import Action, Pending
+from fsm.engine.turn import Effects, Event, Operation
+from fsm.explore.calls import Routes
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Domain, Value
 from hosts.daemon.heartbeat import Kind
 from hosts.daemon.timing import Timing
 from hosts.worlds import books

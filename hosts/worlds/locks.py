@@ -28,10 +28,10 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from attrs import define, evolve, field, frozen
 
-from fsm.calls import Routes
-from fsm.domains import Domain, Value
-from fsm.node import Effects, Event, Operation, Signal
-from fsm.world import Action, Pending
+from fsm.engine.turn import Effects, Event, Operation, Signal
+from fsm.explore.calls import Routes
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Domain, Value
 from hosts.daemon.layout import Phase
 from hosts.worlds import books
 

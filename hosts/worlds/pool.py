@@ -28,10 +28,10 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from fsm.calls import RUNNING, SENT, Calls, Routes
-from fsm.domains import Domain, Value
-from fsm.node import Effects, Event, Operation
-from fsm.world import Action, Pending
+from fsm.engine.turn import Effects, Event, Operation
+from fsm.explore.calls import RUNNING, SENT, Calls, Routes
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Domain, Value
 from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemon, Daemons
 
 HOSTS = Domain("hosts")

@@ -16,7 +16,7 @@ from typing import Any
 from attrs import define, field
 
 from fsm import specs
-from fsm.replay import replay
+from fsm.drivers.replay import replay
 from hosts import host
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir

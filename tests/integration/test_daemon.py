@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsm import specs
-from fsm.replay import replay
+from fsm.drivers.replay import replay
 from hosts.daemon.client import Outcome
 from hosts.daemon.settings import JOURNAL
 from hosts.daemon.timing import Timing

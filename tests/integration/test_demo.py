@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm import specs
-from fsm.replay import replay
+from fsm.drivers.replay import replay
 from tests.integration.demo_run import demo
 
 FAULT = "! host"

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fsm.document import LARGEST, LARGEST_ODD
+from fsm.language.document import LARGEST, LARGEST_ODD
 from tools.benches import Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +23,8 @@ MANY_SIBLINGS = "disable"
 # first of an interpreter, as it is for a command.
 CHECKED = """
 import sys, time
-from fsm.check import check
-from fsm.load import Library
+from fsm.checks.check import check
+from fsm.language.load import Library
 from fsm.locate import specs
 start = time.perf_counter()
 library = Library(specs())
@@ -34,7 +34,7 @@ print((time.perf_counter() - start) * 1e3)
 READ = """
 import sys, time
 from pathlib import Path
-from fsm.document import read
+from fsm.language.document import read
 from fsm.errors import SpecError
 start = time.perf_counter()
 try:

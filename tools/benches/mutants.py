@@ -2,7 +2,7 @@
 
     tools/bench mutants [MACHINE ...] [--survivors]
 
-The figures of all machines are recorded in fsm/rules.yaml and stand on the page of the rules.
+The figures of all machines are recorded in fsm/checks/rules.yaml and stand on the page of the rules.
 
 A mutant is a machine's file with one place changed, by one of the operators below, at every place where the operator
 applies: a row as it is written is one place, whatever number of states and events it stands for. It is killed where the
@@ -23,13 +23,13 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.check import check, check_node
-from fsm.document import Item
+from fsm.checks.check import check, check_node
+from fsm.checks.unused import unused_in_folder
 from fsm.errors import Place, SpecError
-from fsm.load import Library
+from fsm.language.document import Item
+from fsm.language.load import Library
+from fsm.language.spec import Machine
 from fsm.locate import specs
-from fsm.spec import Machine
-from fsm.unused import unused_in_folder
 from tools.benches import Row
 
 Plain = dict[str, Any]

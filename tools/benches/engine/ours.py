@@ -8,13 +8,14 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.adapters import Outcome
-from fsm.bound import Bound
-from fsm.journal import Journal, Records
-from fsm.load import Library
-from fsm.node import Event, Node, Operation, Signal
-from fsm.steps import Steps
-from fsm.sync import SyncDriver
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.bound import Bound
+from fsm.drivers.journal import Journal, Records
+from fsm.drivers.steps import Steps
+from fsm.drivers.sync import SyncDriver
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Operation, Signal
+from fsm.language.load import Library
 from tools.benches.engine.ring import CYCLE, EDGES, MOVES, STATES
 
 EVENTS = tuple(Event("ring", name) for name in CYCLE)

@@ -1,0 +1,1 @@
+"""Other forms of a spec: declared in Python, taken over from `transitions`, written out as types."""

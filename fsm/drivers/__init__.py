@@ -1,0 +1,1 @@
+"""Around the pure core: drivers, adapters, clocks, journals, snapshots."""

@@ -1,0 +1,1 @@
+"""Systems of machines and a world: every reachable state, properties, simulation, golden traces."""

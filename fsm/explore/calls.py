@@ -1,0 +1,246 @@
+"""The calls between the hosts of a pool that are under way, as one immutable value that worlds keep in theirs.
+
+A call goes from a machine of one host to one host or, joined, to several. Each of its *legs* (one target) is
+`sent` (the request is under way), `running` (the target serves it), `ok` or `bad` (over). Five fates, uniform for
+every call: delivered · request lost (`lose_request`: nothing happened there) · reply lost (`lose_reply`: it happened) ·
+still running there when the caller has given up (`give_up`) · target restarted (`target_restarted`). In the last four
+the caller sees a failure, and a failure never says which of them it was. The engine never sends a call again.
+
+Rules.
+- A caller's machine has one call at a time: its state has one pending operation. A new one replaces it.
+- A leg that is running when its caller gives up, restarts or waits no longer becomes an *orphan*: the target goes on,
+  and its reply, whenever it comes, is dropped.
+- A call is numbered: `caller.machine.number`, where the number is the smallest that no orphan of the same caller's
+  machine bears on that target, chosen at delivery. So a reply can never be taken for that of a later call, which
+  matters where the later one cancels the earlier in the same turn, or is served by another machine there. And numbers
+  stay finite: each orphan occupies a machine of its target (a machine serves one call), so there are at most as many
+  numbers as serving machines. The smallest free one is a function of the value, so equal pools have equal values.
+- A joined call ends with all_ok or some_failed (payload `bad`: the hosts without the outcome `ok`) once every leg is
+  over, a single one with its outcome, or `port.lost`.
+
+Left out: which fates are possible and which are faults. A host that cannot be reached is `lose_request`, with or
+without a budget; the loopback call of a host to itself is a leg like any other, and it is the world that never loses
+it. Requests that arrive after the caller gave up are left out too: a call that was sent is delivered or lost first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+
+from fsm.engine.turn import Event, Operation, Reply
+from fsm.errors import Place, SpecError
+from fsm.language.domains import Value
+from fsm.language.spec import Machine
+
+SENT, RUNNING, OK, BAD = "sent", "running", "ok", "bad"
+Items = tuple[tuple[str, Any], ...]
+
+
+def items(payload: Mapping[str, Value]) -> Items:
+    """A payload as a hashable value, in one order."""
+    return tuple(sorted(payload.items()))
+
+
+@frozen
+class Routes:
+    """Which machine serves which call, and the argument that picks the instance: `host.start_vm(vm="v")` goes to
+    `guest[v]` where `guest` serves it and has the instance parameter `vm`."""
+
+    table: Mapping[str, tuple[str, str | None]]
+    at: Place
+
+    @classmethod
+    def of(cls, machines: Iterable[Machine], at: Place) -> Routes:
+        """The routes of machines that stand together; `at` is where they are named.
+
+        Errors: `SpecError` where two serve one call, or a call cannot say which instance it means.
+        """
+        table: dict[str, tuple[str, str | None]] = {}
+        for machine in machines:
+            for call, serve in machine.serves.items():
+                if call in table:
+                    message = f"{call} is served by {table[call][0]} and by {machine.name}; one of them has to go"
+                    raise SpecError(at, message, "two-servers")
+                port, _, operation = call.partition(".")
+                if machine.instance and machine.instance not in machine.ports[port].operations[operation].arguments:
+                    message = f"{call} needs the argument {machine.instance!r}, to say which {machine.name} it is for"
+                    raise SpecError(serve.at, message, "bad-arguments")
+                table[call] = machine.name, machine.instance
+        return cls(table, at)
+
+    def event(self, call: str, arguments: Items, number: str) -> Event:
+        """The event that begins a call at its target. Errors: `SpecError` for a call that no machine serves."""
+        if call not in self.table:
+            raise SpecError(self.at, f"{call} is called, but no machine here serves it", "no-server")
+        machine, parameter = self.table[call]
+        payload = dict(arguments)
+        name = f"{machine}[{payload[parameter]}]" if parameter else machine
+        return Event(name, call, payload, number)
+
+
+@frozen(order=True)
+class Leg:
+    """One target of a call that is under way. `call` is `port.operation`."""
+
+    caller: int
+    machine: str
+    call: str
+    target: int
+
+
+@frozen
+class Call:
+    """A call under way. `legs` gives for each target its status and the number it runs under; `answer` is the
+    (outcome, payload) of a single call that was replied to."""
+
+    caller: int
+    machine: str
+    call: str
+    arguments: Items
+    joined: bool
+    legs: tuple[tuple[int, str, int], ...]
+    answer: tuple[str, Items] | None = None
+
+    def status(self, target: int) -> str | None:
+        """The status of the leg to a target; None if it goes elsewhere."""
+        return next((status for host, status, _ in self.legs if host == target), None)
+
+    def turned(self, target: int, status: str, number: int = 0) -> Call:
+        """The call with one leg changed."""
+        changed = tuple((h, status, number) if h == target else (h, s, k) for h, s, k in self.legs)
+        answer = None if status == BAD else self.answer
+        return Call(self.caller, self.machine, self.call, self.arguments, self.joined, changed, answer)
+
+    def outcome(self) -> Event | None:
+        """What the caller's machine is told once every leg is over; None before."""
+        bad = frozenset(host for host, status, _ in self.legs if status == BAD)
+        if any(status in (SENT, RUNNING) for _, status, _ in self.legs):
+            return None
+        if self.joined:
+            return Event(self.machine, "some_failed", {"bad": bad}) if bad else Event(self.machine, "all_ok")
+        port = self.call.partition(".")[0]
+        if self.answer is None:
+            return Event(self.machine, f"{port}.lost")
+        return Event(self.machine, f"{port}.{self.answer[0]}", dict(self.answer[1]))
+
+
+@frozen(cache_hash=True)
+class Calls:
+    """All calls under way, and the orphans: (caller, machine, target, number) that still run somewhere."""
+
+    live: tuple[Call, ...] = ()
+    orphans: tuple[tuple[int, str, int, int], ...] = ()
+
+    def start(self, caller: int, operation: Operation) -> Calls:
+        """With a call begun by a machine of `caller`, replacing an earlier one of it."""
+        legs = tuple((host, SENT, 0) for host in sorted(operation.targets or ()))
+        name = f"{operation.port}.{operation.name}"
+        call = Call(caller, operation.machine, name, items(operation.arguments), operation.joined, legs)
+        rest = self.abandon(caller, operation.machine)
+        return Calls(tuple(sorted((*rest.live, call), key=lambda c: (c.caller, c.machine))), rest.orphans)
+
+    def legs(self, *statuses: str) -> list[Leg]:
+        """The legs with one of these statuses; `ok` is a reply that is under way to its caller."""
+        return [
+            Leg(call.caller, call.machine, call.call, host)
+            for call in self.live
+            for host, status, _ in call.legs
+            if status in statuses
+        ]
+
+    def deliverable(self) -> list[Leg]:
+        """The legs whose request is under way."""
+        return self.legs(SENT)
+
+    def deliver(self, leg: Leg, routes: Routes) -> tuple[Calls, Event]:
+        """The request arrives: the calls, and the event for the target's node.
+
+        Errors: `SpecError` if no machine serves the call; `KeyError` if the request is not under way.
+        """
+        call = self._call(leg, SENT)
+        taken = {k for caller, machine, host, k in self.orphans if (caller, machine, host) == leg_key(leg)}
+        number = next(k for k in range(len(taken) + 1) if k not in taken)
+        event = routes.event(call.call, call.arguments, call_id(leg.caller, leg.machine, number))
+        return self._with(call, call.turned(leg.target, RUNNING, number)), event
+
+    def reply(self, target: int, reply: Reply) -> Calls:
+        """A reply that `target` sends: it ends the leg that runs there under its number, or is an orphan's and
+        dropped."""
+        for call in self.live:
+            for host, status, number in call.legs:
+                if host == target and status == RUNNING and call_id(call.caller, call.machine, number) == reply.call:
+                    done = call.turned(host, OK if not call.joined or reply.outcome == "ok" else BAD)
+                    answer = None if call.joined else (reply.outcome, items(reply.payload))
+                    return self._with(call, evolve(done, answer=answer))
+        orphans = tuple(o for o in self.orphans if o[2] != target or call_id(*o[:2], o[3]) != reply.call)
+        return Calls(self.live, orphans)
+
+    def lose_request(self, leg: Leg) -> Calls:
+        """The request is lost, or its target is down: nothing happens there, the caller sees a failure."""
+        call = self._call(leg, SENT)
+        return self._with(call, call.turned(leg.target, BAD))
+
+    def lose_reply(self, leg: Leg) -> Calls:
+        """The reply is lost on its way: it is done there, the caller sees a failure."""
+        call = self._call(leg, OK)
+        return self._with(call, call.turned(leg.target, BAD))
+
+    def give_up(self, leg: Leg) -> Calls:
+        """The caller waits no longer for this target, where the call goes on as an orphan."""
+        call = self._call(leg, RUNNING)
+        return Calls(self._with(call, call.turned(leg.target, BAD)).live, self._orphaned([call], {leg.target}))
+
+    def target_restarted(self, host: int) -> Calls:
+        """The host has forgotten what it served: those callers see a failure. Requests under way arrive later."""
+        live = tuple(call.turned(host, BAD) if call.status(host) == RUNNING else call for call in self.live)
+        return Calls(live, tuple(orphan for orphan in self.orphans if orphan[2] != host))
+
+    def caller_restarted(self, host: int) -> Calls:
+        """The host has forgotten what it asked: requests under way are dropped, what runs becomes an orphan."""
+        return self._without([call for call in self.live if call.caller == host])
+
+    def abandon(self, caller: int, machine: str) -> Calls:
+        """A machine has left the state that waited: as `caller_restarted`, for this machine alone."""
+        return self._without([call for call in self.live if (call.caller, call.machine) == (caller, machine)])
+
+    def finished(self) -> list[tuple[int, Event, Calls]]:
+        """(caller, what its machine is told, the calls without it) of every call whose legs are all over."""
+        return [
+            (call.caller, event, Calls(tuple(other for other in self.live if other is not call), self.orphans))
+            for call in self.live
+            if (event := call.outcome()) is not None
+        ]
+
+    def _call(self, leg: Leg, status: str) -> Call:
+        for call in self.live:
+            if (call.caller, call.machine) == (leg.caller, leg.machine) and call.status(leg.target) == status:
+                return call
+        raise KeyError(leg)
+
+    def _without(self, gone: Sequence[Call]) -> Calls:
+        return Calls(tuple(call for call in self.live if call not in gone), self._orphaned(gone)) if gone else self
+
+    def _with(self, old: Call, new: Call) -> Calls:
+        return Calls(tuple(new if call is old else call for call in self.live), self.orphans)
+
+    def _orphaned(self, calls: Sequence[Call], only: set[int] | None = None) -> tuple[tuple[int, str, int, int], ...]:
+        running = [
+            (call.caller, call.machine, host, number)
+            for call in calls
+            for host, status, number in call.legs
+            if status == RUNNING and (only is None or host in only)
+        ]
+        return tuple(sorted((*self.orphans, *running)))
+
+
+def leg_key(leg: Leg) -> tuple[int, str, int]:
+    """What the numbers of a leg are unique in."""
+    return leg.caller, leg.machine, leg.target
+
+
+def call_id(caller: int, machine: str, number: int) -> str:
+    """The number of a call as its target knows it."""
+    return f"{caller}.{machine}.{number}"

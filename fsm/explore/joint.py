@@ -1,0 +1,198 @@
+"""The joint state of a pool (every host's node, the pool's variables, the world, budgets left) and its moves.
+
+This is the plain statement of what may happen: the checker's tables, traces and whoever walks by hand take their moves
+from here.
+
+A move is one of: a timer of a living host fires · an operator speaks to a living host · an action of the world. Its
+parts happen in this order, as one: the world becomes the action's; hosts that it restarts boot from their host
+variables; the node that receives the event runs one turn, seeing the world as it is now; the world takes up the
+effects. A turn that is refused ends the story there: the spec has no answer, which is an error of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from itertools import product
+from typing import Any
+
+from attrs import evolve, frozen
+
+from fsm.engine.node import Node
+from fsm.engine.turn import Event, Turn
+from fsm.explore.system import System
+from fsm.explore.world import Action, World
+from fsm.language.document import Item, suggest
+from fsm.language.domains import Value
+
+Local = tuple[Any, ...]
+
+
+@frozen
+class JointState:
+    """Everything that the future depends on. `budgets` are what is left of each counted fault and operator event, in
+    the order of `Joint.budgets`."""
+
+    locals: tuple[Local, ...]
+    pool: tuple[Any, ...]
+    world: Any
+    budgets: tuple[int, ...]
+
+
+@frozen
+class Choice:
+    """Something that may happen now; `budget` is the index of the budget that it uses up."""
+
+    action: Action[Any]
+    budget: int | None = None
+
+
+@frozen
+class Move:
+    """A choice and what came of it: `target` is None if the turn was refused."""
+
+    choice: Choice
+    turn: Turn | None
+    target: JointState | None
+
+
+class Joint:
+    """The nodes and the world of a system, built.
+
+    Arguments:
+        system: the system.
+    Errors: `SpecError` where machines, world and initial variables do not fit together.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system, self.n = system, system.n
+        self.world: World[Any] = system.build_world()
+        self.nodes = [Node(system.machines, me, self.n, system.instances, system.parameters) for me in range(self.n)]
+        said = {f"fault {name}": budget for name, budget in system.faults.items()}
+        said |= {f"operator {o.machine}.{o.event}": o.budget for o in system.operator}
+        counted = {name: budget for name, budget in said.items() if budget is not None}
+        self.budgets, self._full = tuple(counted), tuple(counted.values())
+        self._operated = [self._orders(host) for host in range(self.n)]
+        self._kinds = frozenset(system.faults)
+        self._hosts = self._initial_hosts(system.host)
+        self._pool = self.nodes[0].pool(self._values(system.pool, self.nodes[0].layout.pool_slots, None))
+
+    def initial(self) -> list[JointState]:
+        """The states at the beginning: one for each initial world."""
+        locals_ = tuple(node.boot(values) for node, values in zip(self.nodes, self._hosts, strict=True))
+        return [JointState(locals_, self._pool, w, self._full) for w in self.world.initial()]
+
+    def unaided(self, counting_on: frozenset[str]) -> Joint:
+        """The same nodes and world left to themselves: no operator, and no fault but the kinds counted on."""
+        other = copy(self)
+        other._kinds, other._operated = self._kinds & counting_on, [[] for _ in range(self.n)]
+        return other
+
+    def moves(self, state: JointState) -> Iterator[Move]:
+        """Every move out of a state, those that change nothing included."""
+        for choice in self.choices(state):
+            yield self.take(state, choice)
+
+    def choices(self, state: JointState) -> Iterator[Choice]:
+        """Everything that may happen in a state, within the budgets that are left."""
+        for host, local in enumerate(state.locals):
+            if self.world.alive(state.world, host):
+                yield from (choice for choice in self.own(state.world, host, local) if _affordable(state, choice))
+        yield from self.by_world(state)
+
+    def by_world(self, state: JointState) -> Iterator[Choice]:
+        """Those of `choices` that are actions of the world."""
+        pending = [node.pending(local) for node, local in zip(self.nodes, state.locals, strict=True)]
+        for action in self.world.actions(state.world, pending):
+            choice = self.choice(action)
+            if choice is not None and _affordable(state, choice):
+                yield choice
+
+    def own(self, w: Any, host: int, local: Local) -> Iterator[Choice]:
+        """What may happen to a living host without the world: its timers and the operator's orders."""
+        for machine, event in self.nodes[host].timers(local):
+            yield Choice(Action(f"timer of {machine} at host {host}", w, None, host, Event(machine, event)))
+        for label, event_, budget in self._operated[host]:
+            yield Choice(Action(label, w, None, host, event_), budget)
+
+    def choice(self, action: Action[Any]) -> Choice | None:
+        """An action of the world with its budget; None for a kind of fault that does not happen here."""
+        if action.fault is None:
+            return Choice(action)
+        if action.fault not in self._kinds:
+            return None
+        name = f"fault {action.fault}"
+        return Choice(action, self.budgets.index(name) if name in self.budgets else None)
+
+    def take(self, state: JointState, choice: Choice) -> Move:
+        """What comes of a choice."""
+        action = choice.action
+        locals_, pool, w = list(state.locals), state.pool, action.world
+        for host in action.restart:
+            locals_[host] = self.reboot(host, locals_[host])
+        turn = None
+        if action.event is not None and action.host is not None:
+            turn = self.turn(action.host, locals_[action.host], pool, action.event, self.world.view(w, action.host))
+            if turn.refused is not None:
+                return Move(choice, turn, None)
+            locals_[action.host], pool = turn.local, turn.pool
+            w = self.world.perform(w, action.host, evolve(turn.effects, timers=()))
+        budgets = tuple(left - (i == choice.budget) for i, left in enumerate(state.budgets))
+        return Move(choice, turn, JointState(tuple(locals_), pool, w, budgets))
+
+    def reboot(self, host: int, local: Local) -> Local:
+        """The node of a host that has lost its memory."""
+        node = self.nodes[host]
+        # not checked again: every value of a state has passed, and a search reboots nodes very often
+        return node.layout.boot({name: local[slot] for name, slot in node.layout.host_slots.items()})
+
+    def turn(self, host: int, local: Local, pool: tuple[Any, ...], event: Event, view: Any) -> Turn:
+        """One turn of a node that sees `view` of the world."""
+        return self.nodes[host].step(local, pool, event, lambda operation: self.world.read(view, host, operation))
+
+    def _orders(self, host: int) -> list[tuple[str, Event, int | None]]:
+        """Every event that an operator may send to a host, with every payload."""
+        orders = []
+        layout = self.nodes[host].layout
+        for operated in self.system.operator:
+            name = f"operator {operated.machine}.{operated.event}"
+            budget = self.budgets.index(name) if name in self.budgets else None
+            for instance, (machine, _) in layout.instances.items():
+                if machine.name != operated.machine:
+                    continue
+                fields = machine.events[operated.event]
+                for values in product(*(domain.values(self.n) for domain in fields.values())):
+                    event = Event(instance, operated.event, dict(zip(fields, values, strict=True)))
+                    orders.append((f"operator: {instance}.{operated.event} at host {host}", event, budget))
+        return orders
+
+    def _initial_hosts(self, item: Item | None) -> list[Mapping[str, Value]]:
+        entries = [item] * self.n
+        if item is not None and isinstance(item.value, list):
+            entries = list(item.value)
+            if len(entries) != self.n:
+                raise item.fail(f"{len(entries)} entries for {self.n} hosts; give each its own, or one mapping for all",
+                                "bad-value")  # fmt: skip
+        return [self._values(entry, self.nodes[me].layout.host_slots, me) for me, entry in enumerate(entries)]
+
+    def _values(self, item: Item | None, slots: Mapping[str, int], me: int | None) -> Mapping[str, Value]:
+        """Initial variables by name; `me` and `none` have their meaning, lists are sets of hosts."""
+        layout, values = self.nodes[0].layout, {}
+        known: Sequence[str] = list(slots)
+        for name, child in (item.mapping("initial variables") if item is not None else {}).items():
+            if name not in slots:
+                raise child.fail(
+                    f"there is no such variable {name!r} to begin with{suggest(name, known)}", "unknown-name"
+                )
+            domain, plain = layout.domain(name), child.plain()
+            if domain.kind == "host":
+                plain = {"me": me, "none": None}.get(plain, plain) if isinstance(plain, str) else plain
+            value = domain.from_json(plain)
+            if not domain.holds(value, self.n):
+                raise child.fail(f"{name} cannot be {child.plain()!r}: it is {domain} of {self.n} hosts", "bad-value")
+            values[name] = value
+        return values
+
+
+def _affordable(state: JointState, choice: Choice) -> bool:
+    return choice.budget is None or state.budgets[choice.budget] > 0

@@ -1,0 +1,369 @@
+"""Machines put together with a world, faults and properties: one story, read from `systems/NAME.yaml`.
+
+    language: 1
+    system: failover
+    essay: |
+      The story, what is frozen, what is left out.
+    world: hosts.worlds.pool:PoolWorld      # imported only when a system names it
+    settings: {ha: on}                      # keywords of the world
+    hosts: 2
+    machines: [life, election, monitor, restart, guest]
+    instances: {vm: [v]}
+    host: {role: 0, armed: true}            # initial host variables, for all or a list with one entry a host
+    pool: {ha: on}                          # initial pool variables
+    faults: {crash: any, loss: 1}           # any: no counter in the state, the stronger claim; a number is a budget
+    operator: {enable.enable: 1}            # events that an operator may send to any living host; budgets likewise
+    latency: {"vm* starts*": "1s", "*": "5ms"}  # when actions of the world happen in a simulation
+    (fsm.explore.simulate) sets: {acting: "life in [running, plain] and role == me"}
+    properties:
+      S1: {always: "size(acting) <= 1", why: "at most one acting master"}
+
+Rules.
+- Machines, ports and state.yaml are those of the folder that holds the folder of the system file, so that a copied
+  folder is a whole of its own.
+- A fault that is not named does not happen. A clause of the world holds until it is switched off (`without`).
+- A system is a value: `with_machine`, `with_setting` and `without` give another one.
+- `me` in `host` stands for the index of each host. What properties may say stands in `fsm.explore.properties`.
+
+Left out: how it is explored (`fsm.explore.verify`) and what a move is (`fsm.explore.joint`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from fsm.errors import Place, SpecError
+from fsm.explore.calls import Routes
+from fsm.explore.world import World
+from fsm.language.document import Item, suggest
+from fsm.language.expressions import parse_duration
+from fsm.language.load import Library
+from fsm.language.spec import Machine
+
+KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool", "faults",
+        "operator", "latency", "sets", "properties")  # fmt: skip
+NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
+KINDS = ("always", "step", "reachable", "recoverable")
+GIVEN = ("n", "off", "faults", "routes")
+"""What every world is called with besides its settings."""
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_CLASS = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):(\w+)")
+_METHODS = ("initial", "alive", "view", "read", "perform", "actions", "state_facts")
+"""What every world can be asked (`fsm.explore.world.World`)."""
+MOST_HOSTS = 8
+LARGEST_BUDGET = 1000
+SHORTEST = 0.001
+"""Seconds of the shortest latency: where everything takes time, nothing goes round in no time for ever."""
+
+
+@frozen
+class Condition:
+    """A set of hosts: those for which `text` holds."""
+
+    name: str
+    text: str
+    at: Place = field(eq=False, repr=False)
+
+
+@frozen
+class Property:
+    """A promise. kind: always (holds in every state), step (on every edge), reachable (in some state), recoverable
+    (from every state some way leads to one in which it holds, without operators and with no fault but those of
+    `counting_on`)."""
+
+    name: str
+    kind: str
+    text: str
+    why: str
+    at: Place = field(eq=False, repr=False)
+    counting_on: tuple[str, ...] = ()
+
+
+@frozen
+class Operated:
+    """An event that an operator may send to a machine of any living host, and how often (None: any number of times)."""
+
+    machine: str
+    event: str
+    budget: int | None
+
+
+@frozen
+class System:
+    """A loaded system. `host` and `pool` are the initial variables as written, None where nothing is said;
+    `parameters` are in seconds where they are times; `off` are the clauses of the world that are switched off;
+    `latency` gives patterns of labels with seconds, None where such an action does not happen by itself."""
+
+    name: str
+    essay: str
+    at: Place
+    world: Item = field(repr=False)
+    settings: Mapping[str, Any]
+    n: int
+    machines: tuple[Machine, ...] = field(repr=False)
+    machines_at: Place
+    parameters: Mapping[str, float]
+    instances: Mapping[str, tuple[str, ...]]
+    host: Item | None = field(repr=False)
+    pool: Item | None = field(repr=False)
+    faults: Mapping[str, int | None]
+    faults_at: Place
+    operator: tuple[Operated, ...]
+    latency: tuple[tuple[str, float | None], ...]
+    sets: tuple[Condition, ...]
+    properties: tuple[Property, ...]
+    off: frozenset[str] = frozenset()
+
+    @classmethod
+    def load(cls, path: Path) -> System:
+        """The system in a file; it is also put together once, so that every message comes now.
+
+        Errors: `SpecError`, in the system, a machine, a port or state.yaml.
+        """
+        from fsm.explore.joint import Joint
+        from fsm.explore.properties import Observer
+
+        written_out = path.parent.name not in ("", "..")
+        library = Library(path.parent.parent if written_out else path.resolve().parent.parent)
+        system = _Reader(library, library.document(f"{path.resolve().parent.name}/{path.name}")).system()
+        Observer(system, Joint(system))
+        return system
+
+    def with_machine(self, machine: Machine) -> System:
+        """The same with a machine of this name replaced; for mutants. Errors: `SpecError` if there is none."""
+        names = [old.name for old in self.machines]
+        if machine.name not in names:
+            message = f"{self.name} has no machine {machine.name!r}{suggest(machine.name, names)}"
+            raise SpecError(self.machines_at, message, "unknown-name")
+        return evolve(self, machines=tuple(machine if old.name == machine.name else old for old in self.machines))
+
+    def with_setting(self, name: str, value: str) -> System:
+        """The same with another number of hosts (`hosts`), another budget (`faults.crash`, `operator.enable.enable`),
+        another setting of the world (`settings.master`) or another beginning (`host.role`, for every host; `pool.ha`).
+
+        Arguments:
+            name: what to set; a setting that is a mapping has its keys behind further dots.
+            value: a number, or `any` for a budget; else a number, true, false, null or text.
+        Errors: `SpecError` at the system for anything else; for a setting or variable that there is not, only once the
+        world or the nodes are built.
+        """
+        said = Item(_scalar(value), self.at)
+        part, _, rest = name.partition(".")
+        if name == "hosts":
+            return evolve(self, n=_hosts(said))
+        if part == "faults" and rest:
+            return evolve(self, faults={**self.faults, rest: _budget(rest, said)})
+        if part == "settings" and rest:
+            return evolve(self, settings=_with(self.settings, rest.split("."), said.value))
+        if part == "host" and rest:
+            return evolve(self, host=_begun(self.host, rest, said))
+        if part == "pool" and rest:
+            return evolve(self, pool=_begun(self.pool, rest, said))
+        operated = {f"operator.{o.machine}.{o.event}": o for o in self.operator}
+        if name in operated:
+            budget = _budget(name, said)
+            changed = (evolve(o, budget=budget) if o is operated[name] else o for o in self.operator)
+            return evolve(self, operator=tuple(changed))
+        known = ["hosts", *(f"faults.{fault}" for fault in self.faults), *operated, "host.VARIABLE", "pool.VARIABLE"]
+        known += [f"settings.{setting}" for setting in self._world_settings() or ()]
+        raise said.fail(f"{self.name} has nothing to set called {name!r}{suggest(name, known, 99)}", "unknown-name")
+
+    def without(self, clause: str) -> System:
+        """The same with a clause of its world switched off; whether the world has it is seen when it is built."""
+        return evolve(self, off=self.off | {clause})
+
+    def build_world(self) -> World[Any]:
+        """A fresh world for this system. Errors: `SpecError` where it cannot be found or does not fit."""
+        make, at = self._world_class(), self.world.at
+        taken = self._world_settings()
+        for name in self.settings:
+            if taken is not None and name not in taken:
+                known = suggest(name, taken, 99) or "; it has none"
+                raise SpecError(at, f"{self.world.value} has no setting {name!r}{known}", "unknown-name")
+        routes = Routes.of(self.machines, self.machines_at)
+        try:
+            world: World[Any] = make(
+                n=self.n, off=self.off, faults=frozenset(self.faults), routes=routes, **dict(self.settings)
+            )
+        except (TypeError, ValueError) as error:
+            raise SpecError(
+                at, f"{self.world.value} cannot be made with these settings: {error}", "bad-world"
+            ) from None
+        for fault in self.faults:
+            if fault not in world.faults:
+                known = suggest(fault, world.faults)
+                raise SpecError(self.faults_at, f"the world has no fault {fault!r}{known}", "unknown-name")
+        for property_ in self.properties:
+            for fault in property_.counting_on:
+                if fault not in world.faults:
+                    message = f"the world has no fault {fault!r} to count on{suggest(fault, world.faults)}"
+                    raise SpecError(property_.at, message, "unknown-name")
+        for clause in sorted(self.off):
+            if clause not in world.clauses:
+                known = f"its clauses are {', '.join(world.clauses)}" if world.clauses else "it has none"
+                raise SpecError(at, f"{self.world.value} has no clause {clause!r}; {known}", "unknown-name")
+        return world
+
+    def _world_settings(self) -> list[str] | None:
+        """The settings that the world takes, from its signature; None where that does not say."""
+        try:
+            taken = inspect.signature(self._world_class()).parameters
+        except (TypeError, ValueError):
+            return None
+        named = [parameter.name for parameter in taken.values() if parameter.kind in _BY_NAME]
+        return None if len(named) < len(taken) else [name for name in named if name not in GIVEN]
+
+    def _world_class(self) -> Any:
+        named = _CLASS.fullmatch(self.world.value)
+        try:
+            if named is None:
+                raise ImportError("it does not name a class")
+            found = getattr(importlib.import_module(named[1]), named[2])
+        except (ImportError, AttributeError) as error:
+            message = f"cannot import {self.world.value!r} ({error}); write 'package.module:Class'"
+            raise self.world.fail(message, "bad-world") from None
+        missing = [method for method in _METHODS if not callable(getattr(found, method, None))]
+        if not isinstance(found, type) or missing:  # nothing is called that is no world
+            message = f"{self.world.value} is no class of worlds"
+            raise self.world.fail(f"{message}: it has no {missing[0]}()" if missing else message, "bad-world")
+        return found
+
+
+def _scalar(text: str) -> int | bool | str | None:
+    """A value from a command line, as YAML would read it."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    return {"true": True, "false": False, "null": None}.get(text, text)
+
+
+def _with(settings: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """Settings with one of them changed; what lies on the way and is no mapping is replaced by one."""
+    inner = settings.get(path[0])
+    deeper = _with(inner if isinstance(inner, Mapping) else {}, path[1:], value) if path[1:] else value
+    return {**settings, path[0]: deeper}
+
+
+def _begun(item: Item | None, name: str, value: Item) -> Item:
+    """Initial variables with one of them changed, on every host where each has its own."""
+    if item is not None and isinstance(item.value, list):
+        return Item([_begun(entry, name, value) for entry in item.value], item.at)
+    entries = item.mapping("initial variables") if item is not None else {}
+    return Item({**entries, name: value}, item.at if item is not None else value.at)
+
+
+def _hosts(item: Item) -> int:
+    if type(item.value) is not int or not 1 <= item.value <= MOST_HOSTS:
+        raise item.fail(f"hosts is a number from 1 to {MOST_HOSTS}, not {item.value!r}", "bad-value")
+    return item.value
+
+
+def _budget(name: str, item: Item) -> int | None:
+    """How often something may happen; None is any number of times, and is not counted."""
+    if item.value == "any":
+        return None
+    if type(item.value) is not int or not 0 <= item.value <= LARGEST_BUDGET:
+        raise item.fail(
+            f"{name}: a budget is 'any' or a number up to {LARGEST_BUDGET}, not {item.value!r}", "bad-value"
+        )
+    return item.value
+
+
+@frozen
+class _Reader:
+    """Reads one system file."""
+
+    library: Library
+    document: Item
+
+    def system(self) -> System:
+        other = next((key for key in ("machine", "port") if key in self.document.mapping("a system")), None)
+        if other is not None:
+            message = f"this is a {other}, no system; `fsm check` checks machines, a system is in systems/NAME.yaml"
+            raise self.document.fail(message, "no-system")
+        top = self.document.mapping("a system", KEYS)
+        for key in NEEDED:
+            if key not in top:
+                raise self.document.fail(f"a system needs the key {key!r}", "missing-key")
+        name = top["system"].text("the name")
+        if name != Path(self.document.at.file).stem:
+            raise top["system"].fail(f"the file is called {Path(self.document.at.file).name}, not {name}", "bad-name")
+        top["world"].text("the world")
+        machines = tuple(self.machine(item) for item in top["machines"].sequence("machines"))
+        faults = top["faults"].mapping("faults") if "faults" in top else {}
+        return System(
+            name=name, essay=top["essay"].text("the essay"), at=Place(self.document.at.file), world=top["world"],
+            settings=self.settings(top.get("settings")), n=_hosts(top["hosts"]), machines=machines,
+            machines_at=top["machines"].at, parameters=self.library.parameters(),
+            instances=self.instances(top.get("instances"), machines), host=top.get("host"), pool=top.get("pool"),
+            faults={fault: _budget(fault, item) for fault, item in faults.items()},
+            faults_at=top["faults"].at if "faults" in top else self.document.at,
+            operator=self.operator(top.get("operator"), machines), latency=self.latency(top.get("latency")),
+            sets=tuple(Condition(n, i.text("a condition"), i.at) for n, i in self.named(top.get("sets"), "sets")),
+            properties=tuple(self.property(n, i) for n, i in self.named(top["properties"], "properties")),
+        )  # fmt: skip
+
+    def named(self, item: Item | None, what: str) -> list[tuple[str, Item]]:
+        entries = item.mapping(what) if item is not None else {}
+        for name, child in entries.items():
+            if not name.isidentifier():
+                raise child.fail(f"{name!r} cannot name one of the {what}; use letters, digits and _", "bad-name")
+        return list(entries.items())
+
+    def settings(self, item: Item | None) -> dict[str, Any]:
+        return {name: child.plain() for name, child in self.named(item, "settings")}
+
+    def machine(self, item: Item) -> Machine:
+        name = item.text("a machine")
+        if name not in self.library.names():
+            raise item.fail(f"there is no machine {name!r}{suggest(name, self.library.names())}", "unknown-name")
+        return self.library.machine(name)
+
+    def instances(self, item: Item | None, machines: tuple[Machine, ...]) -> dict[str, tuple[str, ...]]:
+        given = {
+            n: tuple(i.text("an instance") for i in c.sequence("instances")) for n, c in self.named(item, "instances")
+        }
+        for machine in machines:
+            if machine.instance and not given.get(machine.instance):
+                at = item or self.document
+                message = f"{machine.name} is one a {machine.instance}: list them, as in {{{machine.instance}: [a, b]}}"
+                raise at.fail(message, "missing-key")
+        return given
+
+    def operator(self, item: Item | None, machines: tuple[Machine, ...]) -> tuple[Operated, ...]:
+        known = {f"{machine.name}.{event}": (machine.name, event) for machine in machines for event in machine.events}
+        entries = item.mapping("operator") if item is not None else {}
+        for name, child in entries.items():
+            if name not in known:
+                raise child.fail(f"no machine here has the event {name!r}{suggest(name, known)}", "unknown-event")
+        return tuple(Operated(*known[name], _budget(name, child)) for name, child in entries.items())
+
+    def latency(self, item: Item | None) -> tuple[tuple[str, float | None], ...]:
+        read, parameters = [], self.library.parameters()
+        for pattern, child in (item.mapping("latency") if item is not None else {}).items():
+            text = child.text("a latency")
+            seconds = None if text == "never" else parse_duration(text, parameters, child.at)
+            if seconds is not None and seconds < SHORTEST:
+                raise child.fail(f"a latency is at least 1 ms, or never, not {text}", "bad-duration")
+            read.append((pattern, seconds))
+        return tuple(read)
+
+    def property(self, name: str, item: Item) -> Property:
+        entry = item.mapping("a property", (*KINDS, "counting_on", "why"))
+        kinds = [kind for kind in KINDS if kind in entry]
+        if len(kinds) != 1:
+            raise item.fail(f"a property says one of {', '.join(KINDS)}", "missing-key")
+        if "why" not in entry:
+            raise item.fail(f"the property {name} needs a 'why': what it promises, in a sentence", "missing-why")
+        formula, counts = entry[kinds[0]], entry.get("counting_on")
+        if counts is not None and kinds != ["recoverable"]:
+            raise counts.fail(f"{name} is {kinds[0]}; only a recoverable property counts on something", "unknown-key")
+        text = "true" if formula.value is True else "false" if formula.value is False else formula.text("a property")
+        counting_on = tuple(fault.text("a fault") for fault in counts.sequence("counting_on")) if counts else ()
+        return Property(name, kinds[0], text, entry["why"].why(), formula.at, counting_on)
