@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import linecache
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from attrs import fields, frozen
 from attrs.exceptions import FrozenInstanceError
 
-import fsm.convert.build
 from fsm.convert.build import (
     Defer,
     Event,
@@ -297,12 +295,6 @@ def test_machines_of_one_host_share_what_is_declared_once() -> None:
     assert [fired.set["lit"] for fired in turn.fired[1:]] == [True, False]
     assert node.value(node.boot(), node.pool(), "seen") == frozenset({0})
     assert node.value(node.boot(), node.pool(), "last") is None
-
-
-def test_every_example_of_the_module_runs() -> None:
-    """The door at its top, as it is shown."""
-    assert doctest.testmod(fsm.convert.build).attempted > 4
-    assert doctest.testmod(fsm.convert.build).failed == 0
 
 
 @frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import functools
 from collections import Counter
 from enum import Enum
@@ -15,7 +14,6 @@ from transitions import Machine, MachineError
 from transitions.extensions import HierarchicalMachine
 from transitions.extensions.states import Timeout, add_state_features
 
-import fsm.convert.import_transitions
 from fsm.checks.check import check
 from fsm.convert.build import Event, Row
 from fsm.convert.import_transitions import Imported, NotCarried, convert
@@ -371,10 +369,3 @@ def _triggered(model: Any, event: str) -> bool | None:
         return bool(model.trigger(event))
     except MachineError:
         return None
-
-
-def test_every_example_of_the_module_runs() -> None:
-    """The switch at its top, as it is shown."""
-    result = doctest.testmod(fsm.convert.import_transitions)
-    assert result.attempted > 4
-    assert result.failed == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 from pathlib import Path
 
 import pytest
@@ -24,13 +22,6 @@ FEW = settings(max_examples=60, deadline=None, database=None, suppress_health_ch
 def ha() -> Node:
     """The machines of a host of three, with two VMs."""
     return Node.load(specs(), HA, 1, 3, {"vm": ("vm1", "vm2")})
-
-
-@pytest.mark.parametrize("module", ["strategies", "stories", "coverage", "adapters", "worlds", "example"])
-def test_the_examples_of_the_docstrings_run(module: str) -> None:
-    """Each as it stands."""
-    failed, _ = doctest.testmod(importlib.import_module(f"fsm.testing.{module}"))
-    assert failed == 0
 
 
 def test_every_event_of_a_story_was_possible(ha: Node) -> None:
