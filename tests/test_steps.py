@@ -101,6 +101,20 @@ def test_steps_are_a_sequence(node: Node) -> None:
         steps[2]
 
 
+def test_a_payload_that_changes_later_changes_no_record(node: Node) -> None:
+    """A caller's dictionary may be used again; the turn, its steps and its lines keep what was sent."""
+    steps = Steps()
+    driver = SyncRig(node, steps=steps).driver()
+    taken: dict[str, Any] = {"what": 7}
+    refused: dict[str, Any] = {"what": "no number"}
+    turn = driver.send(Event("worker", "go", taken))
+    driver.send(Event("worker", "go", refused))
+    taken["what"] = refused["what"] = 8
+    assert turn.fired[0].payload == steps[0].payload == {"what": 7}
+    said = [line["outside"] for line in map(json.loads, steps.lines()) if "outside" in line]
+    assert [event["payload"] for event in said if event["name"] == "go"] == [{"what": 7}, {"what": "no number"}]
+
+
 def test_a_new_life_counts_anew(node: Node) -> None:
     """As in a journal that is written on."""
     steps = Steps()

@@ -150,7 +150,7 @@ class _Function:
             "check": check_payload, "outside": outside, "twice": twice, "new": tuple.__new__, "Turn": Turn,
         }  # fmt: skip
         head = f"def make({', '.join([*given, *constants.names.values()])}):\n    def choose(L, P, p):\n"
-        scope: dict[str, Any] = GLOBALS | {"list": list, "tuple": tuple}
+        scope: dict[str, Any] = GLOBALS | {"dict": dict, "list": list, "tuple": tuple}
         exec(compiled(head + "".join(lines) + "    return choose\n"), scope)
         choose: Choose = scope["make"](*given.values(), *constants.values)
         return choose
@@ -272,8 +272,10 @@ class _Body:
         if made.alone and made.effects is None:
             self.lines.append(f"V = {values}")
             values, effects = "V", f"{constants.name(made)}.perform(L, P, V)"
-        if self.values or compiler.layout.payload(compiler.machine, made.row.event):
-            rows = f"(({constants.name(made)}, p, {values}),)"
+        if compiler.layout.payload(compiler.machine, made.row.event):
+            rows = f"(({constants.name(made)}, dict(p), {values}),)"  # what was sent may change, what fired may not
+        elif self.values:
+            rows = f"(({constants.name(made)}, {constants.name(NOTHING)}, {values}),)"
         else:
             rows = constants.name(((made, NOTHING, ()),))
         return [*self.lines, f"return new(Turn, ({local}, {pool}, {rows}, {effects}, (), None))"]

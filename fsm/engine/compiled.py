@@ -42,8 +42,7 @@ class CompiledRow:
     """A row as it fires in one leaf state.
 
     `set` says of each assignment: the variable's name in the node, store, slot, which computed value. `effects` is the
-    record of a row whose effects are always the same; `alone` says that its turn ends with it. `about` is what
-    `fsm.drivers.steps` keeps here of a row once it has fired."""
+    record of a row whose effects are always the same; `alone` says that its turn ends with it."""
 
     machine: str
     row: Row
@@ -56,7 +55,6 @@ class CompiledRow:
     timers: tuple[Timer, ...] = field(default=(), eq=False)
     alone: bool = field(default=False, eq=False)
     effects: Effects | None = field(default=None, eq=False)
-    about: Any = field(default=None, eq=False)
 
     @property
     def moves(self) -> bool:
@@ -65,9 +63,12 @@ class CompiledRow:
 
     def fired(self, payload: Mapping[str, Value], values: Sequence[Value]) -> Fired:
         """The record of its having fired."""
-        assigned = {name: values[index] for name, _, _, index in self.set}
-        row = self.row
+        row, assigned = self.row, self.assigned(values)
         return Fired(self.machine, row.id, self.source, row.event, payload, self.target, assigned, row.why)
+
+    def assigned(self, values: Sequence[Value]) -> Mapping[str, Value]:
+        """What it assigns, by variable of the node."""
+        return {name: values[index] for name, _, _, index in self.set} if self.set else NOTHING
 
     def signals(self, values: Sequence[Value]) -> tuple[Signal, ...]:
         """What it says to ports."""
