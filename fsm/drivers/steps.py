@@ -95,12 +95,13 @@ class Steps(Sequence[Step]):
     def _steps(self) -> list[Step]:
         """All steps; those that came since somebody looked are made now."""
         with self._looking:
-            for call, *arguments in self._said[self._looked_at :]:
+            for said in self._said[self._looked_at :]:
                 self._looked_at += 1
-                if call == "begin":
+                if said[0] == "begin":
                     self._before = len(self._made)
-                elif call == "turn":
-                    self._made += steps_of(len(self._made) - self._before, *arguments)
+                elif said[0] == "turn":
+                    _, node, time, _, turn, _ = said
+                    self._made += steps_of(len(self._made) - self._before, node, time, turn)
             return self._made
 
     def __len__(self) -> int:
@@ -117,11 +118,13 @@ class Steps(Sequence[Step]):
         return self._steps()[index]
 
 
-def steps_of(before: int, node: Node, time: float, _: Event, turn: Turn, reads: Sequence[Read]) -> Iterator[Step]:
+def steps_of(before: int, node: Node, time: float, turn: Turn) -> list[Step]:
     """The steps of one turn, of which there were so many before it in this life."""
-    effects = turn.effects
-    for n, (compiled, payload, values) in enumerate(turn.rows, before + 1):
-        row, machine, assigned = compiled.row, compiled.machine, compiled.assigned(values)
-        said = (payload, assigned, row.why, digest(node, machine), effects)
-        yield Step(n, time, machine, row.id, compiled.source, row.event, compiled.target, *said)
+    made, n, effects = list[Step](), before, turn.effects
+    for compiled, payload, values in turn.rows:
+        n += 1
+        row, machine, of = compiled.row, compiled.machine, digest(node, compiled.machine)
+        start, end, assigned = compiled.source, compiled.target, compiled.assigned(values)
+        made.append(Step(n, time, machine, row.id, start, row.event, end, payload, assigned, row.why, of, effects))
         effects = NO_EFFECTS
+    return made
