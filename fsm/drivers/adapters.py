@@ -6,6 +6,7 @@ and a value that was stored must still be one that its variable can have.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
@@ -86,5 +87,5 @@ def checked_outcome(node: Node, operation: Operation, answer: Outcome) -> Outcom
         good = False
     if not good:
         known = ", ".join(f"{name}({', '.join(fields)})" if fields else name for name, fields in outcomes.items())
-        raise Undeclared(f"the adapter answered {answer!r} to {what}, which may answer {known}")
+        raise Undeclared(f"the adapter answered {reprlib.repr(answer)} to {what}, which may answer {known}")
     return answer

@@ -69,7 +69,7 @@ def plain_event(node: Node, event: Event) -> dict[str, Any]:
     found = node.layout.instances.get(event.machine)
     fields = (found and node.layout.payload(found[0], event.name)) or {}
     payload = {
-        name: plain(value) if name not in fields or fields[name].holds(value, node.n) else repr(value)
+        str(name): plain(value) if name not in fields or fields[name].holds(value, node.n) else repr(value)
         for name, value in event.payload.items()
     }
     return {"machine": event.machine, "name": event.name, "payload": payload, "call": event.call}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -49,6 +50,7 @@ class CompiledRow:
     source: str
     target: str
     set: tuple[tuple[str, str, int, int], ...] = field(default=(), eq=False)
+    durable: tuple[tuple[str, str, int, int], ...] = field(default=(), eq=False)
     tell: tuple[CompiledTell, ...] = field(default=(), eq=False)
     reply: tuple[str, Arguments] | None = field(default=None, eq=False)
     do: CompiledDo | None = field(default=None, eq=False)
@@ -100,12 +102,11 @@ class CompiledRow:
 
     def perform(self, local: Sequence[Any], pool: Sequence[Any], values: Sequence[Value]) -> Effects:
         """The effects of a turn of this row alone; `local` and `pool` are the state before it."""
-        host, shared = {}, {}
-        for name, store, slot, index in self.set:
-            if store == "host" and local[slot] != values[index]:
-                host[name] = values[index]
-            elif store == "pool" and pool[slot] != values[index]:
-                shared[name] = values[index]
+        host, shared = dict[str, Value](), dict[str, Value]()
+        for name, store, slot, index in self.durable:
+            before, into = (local, host) if store == "host" else (pool, shared)
+            if before[slot] != values[index]:
+                into[name] = values[index]
         operation = self.operation(values)
         operations = () if operation is None else (operation,)
         abandoned = (self.machine,) if self.moves and operation is None else ()
@@ -115,10 +116,10 @@ class CompiledRow:
         """Once all of it is known: whether it is a turn by itself, and what of that never changes."""
         told = [tell for tell in self.tell if not tell.signal]
         self.alone = not told and self.reply is None and not (self.do and self.do.instant)
-        durable = any(store != "memory" for _, store, _, _ in self.set)
+        self.durable = tuple({last[0]: last for last in self.set if last[1] != "memory"}.values())
         given = any(tell.arguments for tell in self.tell)
         asked = self.do is not None and (self.do.arguments or self.do.targets is not None)
-        if self.alone and not durable and not given and not asked:
+        if self.alone and not self.durable and not given and not asked:
             self.effects = self.perform((), (), ())
 
 
@@ -141,7 +142,7 @@ def twice(rows: Sequence[CompiledRow], holds: Sequence[bool]) -> NoReturn:
 def check_payload(what: str, fields: Mapping[str, Domain], payload: Mapping[str, Value], n: int) -> None:
     """Errors: `Refused` for a payload with other fields, or with a value that its domain does not have."""
     if payload.keys() != fields.keys():
-        raise Refused(f"{what} carries {sorted(fields) or 'nothing'}, not {sorted(payload) or 'nothing'}")
+        raise Refused(f"{what} carries {sorted(fields) or 'nothing'}, not {sorted(map(str, payload)) or 'nothing'}")
     for name, domain in fields.items():
         if not domain.holds(payload[name], n):
-            raise Refused(f"{what}: {name} = {payload[name]!r} is no {domain} of {n} hosts")
+            raise Refused(f"{what}: {name} = {reprlib.repr(payload[name])} is no {domain} of {n} hosts")

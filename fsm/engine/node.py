@@ -27,13 +27,7 @@ from fsm.engine.compile import Choose, Compiler, Table
 from fsm.engine.layout import Layout
 from fsm.engine.plan import Definition
 from fsm.engine.run import Run
-from fsm.engine.turn import (
-    Event,
-    Read,
-    Refused,
-    Turn,
-    no_read,
-)
+from fsm.engine.turn import Event, Read, Refused, Turn, no_read
 from fsm.errors import BadValues
 from fsm.language.domains import Value
 from fsm.language.expressions import NotOne
@@ -53,7 +47,8 @@ class Node:
         me, n: this host's index, 0 <= me < n, and the number of hosts.
         instances: for each instance parameter (`vm`) the names of its instances.
         parameters: seconds (or plain numbers) that durations are made of, by name.
-    Errors: `fsm.errors.SpecError` where machines do not fit together; `fsm.errors.BadValues` for no such `me` or `n`.
+    Errors: `fsm.errors.SpecError` where machines do not fit together; `fsm.errors.BadValues` for no such `me` or `n`,
+        and for instances without names of their own.
     """
 
     machines: Sequence[Machine]
@@ -68,6 +63,9 @@ class Node:
     def __attrs_post_init__(self) -> None:
         if type(self.me) is not int or type(self.n) is not int or not 0 <= self.me < self.n:
             raise BadValues(f"me = {self.me!r} is no host of a pool of n = {self.n!r}; hosts are counted from 0 to n-1")
+        for parameter, keys in self.instances.items():
+            if len({*keys, ""}) <= len(keys):
+                raise BadValues(f"the instances of {parameter!r} are {list(keys)}; each has a name of its own")
         self.layout = Layout(self.machines, self.instances)
         definitions = {machine.name: Definition(machine) for machine in self.machines}
         self.tables = {

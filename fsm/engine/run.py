@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from fsm.engine.node import Node
 
 LONGEST_TURN = 200
-"""Rows in one turn; more means that machines tell each other in a circle."""
+FOR_EACH = 4
+"""Events in one turn: so many, and so many more for each machine of the node, which may all be told something and
+answer. Still more means that machines tell each other in a circle."""
 
 
 def replaced(values: tuple[Any, ...], slot: int, value: Any) -> tuple[Any, ...]:
@@ -73,8 +75,9 @@ class Run:
 
     def dispatch(self, event: Event) -> None:
         """Takes one event, of which a row fires unless it is ignored or deferred."""
-        if len(self.rows) >= LONGEST_TURN:
-            raise Refused(f"more than {LONGEST_TURN} rows in one turn: machines tell each other in a circle")
+        longest = LONGEST_TURN + FOR_EACH * len(self.node.tables)
+        if len(self.rows) + len(self.queue) >= longest:
+            raise Refused(f"more than {longest} events in one turn: machines tell each other in a circle")
         if event.call is not None and not self.begin_call(event):
             return
         machine, _ = self.node.layout.instances[event.machine]
@@ -83,7 +86,7 @@ class Run:
         if entry is None:
             if machine.deferred(state, event.name):
                 self.defer(event)
-            elif not machine.ignored(state, event.name):
+            elif event.call is not None or not machine.ignored(state, event.name):  # a call wants its reply
                 raise Refused(f"{event.machine} in {state} has no row for {event.name}")
             return
         try:
@@ -114,6 +117,7 @@ class Run:
 
     def defer(self, event: Event) -> None:
         """Keeps an event; one of its name that is kept already gets the newer payload and keeps its place."""
+        self.validate(event)  # what a sibling tells has not been looked at, and must not be refused in a later turn
         slot = self.node.layout.deferred_slot[event.machine]
         kept = dict(self.local[slot]) | {event.name: tuple(sorted(event.payload.items()))}
         self.local = replaced(self.local, slot, tuple(kept.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,12 +19,22 @@ NOTHING: Mapping[str, Value] = {}
 
 @frozen
 class Event:
-    """Something that happened to a machine. `call` numbers the served call that the event begins."""
+    """Something that happened to a machine. `call` numbers the served call that the event begins.
+
+    The payload is kept as it is and not copied, by queues, records and variables too: nobody changes it afterwards.
+    Errors: `TypeError` for what cannot be an event of any machine."""
 
     machine: str
     name: str
     payload: Mapping[str, Value] = NOTHING
     call: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        it: Any = self  # whatever was given
+        named = isinstance(it.machine, str) and isinstance(it.name, str)
+        if not named or (type(it.payload) is not dict and not isinstance(it.payload, Mapping)):
+            what = reprlib.repr((it.machine, it.name, it.payload))
+            raise TypeError(f"an event has the name of a machine, its own name, and a payload by name; not {what}")
 
 
 @frozen

@@ -239,7 +239,7 @@ class RowReader:
         if self.instance:
             scope[self.instance] = OPAQUE
         for name, domain in fields.items():
-            if name in scope and name != self.instance:
+            if name in scope and (name != self.instance or domain.kind != "opaque"):
                 raise item.fail(f"the payload field {name!r} hides a variable or machine; rename one", "duplicate-name")
             scope[name] = domain
         return scope
