@@ -120,6 +120,15 @@ def test_an_svg_stands_by_itself() -> None:
 
 
 @needs_graphviz
+def test_no_line_runs_through_the_name_of_a_frame() -> None:
+    """It lies above every line, on a rim, as the labels of edges do."""
+    graph = Xml.fromstring(draw(SHIPPED.machine("membership"), "svg"))[0]
+    named = {text.text: group for group in graph for text in group.iter(f"{S}text") if text.text in ("joining",)}
+    assert named["joining"].get("class") == "label"
+    assert named["joining"].find(f"{S}use") is not None
+
+
+@needs_graphviz
 def test_a_page_in_a_file_has_its_picture_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """So that it can be read where it was written."""
     assert main(["draw", "lock", "--page", "-o", str(tmp_path / "page.md")]) == 0

@@ -96,6 +96,14 @@ def test_a_run_tells_what_fired_how_often_and_what_did_not(election: Machine, tm
     assert first.tips == ("election.idle/master_lost ×12 [decisions and join == idle]: try it",)
 
 
+def test_how_often_a_row_fired_is_not_cut_off(tmp_path: Path) -> None:
+    """Where the name of an event is too long for a line, the name is."""
+    long = "a_master_that_is_lost_for_good"
+    toy = folder(tmp_path, (E, "master_lost", long)).machine("election")
+    drawn = picture(toy, Focus(fired={f"election.idle/{long}": 1234}))
+    assert drawn.edges[0].strands["fired"][0].text == "a_master_that_is_… ×1234"
+
+
 def test_the_rows_of_a_run_are_read_from_a_trace() -> None:
     """A golden one; what it mutes is no row that fired, and rows of other machines are others."""
     join = Library(specs()).machine("join")
@@ -104,6 +112,13 @@ def test_the_rows_of_a_run_are_read_from_a_trace() -> None:
     assert found <= {row.id for row in join.rows}
     guest = Library(specs()).machine("guest")
     assert "guest.unknown/boot" not in focus.journey(guest, TRACES / "demo.txt")
+
+
+def test_the_rows_of_a_run_are_read_from_a_trace_of_one_node() -> None:
+    """The kind that a failing test of an adapter prints."""
+    monitor = Library(specs()).machine("monitor")
+    found = focus.journey(monitor, TRACES / "monitor_of_a_master.txt")
+    assert {"monitor.off/start/master", "monitor.looking/daemon.liveset/else", "monitor.off/stop"} <= found
 
 
 def test_the_rows_of_a_run_are_read_from_a_journal(election: Machine, tmp_path: Path) -> None:

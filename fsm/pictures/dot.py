@@ -17,7 +17,7 @@ from fsm.pictures.picture import ANY, COLOURS, GREY, Box, Edge, Frame, Line, Pic
 
 FONT = "Helvetica,Arial,sans-serif"
 HEAD = f"""\
-    graph [rankdir=TB, bgcolor=white, pad=0.2, nodesep=0.15, ranksep=0.3, fontname="{FONT}", fontsize=12, tooltip=" "]
+    graph [rankdir=TB, bgcolor=white, pad=0.2, nodesep=0.06, ranksep=0.3, fontname="{FONT}", fontsize=12, tooltip=" "]
     node [shape=box, style="rounded,filled", fillcolor="#f3f5f8", color="{GREY}", height=0.35]
     node [fontname="{FONT}", fontsize=12]
     edge [fontname="{FONT}", fontsize=10, arrowsize=0.7]"""

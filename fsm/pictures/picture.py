@@ -216,17 +216,18 @@ class _Painter:
         for row in rows:
             merged.setdefault((tuple(self.does(row)), self.focus.tone(self.machine, row)), []).append(self.waits(row))
         for (done, tone), texts in merged.items():
-            comma = "," if done else ""
             *first, last = dict.fromkeys(texts)
-            for text in (*(f"{text}{comma}" for text in first), last):
-                yield from (Line(shorten(part), "", tone) for part in _broken(text))
+            for text in (*first, last):
+                *parts, end = map(shorten, _broken(text))
+                comma = "," if done and text != last else ""
+                yield from (Line(part, "", tone) for part in (*parts, f"{end}{comma}"))
             yield from (Line(text, style, tone) for text, style in done)
 
     def waits(self, row: Row) -> str:
         """What a row waits for, and under which condition."""
         anew = f"{ANEW} " if row.target == source(row) else ""
-        guard = row.label or condition(row)
-        return f"{anew}{happens(row)}{self.focus.count(row)}" + (f" [{guard}]" if guard else "")
+        guard, count = row.label or condition(row), self.focus.count(row)
+        return shorten(f"{anew}{happens(row)}", LINE - len(count)) + count + (f" [{guard}]" if guard else "")
 
     def edges(self) -> Iterator[Edge]:
         """The rows that move, those between two boxes together."""
@@ -258,9 +259,9 @@ class _Painter:
         return printable(f"{row.id}{self.focus.count(row)}{guard}: {row.why}")
 
 
-def shorten(text: str) -> str:
-    """A text that fits on one line of a label."""
-    return text if len(text) <= LINE else text[: LINE - 1].rstrip() + "…"
+def shorten(text: str, most: int = LINE) -> str:
+    """A text that fits on one line of a label, or on what is left of it."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _inside(row: Row) -> bool:

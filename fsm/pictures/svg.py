@@ -2,8 +2,8 @@
 
 What Graphviz has drawn is made plain: no comment, no version, the font once, and as the tooltip of a box or an edge
 (its `<title>`, which browsers show) what the picture says of it, instead of names that mean nothing to a reader.
-Labels come last, on a white rim, so that no line runs through a word. A file stands by itself: no script, no font, a
-white ground.
+Labels, and the names of frames, come last, on a white rim, so that no line runs through a word. A file stands by
+itself: no script, no font, a white ground.
 
 The same DOT text gives the same bytes with the same Graphviz and fonts, and with other ones a layout that differs a
 little. So a file says from which DOT text it was made: whether it is stale can be told without drawing it again, and
@@ -22,12 +22,14 @@ from fsm.errors import Place, SpecError
 from fsm.pictures.dot import FONT, box_id, dot, edge_id, tooltip
 from fsm.pictures.picture import Picture
 
-FORM = 1
+FORM = 2
 """Of what is made of Graphviz's drawing. A higher one makes every file stale."""
 SPACE = "http://www.w3.org/2000/svg"
 SHAPES = {"path", "polygon", "polyline", "ellipse", "text"}
 NO_NEWS = {"font-family", "text-anchor"}
 """Attributes that Graphviz repeats with each text."""
+LABELLED = {"cluster", "edge"}
+"""Groups of Graphviz whose texts may lie where a line runs; those of a box lie on its ground."""
 RIM = {"stroke": "#fff", "stroke-width": "3", "stroke-linejoin": "round"}
 """Around a label, so that it stays legible where a line runs below it."""
 SECONDS = 60
@@ -52,9 +54,9 @@ def svg(picture: Picture) -> str:
     parts = [(group, titles.get(group.get("id", ""), ""), group.get("class", "")) for group in groups]
     for group, title, name in parts:
         if name:
-            _add(graph, name, title, [s for s in _shapes(group, name) if name != "edge" or s.tag != "text"])
+            _add(graph, name, title, [s for s in _shapes(group, name) if name not in LABELLED or s.tag != "text"])
     for group, title, name in parts:
-        if name == "edge":
+        if name in LABELLED:
             _label(graph, f"{group.get('id')}_label", title, [s for s in _shapes(group, name) if s.tag == "text"])
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode") + "\n"
