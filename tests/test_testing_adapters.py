@@ -16,6 +16,7 @@ from fsm.engine.node import Node
 from fsm.engine.turn import Operation, Signal
 from fsm.language.load import Library
 from fsm.testing import AdapterFault, adapter_machine, stories
+from fsm.testing.performing import ERRORS
 
 PRINTER = """
 language: 1
@@ -113,13 +114,22 @@ class Twice(Device):
 
 
 class Angry(Device):
-    async def perform(self, operation: Operation) -> Outcome:
-        raise KeyError("cable")
-
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
-        if isinstance(error, KeyError):
-            raise error
+        if isinstance(error, TimeoutError):
+            raise KeyError("cable")
         return super().failure(operation, error)
+
+
+class Slipped(Device):
+    """It never gets as far as printing, and `failure` says `broken`, as of any error."""
+
+    async def perform(self, operation: Operation) -> Outcome:
+        return self.print_it(operation)  # type: ignore[attr-defined, no-any-return]
+
+
+class Blind(Device):
+    def read(self, operation: Operation) -> Outcome:
+        raise KeyError("tray")
 
 
 class Narrow(Device):
@@ -167,9 +177,11 @@ class Deaf(Device):
         raise OSError("no lamp")
 
 
-def try_out(make: Callable[[], Any], examples: int, patience: float = 1.0) -> None:
+def try_out(
+    make: Callable[[], Any], examples: int, patience: float = 1.0, errors: tuple[type[Exception], ...] = ERRORS
+) -> None:
     """Runs the generated machine for an adapter."""
-    machine = adapter_machine(printer(), make, patience=patience)
+    machine = adapter_machine(printer(), make, patience=patience, errors=errors)
     few = settings(
         max_examples=examples, stateful_step_count=15, database=None, report_multiple_bugs=False, derandomize=True,
         phases=[Phase.generate, Phase.shrink],
@@ -187,7 +199,9 @@ FAULTS = [
     (Misspelt, r"answered \('print', {}\) to device.print, which may answer printed\(pages_now\), broken"),
     (Endless, r"answered \('printed', {'pages_now': 10}\) to device.print"),
     (Twice, "device.print is declared idempotent; it answered 'printed', and asked again 'broken'"),
-    (Angry, r"failure has no outcome for KeyError\('cable'\) of device.print: it raised KeyError\('cable'\)"),
+    (Angry, r"failure has no outcome for TimeoutError\('tried by a test'\) of device.print: it raised KeyError"),
+    (Slipped, r"device.print raised AttributeError\(.*'print_it'\"\), none of OSError, TimeoutError; name in `errors`"),
+    (Blind, r"device.tray raised KeyError\('tray'\), none of OSError, TimeoutError; name in `errors`"),
     (Narrow, r"answered \('unknown', {}\) to device.(print|tray)"),
     (Eater, r"the read device.tray answered \('paper', {'sheets': 2}\) and at once \('paper', {'sheets': 1}\)"),
     (Stubborn, "device.print goes on 0.02 s after it was cancelled|device.print has not answered for 0.02 s"),
@@ -205,6 +219,11 @@ def test_each_kind_of_fault_is_found(adapter: type[Device], message: str) -> Non
     story = stories.LAST[-1]
     assert isinstance(story, stories.Story)
     assert 1 <= len(story.steps) <= 2
+
+
+def test_an_adapter_may_raise_what_it_is_said_to() -> None:
+    """Then `failure` says what that means, as in a driver."""
+    try_out(Blind, 20, errors=(OSError, LookupError))
 
 
 def test_a_fault_shows_its_story() -> None:

@@ -89,10 +89,10 @@ def adapter_machine(
     Arguments:
         what: the node that asks the adapter, or a machine alone, which is then put on host 0 of `n`.
         make_adapter: called for each run, inside its event loop; gives an `fsm.drivers.adapters.Adapter` for all
-        ports, or a
-            mapping with one for each port, or a context manager that gives one of these.
+            ports, or a mapping with one for each port (`door_ports` of `fsm stubs`), or a context manager that gives
+            one of these.
         samples: for opaque fields of events, by name, the values that they may have.
-        errors: exceptions that `failure` must have an outcome for.
+        errors: exceptions that the adapter may raise; `failure` must have an outcome for each of them.
         patience: seconds within which an operation answers, or ends once it is cancelled.
     """
 

@@ -1,7 +1,9 @@
 """Performs what a node wants done through a user's adapters, and looks at each answer: what all adapters must keep.
 
 - An answer is an outcome that the port declares, with its payload inside the domains.
-- An exception becomes an outcome by the adapter's `failure`; that is also tried with errors that did not happen.
+- An exception that was to be expected becomes an outcome by the adapter's `failure`; that is also tried with errors
+  that did not happen. A driver asks `failure` about any exception, so that a slip in an adapter loses no event; here
+  any other is a fault, or an adapter that never gets as far as its device would pass.
 - `read` changes nothing: asked twice, it says the same.
 - An operation that is declared idempotent can be asked again: the outcome is the same.
 - An operation that nobody waits for any more is cancelled, and then ends, soon and without an error of its own.
@@ -60,7 +62,7 @@ class Performer:
     Arguments:
         node: whose operations they are.
         make: makes the adapters, inside the event loop; what it returns is entered if it is a context manager.
-        errors: exceptions that `failure` is asked about.
+        errors: exceptions that an adapter may raise, which `failure` is asked about.
         patience: seconds within which operations answer, or end once they are cancelled.
         again: whether operations that are idempotent are asked again.
     Errors: `ValueError` for a port without adapter; whatever `make` raises.
@@ -148,8 +150,15 @@ class Performer:
         try:
             answer = begun.task.result()
         except (Exception, asyncio.CancelledError) as error:
-            return self.failure(begun.operation, error)
+            return self.raised(begun.operation, error)
         return self.declared(begun.operation, answer)
+
+    def raised(self, operation: Operation, error: BaseException) -> Outcome:
+        """What stands for an exception of an operation. Errors: `AdapterFault`, also where it was not expected."""
+        if isinstance(error, (*self.errors, asyncio.CancelledError)):
+            return self.failure(operation, error)
+        name, known = f"{operation.port}.{operation.name}", ", ".join(kind.__name__ for kind in self.errors)
+        raise AdapterFault(f"{name} raised {error!r}, none of {known}; name in `errors` what it may raise") from error
 
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
         """What the adapter makes of an error. Errors: `AdapterFault`."""
@@ -180,7 +189,7 @@ class Performer:
         try:
             answer = self.adapter(operation.port).read(operation)
         except Exception as error:
-            return self.failure(operation, error)
+            return self.raised(operation, error)
         return self.declared(operation, answer)
 
     def cancel(self, machine: str) -> None:
