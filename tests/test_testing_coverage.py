@@ -153,6 +153,21 @@ def test_a_door_has_an_answer_to_everything(story):
 def test_a_door_that_opens():
     assert NODE.state(NODE.boot(), "door") == "closed"
 '''
+STORY = """
+from hypothesis import given, settings
+from fsm import Node
+from fsm.testing import play, sequences
+
+
+@settings(derandomize=True)
+@given(sequences(Node.load("specs", ["door"], 0, 1)))
+def test_a_door_that_never_opens(story):
+    assert story.node.state(story.local, "door") != "open"
+
+
+def test_the_story_is_played():
+    assert play("story.txt", "specs").text == open("story.txt").read()
+"""
 ADAPTER = """
 import asyncio
 
@@ -234,6 +249,7 @@ def test_a_broken_adapter_fails_with_a_trace(project: Path) -> None:
     [
         (["--fsm-floor=row:1"], "--fsm-floor and --fsm-cover-json say nothing without --fsm-cover=FOLDER"),
         (["--fsm-cover=spec"], "is no folder of specs"),
+        (["--fsm-cover=specs", "--fsm-cover-json=no/c.json"], "no/c.json cannot be written: No such file or directory"),
     ],
 )
 def test_bad_options_are_one_line(project: Path, options: list[str], message: str) -> None:
@@ -242,6 +258,25 @@ def test_bad_options_are_one_line(project: Path, options: list[str], message: st
     assert status == pytest.ExitCode.USAGE_ERROR
     assert message in said
     assert "Traceback" not in said
+
+
+def test_a_trace_that_was_printed_is_played(project: Path) -> None:
+    """Pasted into a file as it stands; it fails once the spec says something else."""
+    (project / "test_lock.py").write_text(STORY, "utf-8")
+    status, said = run(project, "-k", "never_opens")
+    assert status == 1
+    printed = said.partition("golden trace, for a file of tests/traces")[2].partition("\n")[2]
+    (project / "story.txt").write_text(printed.partition("\n===")[0] + "\n", "utf-8")
+    assert run(project, "-k", "played")[0] == 0
+    (project / "specs/machines/door.yaml").write_text(DOOR.replace('after: "30s"', 'after: "20s"'), "utf-8")
+    assert run(project, "-k", "played")[0] == 1
+
+
+def test_without_hypothesis_the_extra_is_named(tmp_path: Path) -> None:
+    """By whoever imports what needs it."""
+    code = "import sys; sys.modules['hypothesis'] = None; from fsm.testing import sequences"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.endswith("fsm.testing.sequences needs hypothesis; try pip install 'liveset[test]'\n")
 
 
 def test_the_plugin_costs_nothing_when_it_is_not_asked(project: Path) -> None:

@@ -100,7 +100,7 @@ def parse(text: str, name: str) -> list[Block]:
     return blocks
 
 
-def play(path: Path, root: Path) -> Played:
+def play(path: Path | str, root: Path | str) -> Played:
     """Runs a trace.
 
     Arguments:
@@ -108,9 +108,9 @@ def play(path: Path, root: Path) -> Played:
         root: the folder of specs that its system is in.
     Errors: `SpecError` at the command that cannot be done, or in the specs.
     """
-    player = _Player(root)
+    player = _Player(Path(root))
     played = []
-    for block in parse(path.read_text("utf-8"), str(path)):
+    for block in parse(Path(path).read_text("utf-8"), str(path)):
         output = player.run(block.command, block.at) or ["ok"]
         played.append("\n".join(Block(block.comments, block.command, block.at, tuple(output)).lines()))
     return Played("\n\n".join(played) + "\n", frozenset(player.rows))

@@ -11,8 +11,12 @@
 
     TestLock = adapter_machine(node, lambda: MyLock()).TestCase     # a real adapter, driven by the door
 
+    @pytest.mark.parametrize("trace", Path("tests/traces").glob("*.txt"), ids=str)
+    def test_the_door_does_what_it_did(trace):
+        assert play(trace, "specs").text == trace.read_text()
+
 `pytest --fsm-cover=specs --fsm-floor=row:95` says how much of the table the tests have seen. What fails is shrunk, and
-shown as a golden trace that can be pasted into a file and played again.
+shown as a golden trace: pasted into a file of `tests/traces`, it is played again, and fails where the spec has changed.
 
 Each name is loaded when it is first used, so that the pytest plug-in, which lives in this package, costs nothing.
 """
@@ -23,6 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fsm.explore.traces import play
     from fsm.testing.adapters import adapter_machine
     from fsm.testing.coverage import Covered, Recorder
     from fsm.testing.performing import AdapterFault
@@ -37,6 +42,7 @@ __all__ = [
     "Story",
     "adapter_machine",
     "events",
+    "play",
     "sequences",
     "values",
     "world_machine",
@@ -49,6 +55,7 @@ _EXPORTS = {
     "Story": "fsm.testing.stories",
     "adapter_machine": "fsm.testing.adapters",
     "events": "fsm.testing.strategies",
+    "play": "fsm.explore.traces",
     "sequences": "fsm.testing.strategies",
     "values": "fsm.testing.strategies",
     "world_machine": "fsm.testing.worlds",
@@ -61,4 +68,10 @@ if not TYPE_CHECKING:  # a module with __getattr__ has every name for a type che
         module = _EXPORTS.get(name)
         if module is None:
             raise AttributeError(f"module 'fsm.testing' has no attribute {name!r}")
-        return getattr(import_module(module), name)
+        try:
+            return getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name not in ("hypothesis", "pytest"):
+                raise
+            message = f"fsm.testing.{name} needs {error.name}; try pip install 'liveset[test]'"
+            raise ModuleNotFoundError(message, name=error.name) from None

@@ -11,7 +11,7 @@ fired before is remembered with the very tuple that the turn gave back, so that 
 branch may be mixed; a state that a test makes up has no row before it.
 
 A machine is known by its name and digest, so that a changed one of the same name does not count. Left out: processes
-that tests start.
+that tests start, and drivers that are older than the recorder, such as those that the body of a `conftest.py` makes.
 """
 
 from __future__ import annotations

@@ -55,6 +55,15 @@ def read_floor(text: str) -> dict[str, float]:
     return floor
 
 
+def writable(file: Path) -> Path:
+    """A file that can be written, found out before the tests run. Errors: `pytest.UsageError`, one line."""
+    try:
+        file.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise pytest.UsageError(f"--fsm-cover-json: {file} cannot be written: {error.strerror}") from None
+    return file
+
+
 @define(eq=False)
 class CoverageRun:
     """The part of the plug-in that there is only when coverage is asked for; pytest calls its methods.
@@ -77,7 +86,8 @@ class CoverageRun:
         """A run that records from now on. Errors: `pytest.UsageError`."""
         base = config.rootpath if config.getoption("fsm_cover") is None else config.invocation_params.dir
         recorder = Recorder(read_machines(cover, base))
-        run = cls(config, recorder, read_floor(floor), config.invocation_params.dir / file if file else None)
+        target = writable(config.invocation_params.dir / file) if file else None
+        run = cls(config, recorder, read_floor(floor), target)
         recorder.__enter__()
         return run
 
