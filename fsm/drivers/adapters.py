@@ -6,13 +6,12 @@ and a value that was stored must still be one that its variable can have.
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from fsm.engine.node import Node
 from fsm.engine.turn import Operation, Signal
-from fsm.language.domains import Domain, Value
+from fsm.language.domains import Domain, Value, shown
 
 Outcome = tuple[str, Mapping[str, Value]]
 """The name of an outcome and its payload."""
@@ -71,9 +70,22 @@ class Undeclared(Exception):
     """An adapter answered what its port does not declare; the message says what it may answer."""
 
 
-def checked_outcome(node: Node, operation: Operation, answer: Outcome) -> Outcome:
+def awaited(operation: Operation, answer: Any) -> Awaitable[Outcome]:
+    """What an adapter of an asyncio driver gives to be waited for. Errors: `Undeclared` for one that is of another."""
+    if not isinstance(answer, Awaitable):
+        what = f"{operation.port}.{operation.name} answered without being awaited"
+        raise Undeclared(f"the adapter's {what}; an AsyncDriver needs an `async def`, a SyncDriver takes this one")
+    waited: Awaitable[Outcome] = answer
+    return waited
+
+
+def checked_outcome(node: Node, operation: Operation, answer: Any) -> Outcome:
     """What an adapter answered, if the port declares it. Errors: `Undeclared`."""
     what = f"{operation.port}.{operation.name}"
+    if isinstance(answer, Awaitable):
+        if isinstance(answer, Coroutine):
+            answer.close()  # nobody will await it
+        raise Undeclared(f"the adapter's {what} must be awaited, and here nobody does; give one that is no `async def`")
     declared = node.layout.instances[operation.machine][0].ports[operation.port].operations[operation.name]
     outcomes: dict[str, Mapping[str, Domain]] = {"lost": {}} if declared.to_host else {}
     outcomes |= declared.outcomes
@@ -87,5 +99,6 @@ def checked_outcome(node: Node, operation: Operation, answer: Outcome) -> Outcom
         good = False
     if not good:
         known = ", ".join(f"{name}({', '.join(fields)})" if fields else name for name, fields in outcomes.items())
-        raise Undeclared(f"the adapter answered {reprlib.repr(answer)} to {what}, which may answer {known}")
-    return answer
+        raise Undeclared(f"the adapter answered {shown(answer)} to {what}, which may answer {known}")
+    checked: Outcome = answer
+    return checked

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.drivers.adapters import Adapter
+from fsm.drivers.adapters import Adapter, awaited
 from fsm.drivers.futures import refuse, settle
 from fsm.drivers.journal import Read
 from fsm.drivers.perform import LOG, Arrival, Broken, Fatal, Observer, Performer, Ticket, at, fatal, not_durable
@@ -84,7 +84,9 @@ class AsyncDriver(Performer[Adapter]):
         Arguments:
             resumed: what `fsm.drivers.resume.resume` made of a snapshot, to go on from there: its operations are asked
                 again, its timers run on.
-        Errors: `OSError` of the journal; what the host store raises."""
+        Errors: `OSError` of the journal; what the host store raises; `RuntimeError` for a second life."""
+        if self._runner is not None or self._ended is not None:
+            raise RuntimeError(f"{self.name}: a driver has one life; make another one")
         if resumed is not None:
             self.local, self.pool = self.resume(resumed)
         if self.journal is not None:
@@ -163,13 +165,20 @@ class AsyncDriver(Performer[Adapter]):
             self._reject(item)
 
     async def _run(self) -> None:
-        while (item := await self._queue.get()) is not None:
-            if self._ended is not None:
-                return self._reject(item)
-            try:
-                await self._take(item)
-            except Exception as error:
-                return self._fail(item, self.broke(error))
+        try:
+            while (item := await self._queue.get()) is not None:
+                if self._ended is not None:
+                    return self._reject(item)
+                try:
+                    await self._take(item)
+                except asyncio.CancelledError:
+                    self._fail(item, "it was cancelled in the middle of a turn")
+                    raise
+                except Exception as error:
+                    return self._fail(item, self.broke(error))
+        finally:  # also where a program cancels every task that it finds
+            self._ended = self._ended or "the task of the driver was cancelled"
+            self._disappoint()
 
     async def _take(self, item: _Item) -> None:
         if isinstance(item, _NewPool):
@@ -230,7 +239,7 @@ class AsyncDriver(Performer[Adapter]):
 
     async def _perform(self, operation: Operation, ticket: Ticket) -> None:
         try:
-            answer = await self.adapters[operation.port].perform(operation)
+            answer = await awaited(operation, self.adapters[operation.port].perform(operation))
         except asyncio.CancelledError as error:
             if self.tickets.get(ticket.key) is not ticket:
                 raise

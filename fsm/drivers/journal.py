@@ -39,6 +39,9 @@ from fsm.engine.node import Node
 from fsm.engine.turn import Effects, Event, Fired, Operation, Turn
 from fsm.language.domains import Value
 
+LARGE = 2**64
+"""A number of this size may have more digits than Python writes."""
+
 FORMAT = 1
 """Version of the lines; another one is refused by the reader."""
 
@@ -48,15 +51,23 @@ Read = tuple[Operation, str, Mapping[str, Value]]
 
 def plain(value: Value) -> Any:
     """A value of any domain as JSON can carry it: sets of hosts as sorted lists, what JSON does not know as `repr`."""
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | str) or (type(value) is int and -LARGE < value < LARGE):
         return value
     if isinstance(value, frozenset) and all(type(member) is int for member in value):
         return sorted(value)
     try:
         json.dumps(value)
     except (TypeError, ValueError, RecursionError):
-        return repr(value)
+        return _described(value)
     return value
+
+
+def _described(value: Value) -> str:
+    """The `repr` of a value, or of what it is where it has none: no event may keep the journal from being written."""
+    try:
+        return repr(value)
+    except Exception:
+        return object.__repr__(value)
 
 
 def plain_all(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -69,7 +80,7 @@ def plain_event(node: Node, event: Event) -> dict[str, Any]:
     found = node.layout.instances.get(event.machine)
     fields = (found and node.layout.payload(found[0], event.name)) or {}
     payload = {
-        str(name): plain(value) if name not in fields or fields[name].holds(value, node.n) else repr(value)
+        str(name): plain(value) if name not in fields or fields[name].holds(value, node.n) else _described(value)
         for name, value in event.payload.items()
     }
     return {"machine": event.machine, "name": event.name, "payload": payload, "call": event.call}

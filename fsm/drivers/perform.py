@@ -24,6 +24,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -191,7 +192,9 @@ class Performer(Generic[A]):
         """Make variables durable; what is returned must be waited for."""
         if effects.host and self.host_store is not None:
             with fatal(f"host {not_durable(effects.host)}"):
-                self.host_store.commit(self._json(effects.host))
+                commit: Callable[[Mapping[str, Any]], object] = self.host_store.commit
+                if isinstance(commit(self._json(effects.host)), Awaitable):
+                    raise TypeError("the store answered something to wait for; it must block")
         if effects.pool and self.pool_store is not None:
             with fatal(f"pool {not_durable(effects.pool)}"):
                 return self.pool_store.commit(self._json(effects.pool))
@@ -288,6 +291,8 @@ class Performer(Generic[A]):
     def outcome(self, operation: Operation, ticket: Ticket, answer: Outcome | BaseException) -> Arrival | Broken:
         """What is queued for an operation that ended so."""
         try:
+            if isinstance(answer, Undeclared):
+                raise answer
             if isinstance(answer, BaseException):
                 answer = self._failure(operation, answer)
             outcome, payload = checked_outcome(self.node, operation, answer)
@@ -318,11 +323,15 @@ def asks_instantly(node: Node) -> bool:
 
 
 def check_adapters(node: Node, adapters: Mapping[str, object]) -> None:
-    """Whether each port of a node has its adapter. Errors: `ValueError`."""
+    """Whether each port of a node has its adapter, and none is to be awaited within a turn. Errors: `ValueError`."""
     ports = [port for machine in node.machines for port in machine.ports.values()]
     missing = sorted({port.name for port in ports if port.operations or port.signals} - adapters.keys())
     if missing:
         raise ValueError(f"no adapter for {', '.join(missing)}")
+    for port, adapter in adapters.items():
+        for method in ("read", "signal", "failure"):
+            if iscoroutinefunction(getattr(adapter, method, None)):
+                raise ValueError(f"{method} of the adapter of {port} is called within a turn; make it no `async def`")
 
 
 def not_said(name: str, signal: Signal) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from attrs import frozen
 
-from fsm.drivers.adapters import Outcome
+from fsm.drivers.adapters import Outcome, awaited
 from fsm.engine.turn import Operation, Signal
 from fsm.language.domains import Value
 
@@ -88,5 +88,5 @@ class AsyncMethods(_Methods):
 
     async def perform(self, operation: Operation) -> Outcome:
         """Awaits the method of the operation."""
-        outcome: Outcome = await self._call(operation)
+        outcome: Outcome = await awaited(operation, self._call(operation))
         return outcome

@@ -24,7 +24,6 @@ Left out: events that are queued. They have not been taken yet, and whoever sent
 from __future__ import annotations
 
 import json
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +32,7 @@ from attrs import field, frozen
 from fsm.engine.node import Node
 from fsm.engine.turn import Operation, Timer
 from fsm.errors import BadValues
-from fsm.language.domains import Domain, Value
+from fsm.language.domains import Domain, Value, shown
 from fsm.language.spec import Fields, Machine
 
 FORMAT = 1
@@ -151,9 +150,7 @@ def _written(what: str, domain: Domain, value: Value) -> Any:
         except (TypeError, ValueError, RecursionError):
             same = False
         if not same:
-            raise BadValues(
-                f"{what} = {reprlib.repr(value)} cannot be written as JSON; let machines carry plain values"
-            )
+            raise BadValues(f"{what} = {shown(value)} cannot be written as JSON; let machines carry plain values")
     return domain.to_json(value)
 
 

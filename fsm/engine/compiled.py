@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from attrs import define, field, frozen
 
 from fsm.engine.turn import NOTHING, Effects, Event, Fired, Operation, Refused, Reply, Signal, Timer
-from fsm.language.domains import Domain, Value
+from fsm.language.domains import Domain, Value, shown
 from fsm.language.spec import SAME, Row
 
 Arguments = tuple[tuple[str, int], ...]
@@ -145,4 +144,4 @@ def check_payload(what: str, fields: Mapping[str, Domain], payload: Mapping[str,
         raise Refused(f"{what} carries {sorted(fields) or 'nothing'}, not {sorted(map(str, payload)) or 'nothing'}")
     for name, domain in fields.items():
         if not domain.holds(payload[name], n):
-            raise Refused(f"{what}: {name} = {reprlib.repr(payload[name])} is no {domain} of {n} hosts")
+            raise Refused(f"{what}: {name} = {shown(payload[name])} is no {domain} of {n} hosts")

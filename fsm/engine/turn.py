@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import field, frozen
 
-from fsm.language.domains import Value
+from fsm.language.domains import Value, shown
 
 if TYPE_CHECKING:
     from fsm.engine.compiled import CompiledRow
@@ -33,7 +32,7 @@ class Event:
         it: Any = self  # whatever was given
         named = isinstance(it.machine, str) and isinstance(it.name, str)
         if not named or (type(it.payload) is not dict and not isinstance(it.payload, Mapping)):
-            what = reprlib.repr((it.machine, it.name, it.payload))
+            what = shown((it.machine, it.name, it.payload))
             raise TypeError(f"an event has the name of a machine, its own name, and a payload by name; not {what}")
 
 
@@ -132,6 +131,9 @@ class Turn(NamedTuple):
         """The rows that fired, in order."""
         return tuple(row.fired(payload, values) for row, payload, values in self.rows)
 
+
+filled = tuple.__new__
+"""`filled(Turn, fields)` makes a turn of all its fields in half the time of the constructor."""
 
 Read = Callable[[Operation], tuple[str, Mapping[str, Value]]]
 

@@ -10,6 +10,7 @@ walk through: guards may not name it.
 from __future__ import annotations
 
 import re
+import reprlib
 from itertools import chain, combinations
 from typing import Any
 
@@ -76,6 +77,14 @@ class Domain:
         if self.kind == "hosts" and isinstance(value, list):
             return frozenset(value) if all(isinstance(x, int) for x in value) else value
         return value
+
+
+def shown(value: Value) -> str:
+    """A value in a message: short, whatever it is, and also where it cannot say what it is."""
+    try:
+        return reprlib.repr(value)
+    except Exception:  # a number of more digits than Python writes
+        return object.__repr__(value)
 
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
