@@ -33,7 +33,7 @@ from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, check_ada
 from fsm.drivers.snapshot import Resumed
 from fsm.drivers.work import STOPPED, Executor, Item, Look, NewPool, Work
 from fsm.engine.node import Node, Turns
-from fsm.engine.turn import Event, Refused, Reply, Signal, Turn
+from fsm.engine.turn import Event, Refused, Reply, Signal, Turn, filled
 from fsm.language.expressions import NotOne
 
 __all__ = ["Executor", "NestedSend", "SyncDriver"]
@@ -80,14 +80,6 @@ def _surroundings(
         hears={port: adapter.signal for port, adapter in adapters.items()},
         instant=asks_instantly(node),
     )
-
-
-def _write(journal: Records, shared: _Surroundings, event: Event, turn: Turn) -> None:
-    """Puts a turn into a journal. Errors: `Fatal`."""
-    try:
-        journal.turn(shared.node, shared.clock.now(), event, turn)
-    except Exception as error:
-        raise unwritten(error) from error
 
 
 @define(eq=False, init=False, weakref_slot=False)
@@ -183,18 +175,18 @@ class SyncDriver:
         if work is not None:
             return work.run(event)
         try:
-            local, turn = self.local, None
+            local, found = self.local, None
             try:  # what `Node.step` does first; its call would cost a fifth of a dict step
                 slot, turns = shared.turns[event.machine]
-                turn = turns[local[slot]][event.name](local, self.pool, event.payload)
+                found = turns[local[slot]][event.name](local, self.pool, event.payload)
             except (KeyError, Refused, NotOne):
                 pass
-            if turn is None or event.call is not None:
-                turn = shared.step(local, self.pool, event)
+            if found is None or event.call is not None:
+                found = shared.step(local, self.pool, event)
+            turn = filled(Turn, found)
             if self.journal is not None:
-                self.owner = get_ident()
-                _write(self.journal, shared, event, turn)
-            self.local, self.pool, _, effects, _, _ = turn  # those of before, and no effects, where it was refused
+                self._write(self.journal, event, turn)
+            self.local, self.pool, _, effects, _, _ = found  # those of before, and no effects, where it was refused
             if effects.timers or effects.replies or effects.operations:
                 self.owner = get_ident()
                 self._made().do(effects)
@@ -211,6 +203,14 @@ class SyncDriver:
         if self._work is not None:
             self._work.advance()
         return turn
+
+    def _write(self, journal: Records, event: Event, turn: Turn) -> None:
+        """Puts a turn into the journal. Errors: `Fatal`."""
+        self.owner, shared = get_ident(), self._surroundings
+        try:
+            journal.turn(shared.node, shared.clock.now(), event, turn)
+        except Exception as error:
+            raise unwritten(error) from error
 
     def _wait(self, event: Event) -> Turn:
         """For a turn that another thread will run."""

@@ -1,14 +1,14 @@
 """From the rows of a machine to one Python function for each (state, event), once, so that a step only calls it.
 
-    choose(local, pool, payload) -> Turn, of the one row that fires, or None where no guard holds
+    choose(local, pool, payload) -> what is in the `Turn` of the one row that fires, or None where no guard holds
 
 The source of such a function is put together from checked expressions only. It looks at the payload, evaluates the
 guards, then whatever the row that fires computes, in the order of a transition: exit effects, the row's own, entry
 effects; in each block `set` on the values so far, then the arguments of its `tell`, and of the row's `reply` and `do`.
 What is done with the values is data in a `CompiledRow`; effects are there where the turn ends with this row, else
-`fsm.engine.run` makes them. The turn is made in here, for every tuple that is built and taken apart again costs a
-tenth of a step. Slots and names are constants of the function and not part of its source: instances of a machine share
-compiled code.
+`fsm.engine.run` makes them. What comes back is a plain tuple, which is made and taken apart in no time: the `Turn` is
+made by whoever returns it. Slots and names are constants of the function and not part of its source: instances of a
+machine share compiled code.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from attrs import define, field
 from fsm.engine.compiled import Arguments, CompiledDo, CompiledRow, CompiledTell, check_payload, outside, twice
 from fsm.engine.layout import Layout
 from fsm.engine.plan import Definition
-from fsm.engine.turn import NO_EFFECTS, NOTHING, Timer, Turn
+from fsm.engine.turn import NO_EFFECTS, NOTHING, Effects, Timer
 from fsm.language.domains import Domain, Value
 from fsm.language.expressions import GLOBALS, Expr, parse_duration
 from fsm.language.spec import ELSE, SAME, Hook, Machine, Row, Tell
 
-Choose = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Value]], Turn | None]
+_Fired = tuple[CompiledRow, Mapping[str, Value], tuple[Value, ...]]
+Fields = tuple[tuple[Any, ...], tuple[Any, ...], tuple[_Fired, ...], Effects, tuple[Any, ...], str | None]
+"""The fields of a `Turn`."""
+
+Choose = Callable[[tuple[Any, ...], tuple[Any, ...], Mapping[str, Value]], Fields | None]
 
 Table = dict[tuple[str, str], tuple[Choose, tuple[CompiledRow, ...]]]
 """For each (leaf state, event) that has rows: the function, and the rows that it chooses from."""
@@ -147,7 +151,7 @@ class _Function:
         constants = self.constants
         given = {
             "me": self.compiler.me, "nobody": frozenset(), "everybody": frozenset(range(self.compiler.n)),
-            "check": check_payload, "outside": outside, "twice": twice, "new": tuple.__new__, "Turn": Turn,
+            "check": check_payload, "outside": outside, "twice": twice,
         }  # fmt: skip
         head = f"def make({', '.join([*given, *constants.names.values()])}):\n    def choose(L, P, p):\n"
         scope: dict[str, Any] = GLOBALS | {"dict": dict, "list": list, "tuple": tuple}
@@ -278,7 +282,7 @@ class _Body:
             rows = f"(({constants.name(made)}, {constants.name(NOTHING)}, {values}),)"
         else:
             rows = constants.name(((made, NOTHING, ()),))
-        return [*self.lines, f"return new(Turn, ({local}, {pool}, {rows}, {effects}, (), None))"]
+        return [*self.lines, f"return {local}, {pool}, {rows}, {effects}, (), None"]
 
     def changed(self, name: str, store: str, size: int) -> str:
         """The code of a tuple with its changes; the tuple itself where there are none."""

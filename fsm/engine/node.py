@@ -27,7 +27,7 @@ from fsm.engine.compile import Choose, Compiler, Table
 from fsm.engine.layout import Layout
 from fsm.engine.plan import Definition
 from fsm.engine.run import Run
-from fsm.engine.turn import Event, Read, Refused, Turn, no_read
+from fsm.engine.turn import Event, Read, Refused, Turn, filled, no_read
 from fsm.errors import BadValues
 from fsm.language.domains import Value
 from fsm.language.expressions import NotOne
@@ -147,9 +147,9 @@ class Node:
         # A turn of one row needs no queue: look it up, call, done. All else, refusals too, goes the long way.
         try:
             slot, turns = self.turns[event.machine]
-            turn = turns[local[slot]][event.name](local, pool, event.payload)
-            if turn is not None and event.call is None:
-                return turn
+            found = turns[local[slot]][event.name](local, pool, event.payload)
+            if found is not None and event.call is None:
+                return filled(Turn, found)
         except (KeyError, Refused, NotOne):
             pass
         return Run(self, local, pool, read).turn(event)

@@ -95,9 +95,9 @@ class Run:
             raise Refused(f"{event.machine} in {state}, {event.name}: {error}") from None
         if found is None:
             raise Refused(f"{event.machine} in {state} has no row for {event.name}")
-        self.local, self.pool = found.local, found.pool
-        self.rows += found.rows
-        row, _, values = found.rows[0]
+        self.local, self.pool, rows, *_ = found
+        self.rows += rows
+        row, _, values = rows[0]
         self.say(row, values)
 
     def begin_call(self, event: Event) -> bool:
