@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from fsm.drivers.adapters import Outcome
+from fsm.drivers.bound import Bound
 from fsm.engine.node import Node
-from fsm.engine.turn import Event
+from fsm.engine.turn import Event, Operation
 from fsm.language.spec import Machine
 from fsm.testing import Recorder
 from fsm.testing.coverage import pairs_of
 from fsm.testing.coverage_run import read_floor, read_machines
-from fsm.testing.example import DOOR, LOCK, door
+from fsm.testing.example import DOOR, LOCK, Lock, door
 from tests.toy_node import toy_node
 
 PUSH, CLOSE, JAMMED = (
@@ -49,6 +51,23 @@ def test_states_rows_and_pairs_are_counted() -> None:
     push, jammed = "door.closed/push", "door.releasing/lock.jammed"
     assert seen(recorder, "pair") == {(push, jammed), (jammed, push)}
     assert recorder.covered()[0].times == {push: 2, jammed: 1}
+
+
+class Stuck(Lock):
+    """A lock for a driver without event loop."""
+
+    def perform(self, operation: Operation) -> Outcome:  # type: ignore[override]
+        return "jammed", {"of": "rust"}
+
+
+def test_what_a_program_sends_counts_and_what_it_asks_does_not() -> None:
+    """A driver has a shorter way than `Node.step`; it does not take it while somebody records."""
+    node = door()
+    with Recorder(node.machines) as recorder:
+        bound = Bound.start(node.machines[0], {"lock": Stuck()})
+        assert bound.may_push(force=1)
+        assert bound.push(force=0)
+    assert seen(recorder, "row") == {"door.closed/push/else"}
 
 
 def test_pairs_follow_the_walk_and_not_the_clock() -> None:

@@ -28,7 +28,7 @@ from fsm.drivers.clock import Clock, LoopClock
 from fsm.drivers.drive import AsyncDriver
 from fsm.drivers.journal import Records
 from fsm.drivers.sync import SyncDriver
-from fsm.engine.node import Node
+from fsm.engine.node import STEP, Node
 from fsm.engine.turn import Event, Operation
 from fsm.errors import SpecError
 from fsm.language.document import suggest
@@ -96,8 +96,8 @@ class View:
     def why_not(self, event: str, /, **payload: Value) -> str | None:
         """Why the event would be refused, ignored or deferred; None where a row would fire. Errors: as `trigger`."""
         node, happened = self.driver.node, self._event(event, payload)
-        try:
-            turn = node.step(self.driver.local, self.driver.pool, happened, _ask)
+        try:  # not `node.step`: what did not happen is nothing to record
+            turn = STEP(node, self.driver.local, self.driver.pool, happened, _ask)
         except _Asks:
             return None
         if turn.refused is not None:

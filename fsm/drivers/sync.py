@@ -28,11 +28,12 @@ from attrs import define, frozen
 
 from fsm.drivers.adapters import HostStore, PoolStore, SyncAdapter
 from fsm.drivers.clock import Clock, ThreadClock
+from fsm.drivers.fitting import check_adapters
 from fsm.drivers.journal import Records
-from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, check_adapters, not_said, unwritten
+from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, not_said, unwritten
 from fsm.drivers.snapshot import Resumed
 from fsm.drivers.work import STOPPED, Executor, Item, Look, NewPool, Work
-from fsm.engine.node import Node, Turns
+from fsm.engine.node import STEP, Node, Turns
 from fsm.engine.turn import Event, Refused, Reply, Signal, Turn, filled
 from fsm.language.expressions import NotOne
 
@@ -76,7 +77,7 @@ def _surroundings(
         local=node.boot(),
         pool=node.pool(),
         step=node.step,
-        turns=node.turns,
+        turns=node.turns if Node.step is STEP else {},  # else `send` would pass by a recorder
         hears={port: adapter.signal for port, adapter in adapters.items()},
         instant=asks_instantly(node),
     )

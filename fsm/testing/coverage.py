@@ -6,9 +6,10 @@
   that there are: the second may fire in a state that the first leads to, guards left out of account. So some of them
   may be impossible, and a floor of 100 for pairs is seldom right.
 
-Turns are seen where nodes are stepped: while a `Recorder` records, it stands in the place of `Node.step`. Which row
-fired before is remembered with the very tuple that the turn gave back, so that many nodes, drivers and walks that
-branch may be mixed; a state that a test makes up has no row before it.
+Turns are seen where nodes are stepped: while a `Recorder` records, it stands in the place of `Node.step`, and a driver
+that is made then takes no way around it. What `may_…` asks is not counted, for it did not happen. Which row fired
+before is remembered with the very tuple that the turn gave back, so that many nodes, drivers and walks that branch may
+be mixed; a state that a test makes up has no row before it.
 
 A machine is known by its name and digest, so that a changed one of the same name does not count. Left out: processes
 that tests start, and drivers that are older than the recorder, such as those that the body of a `conftest.py` makes.
