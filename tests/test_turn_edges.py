@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -58,6 +60,13 @@ def test_the_last_value_of_a_turn_is_made_durable(last: str, durable: dict[str, 
     [turn] = walk(node(TWICE % last), Event("m", "go"))
     assert turn.effects.host == durable
     assert turn.local == ("b", durable.get("m.v", 0))
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda node: pickle.loads(pickle.dumps(node))])
+def test_a_node_can_be_copied_and_sent_to_another_process(way: Any) -> None:
+    """It is compiled anew there, and gives the same turns."""
+    made = node(TWICE % "v + 1")
+    assert walk(way(made), Event("m", "go")) == walk(made, Event("m", "go"))
 
 
 SERVER = """m

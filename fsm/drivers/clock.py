@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import os
 import threading
 from collections.abc import Callable
 from itertools import count
@@ -55,13 +56,41 @@ class _Waiting:
         self.callback = None
 
 
+FEW = 64
+"""Callbacks among which nobody looks for cancelled ones."""
+
+
+@define(eq=False)
+class _Agenda:
+    """What waits, by its time; of one moment, the earlier asked for comes first. What was cancelled is thrown out once
+    it may be half of all: a timer that starts anew with every event is cancelled far more often than it rings."""
+
+    entries: list[tuple[float, int, _Waiting]] = field(factory=list)
+    _order: count[int] = field(factory=count)
+    _enough: int = FEW
+
+    def add(self, when: float, callback: Callable[[], None]) -> Handle:
+        """Something more."""
+        if len(self.entries) >= self._enough:
+            self.entries = [entry for entry in self.entries if entry[2].callback is not None]
+            heapq.heapify(self.entries)
+            self._enough = max(FEW, 2 * len(self.entries))
+        waiting = _Waiting(callback)
+        heapq.heappush(self.entries, (when, next(self._order), waiting))
+        return waiting
+
+    def next(self) -> tuple[float, Callable[[], None] | None]:
+        """Takes out what comes first: its time, and what to call unless it was cancelled."""
+        when, _, waiting = heapq.heappop(self.entries)
+        return when, waiting.callback
+
+
 @define(eq=False)
 class VirtualClock:
     """A clock that stands still until `advance` moves it."""
 
     _now: float = 0.0
-    _order: count[int] = field(factory=count, init=False)
-    _waiting: list[tuple[float, int, _Waiting]] = field(factory=list, init=False)
+    _agenda: _Agenda = field(factory=_Agenda, init=False)
 
     def now(self) -> float:
         """Seconds since the clock was made, plus what it began with."""
@@ -69,29 +98,28 @@ class VirtualClock:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
         """As `Clock`; of two callbacks of one moment the earlier asked for comes first."""
-        waiting = _Waiting(callback)
-        heapq.heappush(self._waiting, (self._now + seconds, next(self._order), waiting))
-        return waiting
+        return self._agenda.add(self._now + seconds, callback)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, calling whatever falls due on the way, each at its moment."""
         until = self._now + seconds
-        while self._waiting and self._waiting[0][0] <= until:
-            self._now, _, waiting = heapq.heappop(self._waiting)
-            if waiting.callback is not None:
-                waiting.callback()
+        while self._agenda.entries and self._agenda.entries[0][0] <= until:
+            self._now, callback = self._agenda.next()
+            if callback is not None:
+                callback()
         self._now = until
 
 
 @define(eq=False)
 class ThreadClock:
     """A clock for programs without event loop: a thread waits, from the first timer on, and each callback gets a thread
-    of its own, so that one that blocks holds up no other. All are daemons."""
+    of its own, so that one that blocks holds up no other. All are daemons. A forked process has its own, from its first
+    timer on."""
 
-    _order: count[int] = field(factory=count, init=False)
-    _waiting: list[tuple[float, int, _Waiting]] = field(factory=list, init=False)
+    _agenda: _Agenda = field(factory=_Agenda, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
+    _process: int = field(factory=os.getpid, init=False)
 
     def now(self) -> float:
         """Seconds of CLOCK_BOOTTIME."""
@@ -99,9 +127,10 @@ class ThreadClock:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
         """As `Clock`; from any thread."""
-        waiting = _Waiting(callback)
+        if self._process != os.getpid():  # no thread but the one that forked is here, whatever they held
+            self._changed, self._thread, self._process = threading.Condition(), None, os.getpid()
         with self._changed:
-            heapq.heappush(self._waiting, (self.now() + seconds, next(self._order), waiting))
+            waiting = self._agenda.add(self.now() + seconds, callback)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="fsm clock", daemon=True)
                 self._thread.start()
@@ -111,10 +140,10 @@ class ThreadClock:
     def _run(self) -> None:
         with self._changed:
             while True:
-                left = self._waiting[0][0] - self.now() if self._waiting else None
+                left = self._agenda.entries[0][0] - self.now() if self._agenda.entries else None
                 if left is None or left > 0:
                     self._changed.wait(left)
                     continue
-                callback = heapq.heappop(self._waiting)[2].callback
+                _, callback = self._agenda.next()
                 if callback is not None:
                     threading.Thread(target=callback, name="fsm timer", daemon=True).start()

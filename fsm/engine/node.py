@@ -74,6 +74,10 @@ class Node:
         }
         self.turns = {name: (self.layout.state_slot[name], self._turns(name)) for name in self.layout.instances}
 
+    def __reduce__(self) -> tuple[type[Node], tuple[Any, ...]]:
+        """Pickled as what it is made of: compiled functions cannot be, and are made in no time."""
+        return Node, (self.machines, self.me, self.n, self.instances, self.parameters)
+
     def _turns(self, name: str) -> Turns:
         """The (state, event) of an instance whose turn is one row, whichever fires."""
         machine, _ = self.layout.instances[name]
