@@ -33,6 +33,11 @@ class Plain(Machine):
     def __init__(self):
         super().__init__(states=["x", "y"], initial="x", transitions=[["flip", "x", "y"]])
 
+class Chatty(Plain):
+    def __init__(self):
+        print("what foreign code says")
+        super().__init__()
+
 order = Order()
 number = 5
 parallel = __import__("transitions.extensions").extensions.HierarchicalMachine(
@@ -86,6 +91,14 @@ def test_the_command_answers_a_program(shop: str, capsys: pytest.CaptureFixture[
     assert err == ""
 
 
+def test_what_foreign_code_prints_is_no_part_of_the_answer(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program reads the JSON as it stands, a person sees the rest."""
+    assert main(["import-transitions", f"{shop}:Chatty", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert list(json.loads(out)["documents"]) == ["machines/chatty.yaml"]
+    assert err == "what foreign code says\n"
+
+
 @pytest.mark.parametrize(
     ("named", "code", "message"),
     [
@@ -93,7 +106,7 @@ def test_the_command_answers_a_program(shop: str, capsys: pytest.CaptureFixture[
         ("no_such_module_here:x", 2, "importing no_such_module_here raised ModuleNotFoundError"),
         ("an_exit_to_import:x", 2, "importing an_exit_to_import raised SystemExit: not today"),
         ("{shop}:Ordre", 2, "a_shop_to_import has no attribute 'Ordre'"),
-        ("{shop}:number", 2, "a int is no transitions.Machine and has none"),
+        ("{shop}:number", 2, "a int is no transitions.Machine and has none; name the object that is one"),
         ("{shop}:Fussy", 2, "Fussy() raised TypeError"),
         ("{shop}:Two", 2, "has 2 of them; name one"),
         ("{shop}:parallel", 1, "parallel states"),

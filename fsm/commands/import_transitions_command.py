@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,12 @@ def write(folder: Path, texts: dict[str, str]) -> None:
 
 
 def _run(call: Any, what: str) -> Any:
-    """What foreign code answers. Errors: `NoMachine` for whatever it raises, also where it wants to end the process."""
+    """What foreign code answers; what it prints goes to standard error, for the spec or JSON stands on the other.
+
+    Errors: `NoMachine` for whatever it raises, also where it wants to end the process."""
     try:
-        return call()
+        with redirect_stdout(sys.stderr):
+            return call()
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())
         raise NoMachine(f"{what} raised {type(error).__name__}{f': {said}' if said else ''}") from None
@@ -115,7 +119,7 @@ def _machine(thing: Any, named: str) -> Any:
     held = [value for value in getattr(thing, "__dict__", {}).values() if isinstance(value, Machine)]
     machines = list({id(machine): machine for machine in held}.values())
     if len(machines) != 1:
-        which = f"has {len(machines)} of them; name one" if machines else "has none"
+        which = f"has {len(machines)} of them; name one" if machines else "has none; name the object that is one"
         raise NoMachine(f"{named}: {_called(thing)} is no transitions.Machine and {which}")
     return machines[0]
 
