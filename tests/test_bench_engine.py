@@ -61,16 +61,18 @@ def test_ratios_are_taken_inside_a_round() -> None:
     assert judged == {
         "Node.step / dict step": (3.0, 2.5, False),
         "transitions / Node.step at least": (pytest.approx(40 / 3), 15.0, False),
-        "Node.step and Step / dict step": (3.0, 5.0, True),
+        "Node.step and journal / dict step": (3.0, 5.0, True),
     }
 
 
 def test_an_instance_is_measured_in_bytes_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list of a hundred numbers is over the bar of bytes, and quickly made."""
+    """A list of a hundred numbers is over the bar of bytes, a short one is not, and both are quickly made."""
     monkeypatch.setattr(engine, "INSTANCES", 1000)
-    size, took = engine.instances(lambda: list(range(1000, 1100)))
+    size, moved, took = engine.instances(lambda: list(range(1000, 1100)), list[int])
     assert not size.ok
     assert 900 < size.value < 5000
+    assert moved.ok
+    assert 40 <= moved.value < 100
     assert took.ok
 
 

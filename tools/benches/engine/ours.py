@@ -78,7 +78,7 @@ class PureStep:
 
 @define(eq=False)
 class RecordedStep(PureStep):
-    """The same with a `Step` for each row, timed and appended to a journal in memory."""
+    """The same, timed and appended to a journal in memory, which makes a `Step` of it when somebody looks."""
 
     steps: Steps = field(factory=Steps)
 
@@ -98,6 +98,17 @@ class RecordedStep(PureStep):
         """As `Contender`; what was not recorded was not done."""
         state, actions = super().end()
         return state, actions if len(self.steps) == actions else -1
+
+
+@define(eq=False)
+class ReadSteps(RecordedStep):
+    """The same, and somebody looks at every `Step`."""
+
+    def drive(self, cycles: int) -> None:
+        """As `Contender`."""
+        super().drive(cycles)
+        for _ in self.steps:
+            pass
 
 
 @define(eq=False)
@@ -145,8 +156,20 @@ class Driven:
 
 
 @define(eq=False)
+class NewEvents(Driven):
+    """The same with an event that is made when it is sent, as one with a payload is."""
+
+    def drive(self, cycles: int) -> None:
+        """As `Contender`."""
+        send = self.driver.send
+        for _ in range(cycles):
+            for event in CYCLE:
+                send(Event("ring", event))
+
+
+@define(eq=False)
 class Recorded(Driven):
-    """The same with a `Step` for each row in a journal in memory."""
+    """The same with a journal in memory."""
 
     journal: Records = field(factory=Steps)
 
@@ -178,3 +201,15 @@ class Triggered(Driven):
 def another() -> Callable[[], SyncDriver]:
     """A maker of further instances."""
     return Driven().driver.another
+
+
+def moved() -> Callable[[], SyncDriver]:
+    """A maker of further instances that have left their initial state."""
+    make = another()
+
+    def one() -> SyncDriver:
+        driver = make()
+        driver.send(EVENTS[0])
+        return driver
+
+    return one
