@@ -334,6 +334,13 @@ def test_an_upgrade_carries_the_state_over() -> None:
         resume(node, said, [upgrade(GATE, NEWER, states={"resting": "pausing"}, variables={"begun": 7})])
 
 
+def test_what_an_upgrade_misspells_is_refused() -> None:
+    """A value of no variable would not be used, and nobody would know."""
+    wrong = upgrade(GATE, NEWER, states={"resting": "pausing", "stopped": "goon"}, variables={"begin": 1})
+    with pytest.raises(SpecChanged, match=r"'goon', which is no state of it.*'begin', which is no variable of it; did "):
+        resume(loaded(NEWER), snap(loaded(GATE), "go", "good"), [wrong])
+
+
 def test_upgrades_make_a_chain() -> None:
     """From digest to digest, in whatever order they are given; one that is missing breaks it."""
     newest = NEWER.replace("pausing", "waiting")

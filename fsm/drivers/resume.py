@@ -90,6 +90,8 @@ class _Reading:
             if digest != machine.digest:
                 self.changes.append(f"{machine.name} was {was['digest']} and is {machine.digest}")
                 self.changes += [f"{machine.name}: {change}" for change in _changes(was, machine)]
+            elif steps:
+                self.changes += _misnamed(steps[-1], machine)
             if was["digest"] != machine.digest:
                 self.changed[machine.name] = steps
 
@@ -228,6 +230,17 @@ class _Reading:
             fields = self.node.layout.payload(machine, event) or {}
             values = self.payload(machine, f"{name}: {event}", fields, payload)
             yield event, tuple(sorted(values.items()))
+
+
+def _misnamed(upgrade: Upgrade, machine: Machine) -> Iterator[str]:
+    """What an upgrade gives that the machine it leads to does not have."""
+    for what, names, known in (
+        ("state", upgrade.states.values(), machine.states),
+        ("variable", upgrade.variables, machine.variables),
+    ):
+        for name in names:
+            if name not in known:
+                yield f"the upgrade of {machine.name} gives {name!r}, which is no {what} of it{suggest(name, known)}"
 
 
 def _changes(was: Mapping[str, Any], machine: Machine) -> Iterator[str]:
