@@ -26,6 +26,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 
+from attrs import fields as attributes_of
 from attrs import frozen
 
 from fsm.convert.typed_text import WIDTH, annotation, camel, define, literal, payload, quoted, signature, union
@@ -174,7 +175,7 @@ def adapters(machine: Machine) -> Iterator[str]:
             yield f"{head}    return {{\n{lines}    }}\n"
 
 
-TAKEN = frozenset({*dir(Bound), *dir(AsyncBound)})
+TAKEN = frozenset({*dir(Bound), *dir(AsyncBound), *(field.name for field in attributes_of(AsyncBound))})
 """Names of the view of a machine; events that are called so go through `trigger`."""
 
 

@@ -34,7 +34,7 @@ from fsm.errors import SpecError
 from fsm.language.document import suggest
 from fsm.language.domains import Value
 from fsm.language.load import Library
-from fsm.language.spec import Machine
+from fsm.language.spec import Fields, Machine
 from fsm.locate import located
 
 
@@ -112,8 +112,10 @@ class View:
     def _event(self, name: str, payload: Mapping[str, Value]) -> Event:
         if not payload and name in self._bare:
             return self._bare[name]
-        fields = self.driver.node.layout.payload(self.spec, name)
+        fields = self._events().get(name)
         if fields is None:
+            if self.driver.node.layout.payload(self.spec, name) is not None:
+                raise AttributeError(f"{name!r} of {self.machine} is for its driver: an outcome, a timer or a call")
             raise AttributeError(f"{self.machine} has no event {name!r}{suggest(name, self._events())}")
         if payload.keys() != fields.keys():
             takes = ", ".join(f"{field}={domain}" for field, domain in fields.items()) or "nothing"
@@ -123,11 +125,15 @@ class View:
             self._bare[name] = event
         return event
 
-    def _events(self) -> list[str]:
-        return list(self.spec.events)
+    def _events(self) -> dict[str, Fields]:
+        """What may come unasked: the machine's own events, and those of its ports."""
+        ports = {
+            f"{port.name}.{name}": fields for port in self.spec.ports.values() for name, fields in port.events.items()
+        }
+        return {**self.spec.events, **ports}
 
     def __dir__(self) -> list[str]:
-        events, states = self._events(), [*self.spec.states, *self.spec.groups]
+        events, states = self.spec.events, [*self.spec.states, *self.spec.groups]
         return sorted({*object.__dir__(self), *events, *(f"may_{e}" for e in events), *(f"is_{s}" for s in states)})
 
     def _named(self, name: str, trigger: Callable[..., Any]) -> Any:
@@ -147,14 +153,9 @@ class View:
         return made
 
 
-@define(eq=False, slots=False, repr=False)
-class Bound(View):
-    """A machine of a `SyncDriver`."""
+class _Starts(type):
+    """How a bound machine begins. A method of the metaclass is none of the instances: `start` is a common event."""
 
-    driver: SyncDriver
-    machine: str = ""
-
-    @classmethod
     def start(
         cls,
         spec: Machine | Path | str,
@@ -171,9 +172,17 @@ class Bound(View):
             adapters: one for each port that has operations or signals, by its name.
             parameters: values, in seconds, that replace those of `state.yaml`.
             clock, journal: as for `SyncDriver`.
-        Errors: `SpecError`; `ValueError` for a port without adapter.
+        Errors: `SpecError`; `ValueError` for a port without adapter, or one that lacks a method.
         """
-        return cls(SyncDriver(alone(spec, parameters), adapters, clock=clock, journal=journal))
+        return Bound(SyncDriver(alone(spec, parameters), adapters, clock=clock, journal=journal))
+
+
+@define(eq=False, slots=False, repr=False)
+class Bound(View, metaclass=_Starts):
+    """A machine of a `SyncDriver`."""
+
+    driver: SyncDriver
+    machine: str = ""
 
     def trigger(self, event: str, /, **payload: Value) -> bool:
         """Send an event: True where a row fired, False where it was refused, ignored or deferred (see `why_not`).
@@ -188,14 +197,9 @@ class Bound(View):
         return self._named(name, self.trigger)
 
 
-@define(eq=False, slots=False, repr=False)
-class AsyncBound(View):
-    """A machine of an `AsyncDriver`; `trigger`, and so `door.push`, is to be awaited."""
+class _StartsAsync(type):
+    """As `_Starts`, in an asyncio program."""
 
-    driver: AsyncDriver
-    machine: str = ""
-
-    @classmethod
     def start(
         cls,
         spec: Machine | Path | str,
@@ -209,7 +213,15 @@ class AsyncBound(View):
         node = alone(spec, parameters)
         driver = AsyncDriver(node.machines[0].name, node, adapters or {}, clock or LoopClock(), journal)
         driver.start()
-        return cls(driver)
+        return AsyncBound(driver)
+
+
+@define(eq=False, slots=False, repr=False)
+class AsyncBound(View, metaclass=_StartsAsync):
+    """A machine of an `AsyncDriver`; `trigger`, and so `door.push`, is to be awaited."""
+
+    driver: AsyncDriver
+    machine: str = ""
 
     async def trigger(self, event: str, /, **payload: Value) -> bool:
         """As `Bound.trigger`; errors are those of `AsyncDriver.send`."""

@@ -24,13 +24,13 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
 
 from fsm.drivers.adapters import Answers, HostStore, Outcome, PoolStore, Undeclared, checked_outcome
 from fsm.drivers.clock import Clock
+from fsm.drivers.fitting import check_adapters
 from fsm.drivers.futures import Waiter
 from fsm.drivers.journal import Read, Records
 from fsm.drivers.snapshot import Resumed, snapshot
@@ -320,18 +320,6 @@ def asks_instantly(node: Node) -> bool:
     """Whether a turn of the node may ask an adapter something."""
     ports = [port for machine in node.machines for port in machine.ports.values()]
     return any(operation.instant for port in ports for operation in port.operations.values())
-
-
-def check_adapters(node: Node, adapters: Mapping[str, object]) -> None:
-    """Whether each port of a node has its adapter, and none is to be awaited within a turn. Errors: `ValueError`."""
-    ports = [port for machine in node.machines for port in machine.ports.values()]
-    missing = sorted({port.name for port in ports if port.operations or port.signals} - adapters.keys())
-    if missing:
-        raise ValueError(f"no adapter for {', '.join(missing)}")
-    for port, adapter in adapters.items():
-        for method in ("read", "signal", "failure"):
-            if iscoroutinefunction(getattr(adapter, method, None)):
-                raise ValueError(f"{method} of the adapter of {port} is called within a turn; make it no `async def`")
 
 
 def not_said(name: str, signal: Signal) -> None:

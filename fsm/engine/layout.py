@@ -116,9 +116,11 @@ class Layout:
         if event in machine.serves:
             port, _, operation = event.partition(".")
             return machine.ports[port].operations[operation].arguments
-        if event == "after" or event.startswith("after ") or event == "cancel" or event.endswith(".lost"):
-            return {} if any(row.event == event for row in machine.rows) else None
-        return machine.outcome_fields(event)
+        declared = machine.outcome_fields(event)
+        if declared is not None:
+            return declared
+        # what no port declares: timers, `cancel`, and `lost` of a call to another host
+        return {} if any(row.event == event for row in machine.rows) else None
 
     @property
     def size(self) -> int:
