@@ -229,6 +229,7 @@ def test_the_command_shows_what_it_is_asked_for(capsys: pytest.CaptureFixture[st
         (["--hide", "event,timers"], "did you mean 'timer'?"),
         (["--path", "asking/host.onn"], "did you mean 'election.asking/host.on'?"),
         (["--page", "--near", "asking"], "a page shows the whole machine"),
+        (["-o", "{}/election.png"], "draw writes svg, dot or mermaid, not png; write an .svg"),
         (["--journal", "{}/nothing"], "No such file"),
     ],
 )

@@ -17,6 +17,8 @@ from fsm.pictures.draw import FORMATS, draw
 from fsm.pictures.page import page
 
 ENDINGS = {".dot": "dot", ".gv": "dot", ".svg": "svg"}
+NOT_OURS = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".ps", ".eps"}
+"""Endings under which nobody expects the text of a Mermaid flowchart."""
 
 
 def add(subparsers: Any) -> None:
@@ -56,7 +58,11 @@ def run(args: argparse.Namespace) -> int:
             raise SpecError(Place("--page"), "a page shows the whole machine; draw what you want to see alone", "usage")
         _write_page(machine, args.output)
         return 0
-    form = args.format or (ENDINGS.get(args.output.suffix, "mermaid") if args.output else "mermaid")
+    ending = args.output.suffix if args.output else ""
+    if ending in NOT_OURS and not args.format:
+        message = f"draw writes svg, dot or mermaid, not {ending[1:]}; write an .svg, or a .dot and let Graphviz make it"
+        raise SpecError(Place(str(args.output)), message, "usage")
+    form = args.format or ENDINGS.get(ending, "mermaid")
     _write(draw(machine, form, view), args.output)
     return 0
 
@@ -65,8 +71,8 @@ def _machine(name: str) -> Machine:
     root = specs()
     if name not in Library(root).names():
         if not name.endswith(".yaml"):
-            message = f"no shipped machine has this name{suggest(name, Library(root).names())}"
-            raise SpecError(Place(name), message, "no-spec")
+            message = "neither a machine's file, NAME.yaml, nor a shipped machine"
+            raise SpecError(Place(name), message + suggest(name, Library(root).names()), "no-spec")
         root, names = located(Path(name))
         name = names[0]
     return Library(root).machine(name)

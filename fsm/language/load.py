@@ -31,8 +31,10 @@ MACHINE_KEYS = ("language", "machine", "essay", "instance", "ports", "shared", "
 
 def named(name: str, item: Item, what: str) -> str:
     """`name` if it may name something. Errors: `SpecError`."""
-    if not NAME.fullmatch(name) or name in RESERVED:
-        raise item.fail(f"{name!r} cannot name {what}; use lower case, digits and _, no reserved word", "bad-name")
+    if name in RESERVED:
+        raise item.fail(f"{name!r} cannot name {what}; it is a word of the language, so take another", "bad-name")
+    if not NAME.fullmatch(name):
+        raise item.fail(f"{name!r} cannot name {what}; use lower case, digits and _", "bad-name")
     return name
 
 
