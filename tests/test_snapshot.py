@@ -337,7 +337,7 @@ def test_an_upgrade_carries_the_state_over() -> None:
 def test_what_an_upgrade_misspells_is_refused() -> None:
     """A value of no variable would not be used, and nobody would know."""
     wrong = upgrade(GATE, NEWER, states={"resting": "pausing", "stopped": "goon"}, variables={"begin": 1})
-    with pytest.raises(SpecChanged, match=r"'goon', which is no state of it.*'begin', which is no variable of it; did "):
+    with pytest.raises(SpecChanged, match=r"'goon', which is no state of it.*'begin', which is no variable of it"):
         resume(loaded(NEWER), snap(loaded(GATE), "go", "good"), [wrong])
 
 
