@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     ending = args.output.suffix if args.output else ""
     if ending in NOT_OURS and not args.format:
-        message = f"draw writes svg, dot or mermaid, not {ending[1:]}; write an .svg, or a .dot and let Graphviz make it"
+        message = f"draw writes svg, dot or mermaid, not {ending[1:]}; write an .svg, or a .dot for Graphviz"
         raise SpecError(Place(str(args.output)), message, "usage")
     form = args.format or ENDINGS.get(ending, "mermaid")
     _write(draw(machine, form, view), args.output)
