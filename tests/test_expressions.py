@@ -93,7 +93,7 @@ def test_an_expression_means_what_it_says(text: str, wanted: Value) -> None:
         ("(lambda: 1)()", "unknown-name", "no such function"),
         ("[h for h in live]", "bad-expression", "not part of"),
         ("(x := me)", "bad-expression", "not part of"),
-        ("'text'", "bad-expression", "write numbers, names and sets only"),
+        ("'text'", "bad-expression", "'text': names stand without quotes"),
         ("1.5", "bad-expression", "write numbers"),
         ("2 ** 9", "bad-expression", "only sets"),
         ("tries is 1", "bad-expression", "not part of"),

@@ -132,7 +132,7 @@ def test_every_mistake_is_named_where_it_stands(
 def test_two_rows_of_one_name_say_first_when_they_fire_together(tmp_path: Path) -> None:
     """A label would only hide a row that stands twice; the message has a case in which both fire."""
     library = folder(tmp_path, (E, "master_lost, if: else, to", 'master_lost, if: "join == idle", to'))
-    with pytest.raises(SpecError, match="two of them fire with decisions = true, join = idle "):
+    with pytest.raises(SpecError, match="two of them fire with decisions = true, join = idle;"):
         library.machine("election")
 
 

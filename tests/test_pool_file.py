@@ -84,9 +84,13 @@ REFUSED = [
     ("name: p\n", "1:1: a pool needs the key 'hosts' [missing-key]"),
     ("name: p\nhosts: []\n", "2:8: a pool needs at least one host: [{name: h1, memory: 4GiB}] [no-hosts]"),
     ("name: p\nname: q\n", "2:1: the key 'name' stands here twice; keep one [duplicate-key]"),
-    ("- a\n", "1:1: a pool must be a mapping, not a list [document-shape]"),
-    ("name: p\nhosts: 3\n", "2:8: hosts must be a list, not 3 [document-shape]"),
-    ("name: p\nhosts: [h]\n", "2:9: a host must be a mapping, not 'h' [document-shape]"),
+    (
+        "- a\n",
+        "1:1: a pool must be a mapping, not a list; its keys are name, hosts, vms, default_restart_priority "
+        "[document-shape]",
+    ),
+    ("name: p\nhosts: 3\n", "2:8: hosts must be a list, not 3; begin each entry with '- ' [document-shape]"),
+    ("name: p\nhosts: [h]\n", "2:9: a host must be a mapping, not 'h'; its keys are name, memory [document-shape]"),
     ("name: p\nhosts:\n- {name: h}\n", "3:3: a host needs the key 'memory' [missing-key]"),
     (
         "name: p\nhosts:\n- {name: h, memory: 1}\n- {name: h, memory: 1}\n",

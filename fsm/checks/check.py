@@ -22,7 +22,7 @@ from fsm.language.document import suggest
 from fsm.language.expressions import parse_duration
 from fsm.language.load import Library
 from fsm.language.rows import LEAF_DEPTH
-from fsm.language.spec import SAME, Machine, Row
+from fsm.language.spec import SAME, Do, Machine, Row
 
 Rule = Callable[[Facts], Iterator[SpecError]]
 
@@ -146,19 +146,30 @@ def resting_places(facts: Facts) -> Iterator[SpecError]:
 
 
 def traps(facts: Facts) -> Iterator[SpecError]:
-    """A state that is not final can be left. A machine of one state only answers, so it has nowhere to go."""
+    """A state that is not final can be left, also once what it waits for is over. A machine of one state only answers,
+    so it has nowhere to go."""
     machine = facts.machine
     for state in facts.reachable if len(machine.states) > 1 else ():
-        leaving = [
-            row
-            for call in facts.calls(state)
-            for event in facts.coming(state, call)
-            for row in facts.rows(state, event)
-            if row.target not in (SAME, state)
-        ]
-        if not leaving and state not in machine.final:
+        events = dict.fromkeys(event for call in facts.calls(state) for event in facts.coming(state, call))
+        leaving = {e for e in events for row in facts.rows(state, e) if row.target not in (SAME, state)}
+        last = _stays_with_nothing(facts, state)
+        if state in machine.final or (leaving and last is None):
+            continue
+        if not leaving:
             message = f"{state} is never left; add an outcome, an 'after' row or an operator's event, or call it final"
             yield SpecError(facts.place("states", state), message, "trap")
+        elif last is not None and leaving <= set(facts.outcomes(last[1])):
+            message = f"{last[0].id} stays in {state}, and once {last[1].name} is over nothing leads out of there"
+            yield SpecError(last[0].at, f"{message}; name another state in 'to', or add an 'after' row", "trap")
+
+
+def _stays_with_nothing(facts: Facts, state: str) -> tuple[Row, Do] | None:
+    """A row that stays in a state although the operation that the state waits for is over, and that operation."""
+    pending = facts.pending(state)
+    if pending is None or facts.instant(pending):
+        return None
+    rows = (row for event in facts.outcomes(pending) for row in facts.rows(state, event))
+    return next(((row, pending) for row in rows if row.target == SAME and row.do is None), None)
 
 
 def initial_state(facts: Facts) -> Iterator[SpecError]:

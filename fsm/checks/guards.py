@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from math import prod
 
 from attrs import define, evolve, field, frozen
 
@@ -23,6 +24,8 @@ from fsm.language.load import read_events
 from fsm.language.spec import ELSE, Fields, Hook, Row, Tell
 
 Updates = tuple[tuple[str, Expr], ...]
+MOST_TOGETHER = 3_000_000
+"""Assignments that are tried for one machine, forty times what the widest shipped one has; they take some seconds."""
 
 
 def guard_rules(facts: Facts) -> Iterator[SpecError]:
@@ -30,8 +33,15 @@ def guard_rules(facts: Facts) -> Iterator[SpecError]:
     groups: dict[tuple[str, ...], bool] = {}
     tried: set[tuple[str, tuple[Hook, ...]]] = set()
     effects: dict[Place, SpecError | None] = {}
+    effort = _Effort()
     for state, event, rows in facts.groups():
-        group = _Group(facts, state, event, rows, effects)
+        if effort.tried > MOST_TOGETHER:
+            message = (
+                f"the rows up to here have over {MOST_TOGETHER} assignments to try; use fewer names in their guards"
+            )
+            yield SpecError(rows[0].at, message, "too-many-assignments")
+            return
+        group = _Group(facts, state, event, rows, effects, effort)
         key = tuple(row.id for row in rows)
         if key not in groups:
             opaque = list(_opaque(facts, state, event, rows))
@@ -116,6 +126,16 @@ def _told(facts: Facts, tell: Tell) -> Fields:
     return read_events(sibling.get("events"))[tell.name]
 
 
+@define
+class _Effort:
+    """How much was tried for one machine."""
+
+    tried: int = 0
+
+    def add(self, found: Sequence[Pool]) -> None:
+        self.tried += sum(prod(map(len, pool.domains)) for pool in found)
+
+
 @define(eq=False)
 class _Group:
     """The rows of one (state, event)."""
@@ -125,6 +145,7 @@ class _Group:
     event: str
     rows: tuple[Row, ...]
     effects: dict[Place, SpecError | None]
+    effort: _Effort
     too_wide: bool = field(default=False, init=False)
     scope: Fields = field(init=False)
     conditions: list[tuple[Row, Expr]] = field(init=False)
@@ -142,6 +163,7 @@ class _Group:
             self.too_wide = True
             yield self.too_many(guards[0], found)
         elif guards:
+            self.effort.add(found)
             yield from self.table(found)
 
     def shape(self) -> Iterator[SpecError]:
@@ -280,6 +302,7 @@ class _Group:
         found = pools(self.scope, [*kept, *(guard for guard, _ in firing)])
         if isinstance(found, int):
             return self.too_many(value.expr, found)
+        self.effort.add(found)
         wanted = [answer for _, answer in firing]
         for pool in found:
             guards = pool.functions([guard for guard, _ in firing])
@@ -291,8 +314,11 @@ class _Group:
             for values in assignments(pool):
                 problem = _problem(values, guards, wanted, updates, function, value.domain, pool.n)
                 if problem:
-                    message = f"{row.id}: {value.what} {problem[0]} with {pool.show(values)}; let the guard exclude it"
-                    return SpecError(value.expr.at, message, problem[1])
+                    case = f" with {pool.show(values)}; let the guard exclude it"
+                    said = (
+                        problem[0] + case if pool.names or pool.hosts else f"{problem[0]} always; write another value"
+                    )
+                    return SpecError(value.expr.at, f"{row.id}: {value.what} {said}", problem[1])
         return None
 
 

@@ -1,9 +1,9 @@
 """Cycles that nothing slows down: machines that spin, or tell each other in a circle; and timers that run out.
 
 What counts as waiting: a timer, an event from outside, and the success of an operation that takes its time. What does
-not: the outcome of an instant operation, an outcome that says that nothing was achieved (`failed`, `lost`,
-`some_failed`, `gone`: it may come at once), and a `tell`, which is delivered in the same turn. A round of rows is a
-cycle without progress where it is made
+not: a timer of 0 s, the outcome of an instant operation, an outcome that says that nothing was achieved (`failed`,
+`lost`, `some_failed`, `gone`: it may come at once), and a `tell`, which is delivered in the same turn. A round of rows
+is a cycle without progress where it is made
 
 - of such outcomes alone, whatever operations they are of (the machine hammers on what has just failed, or never ends
   its turn), or
@@ -30,11 +30,13 @@ from fsm.checks.facts import Facts, hooks, scope
 from fsm.errors import SpecError
 from fsm.language.assignments import Pool, Values, assignments, pools
 from fsm.language.edges import FAULTS
-from fsm.language.expressions import Expr, NotOne
+from fsm.language.expressions import Expr, NotOne, parse_duration
 from fsm.language.spec import ELSE, SAME, Hook, Machine, Row
 
 MOST = 20_000
 """Values of variables and payload that a round is walked through with."""
+AT_ONCE = "after 0s"
+"""What a state waits for whose timer takes no time."""
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -76,7 +78,7 @@ class _Edge:
 def spinning(facts: Facts) -> Iterator[SpecError]:
     """Nothing is asked again and again without a pause or a count."""
     edges = list(_edges(facts))
-    instant = {do.name for row in facts.machine.rows if (do := row.do) is not None and facts.instant(do)}
+    instant = {do.name for row in facts.machine.rows if (do := row.do) is not None and facts.instant(do)} | {AT_ONCE}
     families = [[edge for edge in edges if edge.idle]]
     for name in dict.fromkeys(edge.source.do for edge in edges if edge.source.do not in instant):
         families.append([edge for edge in edges if {edge.source.do, edge.target.do} <= {name, *instant}])
@@ -97,22 +99,34 @@ def _finding(edges: Sequence[_Edge], case: str) -> SpecError:
     ids = ", ".join(dict.fromkeys(edge.row.id for edge in edges))
     message = (
         f"nothing makes the machine wait in the round {ids}{case}; "
-        f"go through a state with an 'after' row, or count the tries in a variable"
+        f"go through a state with an 'after' row that takes time, or count the tries in a variable"
     )
     return SpecError(edges[-1].row.at, message, "cycle-without-progress")
 
 
 def _edges(facts: Facts) -> Iterator[_Edge]:
+    at_once = {state: event for state in facts.reachable if (event := _at_once(facts, state)) is not None}
     for state in facts.reachable:
         stays = [row.do for row in facts.machine.rows if row.target == SAME and state in row.sources]
         under_way = [do for do in dict.fromkeys((facts.pending(state), *stays)) if do is not None]
+        ends = [(AT_ONCE, at_once[state], True)] if state in at_once else []
         for do in {do.name: do for do in under_way if do == facts.pending(state) or facts.instant(do)}.values():
-            for event in facts.outcomes(do):
-                idle = facts.instant(do) or event.rpartition(".")[2] in FAULTS
-                for row in facts.rows(state, event):
-                    if row.do is not None:
-                        target = _Asked(state if row.target == SAME else row.target, row.do.name)
-                        yield _Edge(_Asked(state, do.name), event, row, target, idle)
+            idle = FAULTS if not facts.instant(do) else {event.rpartition(".")[2] for event in facts.outcomes(do)}
+            ends += [(do.name, event, event.rpartition(".")[2] in idle) for event in facts.outcomes(do)]
+        for asked, event, idle_end in ends:
+            for row in facts.rows(state, event):
+                target = state if row.target == SAME else row.target
+                if row.do is not None:
+                    yield _Edge(_Asked(state, asked), event, row, _Asked(target, row.do.name), idle_end)
+                if row.target in at_once:
+                    yield _Edge(_Asked(state, asked), event, row, _Asked(target, AT_ONCE), idle_end)
+
+
+def _at_once(facts: Facts, state: str) -> str | None:
+    """The timer of a state that takes no time at all; those of groups are not begun anew inside of them."""
+    parameters = {name: float(value) for name, value in facts.machine.parameters.items()}
+    own = (row for row in facts.machine.timers(state) if row.scope == state)
+    return next((row.event for row in own if parse_duration(str(row.duration), parameters, row.at) == 0), None)
 
 
 def circles(graph: Mapping[Key, set[Key]]) -> list[set[Key]]:

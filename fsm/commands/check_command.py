@@ -77,10 +77,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         for finding in findings:
             print(annotation(finding) if args.format == "github" else finding)
-        what = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "no findings"
+        what = _counted(len(findings), "finding") if findings else "no findings"
         unread = f"; not checked, for they cannot be read: {', '.join(found.unread)}" if found.unread else ""
-        print(f"{found.seen} machine{'s' if found.seen != 1 else ''}, {found.rows} rows: {what}{unread}")
+        print(f"{_counted(found.seen, 'machine')}, {_counted(found.rows, 'row')}: {what}{unread}")
     return 1 if findings else 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def check_folder(root: Path, names: list[str], found: Found, together: bool) -> None:

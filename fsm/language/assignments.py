@@ -32,12 +32,15 @@ _POOL_WORD = re.compile(r"\b(me|everybody)\b")
 
 @frozen
 class Pool:
-    """A pool of `n` hosts seen from host `me`, and the values of the names that are walked through."""
+    """A pool of `n` hosts seen from host `me`, and the values of the names that are walked through.
+
+    `hosts` says whether it matters how many hosts there are."""
 
     n: int
     me: int
     names: tuple[str, ...]
     domains: tuple[tuple[Value, ...], ...]
+    hosts: bool = True
 
     def functions(self, expressions: Sequence[Expr]) -> list[Function]:
         """Each expression as a function of the values of `names`."""
@@ -47,7 +50,8 @@ class Pool:
     def show(self, values: Values) -> str:
         """An assignment in the words of a spec, for a message."""
         named = ", ".join(f"{name} = {show(value)}" for name, value in zip(self.names, values, strict=True))
-        return f"{named or 'always'} (host {self.me} of {self.n})"
+        seat = f"(host {self.me} of {self.n})" if self.hosts else ""
+        return f"{named or 'any values'} {seat}".strip()
 
 
 def show(value: Value) -> str:
@@ -90,7 +94,7 @@ def pools(scope: Mapping[str, Domain], expressions: Sequence[Expr]) -> list[Pool
     count = sum(prod(_size(scope[name], n) for name in names) for n, _ in seats)
     if count > MOST:
         return count
-    return [Pool(n, me, names, tuple(values(scope[name], n) for name in names)) for n, me in seats]
+    return [Pool(n, me, names, tuple(values(scope[name], n) for name in names), hosts) for n, me in seats]
 
 
 def assignments(pool: Pool) -> Iterator[Values]:

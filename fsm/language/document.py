@@ -31,6 +31,16 @@ LARGEST_ODD = 30_000
 MOST_ODD = 4_000
 """Values and keys of such a document."""
 DEEPEST = 12
+NO_VALUE = "; write 'key: value', or if the comma before it belongs to a text, quote that text"
+"""What is said of a key without a value: a bare comma in a flow mapping begins one, without a word."""
+REMEDIES = {
+    "'\\t'": "indent with spaces",
+    "block end": "look at the indentation here, and for a missing '- '",
+    "',' or": "close what is open, and quote a text that holds a comma, a colon, # or a bracket",
+    "mapping values": "quote a text that holds a colon, and leave a blank after '-'",
+    "expected ':'": "write 'key: value', and '- ' before each entry of a list",
+}
+"""What is said besides where the YAML library's own words hold such a part."""
 
 
 @frozen
@@ -48,13 +58,14 @@ class Item:
         """The value as a mapping with no other keys than `keys` (None: any). Errors: `SpecError`."""
         if self.value is None and keys is None:
             return {}
+        known = list(keys or ())
         if not isinstance(self.value, dict):
-            raise self.fail(f"{what} must be a mapping, not {describe(self.value)}", "document-shape")
-        if keys is not None:
-            known = list(keys)
-            for key, item in self.value.items():
-                if key not in known:
-                    raise item.fail(f"{what} has no key {key!r}{suggest(key, known)}", "unknown-key")
+            remedy = f"its keys are {', '.join(known)}" if known else "write 'name: value' for each"
+            raise self.fail(f"{what} must be a mapping, not {describe(self.value)}; {remedy}", "document-shape")
+        for key, item in self.value.items() if keys is not None else ():
+            if key not in known:
+                remedy = NO_VALUE if item.value is None else suggest(key, known, most=20)
+                raise item.fail(f"{what} has no key {key!r}{remedy}", "unknown-key")
         return self.value
 
     def sequence(self, what: str) -> list[Item]:
@@ -62,7 +73,8 @@ class Item:
         if self.value is None:
             return []
         if not isinstance(self.value, list):
-            raise self.fail(f"{what} must be a list, not {describe(self.value)}", "document-shape")
+            remedy = f"write [{self.value}]" if isinstance(self.value, str) else "begin each entry with '- '"
+            raise self.fail(f"{what} must be a list, not {describe(self.value)}; {remedy}", "document-shape")
         return self.value
 
     def text(self, what: str) -> str:
@@ -78,8 +90,10 @@ class Item:
         return self.text("why")
 
     def texts(self, what: str) -> list[Item]:
-        """One text or a list of texts, each as an item. Errors: `SpecError`."""
+        """One text or a list of texts, each as an item. Errors: `SpecError`, also for a list of none."""
         items = self.value if isinstance(self.value, list) else [self]
+        if not items:
+            raise self.fail(f"{what} must be text or a list of texts, not an empty list", "document-shape")
         for item in items:
             item.text(what)
         return items
@@ -106,7 +120,7 @@ def describe(value: object) -> str:
 
 def suggest(name: str, known: Iterable[str], most: int = 12) -> str:
     """The end of a message about an unknown name: the nearest known one, or all where there are at most `most`."""
-    known = sorted(known)
+    known = sorted(set(known))
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
@@ -186,7 +200,9 @@ def by_library(text: str, name: str) -> Item:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name)
-        raise SpecError(place, f"not YAML: {error.problem or error.context}", "yaml") from None
+        said = str(error.problem or error.context)
+        remedy = next((f"; {remedy}" for part, remedy in REMEDIES.items() if part in said), "")
+        raise SpecError(place, f"not YAML: {said}{remedy}", "yaml") from None
     except (YAMLError, ValueError) as error:
         raise SpecError(Place(name), f"not YAML: {' '.join(str(error).split())}", "yaml") from None
 

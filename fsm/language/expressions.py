@@ -25,6 +25,7 @@ from fsm.language.document import suggest
 from fsm.language.domains import Domain, Value
 
 LONGEST = 400
+WRITTEN = "write one such as 'tries + 1' or 'tries < 3 and not armed', with == to compare"
 DEEPEST = 40
 """Nesting of one expression; Python's own compiler gives up at 200 brackets, and a reader long before."""
 BOOL, INT, HOST, HOSTS = Domain("bool"), Domain("int"), Domain("host"), Domain("hosts")
@@ -125,7 +126,7 @@ class _Checker:
         """`wanted` is the domain of the other side: it gives a bare word its meaning as a member."""
         method = getattr(self, f"visit_{type(node).__name__}", None)
         if method is None:
-            raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language")
+            raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language; {WRITTEN}")
         self.depth += 1
         if self.depth > DEEPEST:
             raise self.fail(f"an expression nested deeper than {DEEPEST}; decide in two rows")
@@ -138,7 +139,8 @@ class _Checker:
             return repr(node.value), BOOL
         if type(node.value) is int and abs(node.value) < 2**31:
             return repr(node.value), INT
-        raise self.fail(f"{node.value!r}: write numbers, names and sets only")
+        remedy = "names stand without quotes" if isinstance(node.value, str) else "write numbers, names and sets only"
+        raise self.fail(f"{node.value!r}: {remedy}")
 
     def visit_Name(self, node: ast.Name, wanted: Domain | None) -> tuple[str, Domain]:
         name = node.id
@@ -162,7 +164,7 @@ class _Checker:
             return f"(not {self.of(node.operand, BOOL)})", BOOL
         if isinstance(node.op, ast.USub):
             return f"(-{self.of(node.operand, INT)})", INT
-        raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language")
+        raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language; {WRITTEN}")
 
     def visit_IfExp(self, node: ast.IfExp, wanted: Domain | None) -> tuple[str, Domain]:
         body, domain = self.visit(node.body, wanted)
@@ -212,11 +214,14 @@ class _Checker:
             raise self.fail(f"{ast.unparse(node)!r}: compare two things at a time")
         op, right_node = type(node.ops[0]), node.comparators[0]
         if op not in _COMPARE:
-            raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language")
+            raise self.fail(f"{ast.unparse(node)!r} is not part of the expression language; {WRITTEN}")
         left, domain = self.visit(node.left)
         word = _COMPARE[op]
         if op in (ast.In, ast.NotIn):
             listed = isinstance(right_node, (ast.List, ast.Tuple))
+            if not listed and domain.kind == "enum":
+                left_text, right_text = ast.unparse(node.left), ast.unparse(right_node)
+                raise self.fail(f"write the members in brackets: {left_text} {word} [{right_text}]")
             right = self.members(right_node, domain) if listed else self.of(right_node, HOSTS)
             if not listed and domain.kind not in ("host", "none"):
                 raise self.fail(f"{ast.unparse(node.left)!r} is no host, so it is in no set of hosts")
@@ -265,7 +270,7 @@ def parse_expression(text: str, scope: Mapping[str, Domain], at: Place, wanted: 
             raise SpecError(at, f"{text!r}: an opaque value is only ever passed on by its name", "bad-type")
         source, domain = checker.visit(tree, wanted)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise SpecError(at, f"{text!r} is not an expression", "bad-expression") from None
+        raise SpecError(at, f"{text!r} is not an expression; {WRITTEN}", "bad-expression") from None
     if wanted is not None and not compatible(wanted, domain):
         raise SpecError(at, f"{text!r} is {domain}, but {wanted} is needed here", "bad-type")
     return Expr(text.strip(), frozenset(checker.names), domain, source, at)
@@ -291,7 +296,8 @@ def parse_duration(text: str, parameters: Mapping[str, float], at: Place) -> flo
             break
         number, unit, name, operator = term.groups()
         if name is not None and name not in parameters:
-            raise SpecError(at, f"unknown parameter {name!r}{suggest(name, parameters)}", "unknown-name")
+            known = suggest(name, parameters) if parameters else "; state.yaml declares none"
+            raise SpecError(at, f"unknown parameter {name!r}{known}", "unknown-name")
         source += operator or repr(float(number) * _UNITS.get(unit, 1.0) if number else float(parameters[name]))
         position = term.end()
     try:

@@ -159,7 +159,8 @@ class Library:
             if key not in top:
                 raise document.fail(f"a machine needs the key {key!r}", "missing-key")
         if top["machine"].text("the name") != name:
-            raise top["machine"].fail(f"the file is called {name}.yaml, so the machine is {name!r}", "bad-name")
+            said = top["machine"].value
+            raise top["machine"].fail(f"the file is {name}.yaml, the machine {said!r}; give both one name", "bad-name")
         named(name, top["machine"], "a machine")
         variables = self._visible(top)
         ports = {p.text("a port"): self.port(p.value, p) for p in _list(top, "ports")}
@@ -293,7 +294,8 @@ def read_serves(item: Item | None, ports: Mapping[str, Port]) -> dict[str, Serve
             port, _, operation = name.partition(".")
             declared = ports[port].operations.get(operation) if port in ports else None
             if declared is None or not declared.to_host:
-                raise child.fail(f"{name!r} is no call of a port of this machine", "unknown-name")
+                calls = [f"{p.name}.{o.name}" for p in ports.values() for o in p.operations.values() if o.to_host]
+                raise child.fail(f"{name!r} is no call of a port of this machine{suggest(name, calls)}", "unknown-name")
             if "failed" not in declared.outcomes:
                 raise child.fail(f"{name!r} needs the outcome 'failed', which a busy host answers", "busy-outcome")
         serves[call] = Serve(call, cancellers, child.at)

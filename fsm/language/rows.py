@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, NoReturn
 
 from attrs import evolve, frozen
 
 from fsm.errors import SpecError
-from fsm.language.assignments import assignments, pools
+from fsm.language.assignments import MOST, assignments, pools
 from fsm.language.document import Item, suggest
 from fsm.language.domains import Domain
 from fsm.language.expressions import BOOL, HOSTS, OPAQUE, Expr, NotOne, parse_duration, parse_expression
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROW_KEYS = ("from", "on", "after", "if", "to", "do", "set", "tell", "reply", "label", "why")
 _CALL = re.compile(r"([a-z]\w*)\.([a-z]\w*)\s*(\(.*\))?", re.DOTALL)
 LEAF_DEPTH = 99
+MOST_PAIRS = 100
+"""Pairs of rows without a label that are compared; any number of them may stand in a document from outside."""
 
 
 def sentence(item: Item) -> str:
@@ -68,16 +70,17 @@ class RowReader:
 
     def name_twins(self, twins: Sequence[Row], what: str) -> NoReturn:
         """Rows of one id: two that fire together would only be hidden by a label. Errors: `SpecError`, always."""
-        for first, second in combinations(twins, 2):
-            case = self.together(first, second)
+        budget = iter(range(MOST))
+        for first, second in islice(combinations(twins, 2), MOST_PAIRS):
+            case = self.together(first, second, budget)
             if case is not None:
                 message = f"{what}, and two of them fire {case}; drop one, or make its guard exclude the other"
                 raise SpecError(second.at, message, "duplicate-row")
         message = f"{what}; give all but one a 'label', so that each can be named"
         raise SpecError(twins[1].at, message, "label-missing")
 
-    def together(self, first: Row, second: Row) -> str | None:
-        """A case in which two rows of one event fire, in words; None where none is found."""
+    def together(self, first: Row, second: Row, budget: Iterator[int]) -> str | None:
+        """A case in which two rows of one event fire, in words; None where none is found before the budget is spent."""
         if first.guard == second.guard and not isinstance(first.guard, Expr):
             return "always" if first.guard is None else "whenever no other does"
         guards = [guard for guard in (first.guard, second.guard) if isinstance(guard, Expr)]
@@ -88,7 +91,7 @@ class RowReader:
             return None
         for pool in known:
             functions = pool.functions(guards)
-            for values in assignments(pool):
+            for values, _ in zip(assignments(pool), budget, strict=False):
                 with suppress(NotOne):
                     if all(function(values) for function in functions):
                         return f"with {pool.show(values)}"
@@ -316,6 +319,10 @@ class RowReader:
         port = self.ports.get(match[1])
         if port is None:
             raise item.fail(f"there is no port {match[1]!r}{suggest(match[1], self.ports)}", "unknown-name")
+        if match[2] in port.signals:
+            raise item.fail(
+                f"{port.name}.{match[2]} is a signal, which cannot fail; write it under 'tell'", "bad-operation"
+            )
         if match[2] not in port.operations:
             known = port.operations
             raise item.fail(f"{port.name} has no operation {match[2]!r}{suggest(match[2], known)}", "unknown-name")
@@ -335,6 +342,8 @@ class RowReader:
         if target in self.ports:
             wanted = self.ports[target].signals
             signal = True
+            if name in self.ports[target].operations:
+                raise item.fail(f"{target}.{name} is an operation, which has outcomes; write it under 'do'", "bad-tell")
         else:
             known = [*self.library.names(), *self.ports]
             if target not in known:

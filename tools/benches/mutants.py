@@ -96,7 +96,8 @@ def drop_tell(row: Plain, words: Vocabulary) -> Iterator[Plain | None]:
     """One machine or port is not told."""
     told = listed(row["tell"]) if "tell" in row else []
     for index in range(len(told)):
-        yield {**row, "tell": told[:index] + told[index + 1 :]}
+        kept = told[:index] + told[index + 1 :]
+        yield {key: value for key, value in row.items() if key != "tell"} | ({"tell": kept} if kept else {})
 
 
 def drop_reply(row: Plain, words: Vocabulary) -> Iterator[Plain | None]:
