@@ -242,3 +242,40 @@ def test_an_outcome_that_the_machine_refuses_fails_closed(rig: Rig, node: Node) 
         asyncio.run(main())
     finally:
         rows["running", "job.done"] = kept
+
+
+def test_a_driver_settles_when_nothing_is_left_to_do(rig: Rig) -> None:
+    """Events, operations and what they lead to; a timer that stands still is not waited for."""
+
+    async def scenario(rig: Rig, driver: AsyncDriver) -> None:
+        await driver.settled()
+        driver.post(GO)
+        waiting = asyncio.ensure_future(driver.settled())
+        await rest()
+        assert state(driver) == "running"
+        assert not waiting.done()
+        rig.hand.finish("broken", why="mute")
+        await waiting
+        assert state(driver) == "resting"
+        rig.clock.advance(2)
+        again = asyncio.ensure_future(driver.settled())
+        await rest()
+        rig.hand.finish("done")
+        await again
+        assert state(driver) == "idle"
+
+    run(rig, scenario)
+
+
+def test_a_driver_that_has_ended_is_settled(rig: Rig) -> None:
+    """Whoever waits is not left waiting, whatever it ended by."""
+
+    async def scenario(rig: Rig, driver: AsyncDriver) -> None:
+        driver.post(GO)
+        waiting = asyncio.ensure_future(driver.settled())
+        await rest()
+        rig.hand.finish("no such outcome")
+        await asyncio.wait_for(waiting, 1)
+        assert driver.failed.done()
+
+    run(rig, scenario)

@@ -70,6 +70,7 @@ class AsyncDriver(Performer[Adapter]):
     _runner: asyncio.Task[None] | None = field(default=None, init=False)
     _queue: asyncio.Queue[_Item | None] = field(factory=asyncio.Queue, init=False)
     _tasks: set[asyncio.Task[None]] = field(factory=set, init=False)
+    _busy: bool = field(default=False, init=False)
     _calls: dict[str, asyncio.Future[Reply]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -109,6 +110,15 @@ class AsyncDriver(Performer[Adapter]):
             _, running = await asyncio.wait(tasks, timeout=GRACE)
             for task in running:
                 LOG.warning("%s: %s goes on although it was cancelled", self.name, task.get_name())
+
+    async def settled(self) -> None:
+        """Wait until no event is queued, no turn runs and no operation is under way, or the driver has ended: after
+        `advance` of a virtual clock, say. Not from within an operation of this driver, which would wait for itself."""
+        while self._ended is None and (self._busy or self._tasks or not self._queue.empty()):
+            if self._busy or not self._queue.empty():
+                await asyncio.sleep(0)
+            else:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
     def send(self, event: Event) -> asyncio.Future[Turn]:
         """Queue an event. Await the result for its turn, which may be a refused one, or `DriverFailed`."""
@@ -170,7 +180,9 @@ class AsyncDriver(Performer[Adapter]):
                 if self._ended is not None:
                     return self._reject(item)
                 try:
+                    self._busy = True
                     await self._take(item)
+                    self._busy = False
                 except asyncio.CancelledError:
                     self._fail(item, "it was cancelled in the middle of a turn")
                     raise
