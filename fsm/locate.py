@@ -9,9 +9,11 @@ Left out: an import from a zip file. Specs are read by path, so that a message c
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from fsm.errors import Place, SpecError
+from fsm.language.document import LARGEST
 from fsm.language.load import Library
 
 
@@ -39,15 +41,26 @@ def specs() -> Path:
 def located(path: Path) -> tuple[Path, list[str]]:
     """The folder of specs and the names of the machines that a path means.
 
-    A machine's file lies in `machines/` of its folder, or stands alone in a folder that has none.
+    A machine's file lies in `machines/` of its folder, or in the folder itself where that has none.
 
-    Errors: `SpecError` where it is neither a folder with `machines/` nor such a file."""
+    Errors: `SpecError` where it is neither a folder with machines nor such a file."""
     if path.is_dir() and (path / "machines").is_dir():
         return path, Library(path).names()
+    if path.is_dir() and (names := [file.stem for file in sorted(path.glob("*.yaml")) if is_machine(file)]):
+        return path, names
     if path.suffix == ".yaml" and path.is_file():
         if path.parent.resolve().name == "machines":
             return path.parent.parent if path.parent.name else path.resolve().parent.parent, [path.stem]
         if not (path.parent / "machines").is_dir():
             return path.parent, [path.stem]
-    message = "no such file" if not path.exists() else "no folder with machines/ in it, and no file of a machine"
+    message = "no such file" if not path.exists() else "no folder with machines in it, and no file of a machine"
     raise SpecError(Place(str(path)), f"{message}; name a specs folder or a machine's NAME.yaml", "no-spec")
+
+
+def is_machine(file: Path) -> bool:
+    """Whether a file in a folder of other things looks like a machine: it says so in a line of its own."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as text:
+            return re.search(r"^machine:", text.read(LARGEST), re.MULTILINE) is not None
+    except OSError:
+        return False

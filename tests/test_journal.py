@@ -314,4 +314,4 @@ def test_the_command_says_yes_no_or_why_not(root: Path, tmp_path: Path, capsys: 
     command("".join(lines))
     assert fsm.cli.main(["replay", str(root / "machines" / "worker.yaml"), str(path)]) == 0
     assert fsm.cli.main(["replay", str(tmp_path), str(path)]) == 2
-    assert "no folder with machines/ in it" in capsys.readouterr().err
+    assert "no folder with machines in it" in capsys.readouterr().err
