@@ -145,6 +145,13 @@ def test_a_thousand_instances_are_no_circle() -> None:
     assert len(turn.rows) == 2001
 
 
+def test_a_pool_is_no_larger_than_its_sets_can_be() -> None:
+    """`n` of a damaged journal would take all memory there is."""
+    machines = node(MANY, ASKER).machines
+    with pytest.raises(BadValues, match="there are at most 1000"):
+        Node(machines, 0, 10**30, {}, {})
+
+
 @pytest.mark.parametrize("keys", [("a", "a"), ("",)])
 def test_instances_have_names_of_their_own(keys: tuple[str, ...]) -> None:
     """Else two would share a state, or one would be called as the machine."""

@@ -34,6 +34,9 @@ from fsm.language.expressions import NotOne
 from fsm.language.load import Library
 from fsm.language.spec import Machine
 
+MOST_HOSTS = 1000
+"""Sets of all hosts are made beforehand, and `n` may come from a file."""
+
 Turns = dict[str, dict[str, Choose]]
 """For each leaf state and event whose turn is one row: the function that gives it."""
 
@@ -44,7 +47,7 @@ class Node:
 
     Arguments:
         machines: the specs, in the order in which they are shown.
-        me, n: this host's index, 0 <= me < n, and the number of hosts.
+        me, n: this host's index, 0 <= me < n, and the number of hosts, at most 1000.
         instances: for each instance parameter (`vm`) the names of its instances.
         parameters: seconds (or plain numbers) that durations are made of, by name.
     Errors: `fsm.errors.SpecError` where machines do not fit together; `fsm.errors.BadValues` for no such `me` or `n`,
@@ -63,6 +66,8 @@ class Node:
     def __attrs_post_init__(self) -> None:
         if type(self.me) is not int or type(self.n) is not int or not 0 <= self.me < self.n:
             raise BadValues(f"me = {self.me!r} is no host of a pool of n = {self.n!r}; hosts are counted from 0 to n-1")
+        if self.n > MOST_HOSTS:
+            raise BadValues(f"a pool of n = {self.n} hosts; there are at most {MOST_HOSTS}")
         for parameter, keys in self.instances.items():
             if len({*keys, ""}) <= len(keys):
                 raise BadValues(f"the instances of {parameter!r} are {list(keys)}; each has a name of its own")
