@@ -106,6 +106,16 @@ class Endless(Device):
         return "printed", {"pages_now": 10}
 
 
+class Flaky(Device):
+    warm: bool = False
+
+    async def perform(self, operation: Operation) -> Outcome:
+        if not self.warm:
+            self.warm = True
+            raise TimeoutError("it warms up")
+        return "printed", {"pages_now": 1}
+
+
 class Twice(Device):
     async def perform(self, operation: Operation) -> Outcome:
         first = operation.arguments["text"] not in self.printed
@@ -189,9 +199,9 @@ def try_out(
     run_state_machine_as_test(machine, settings=few)
 
 
-@pytest.mark.parametrize("adapter", [Device, Plain, Raises])
+@pytest.mark.parametrize("adapter", [Device, Plain, Raises, Flaky])
 def test_a_good_adapter_passes(adapter: type[Device]) -> None:
-    """One with coroutines, one without, and one whose exceptions have outcomes."""
+    """One with coroutines, one without, one whose exceptions have outcomes, and one that succeeds when asked again."""
     try_out(adapter, 30)
 
 

@@ -5,7 +5,8 @@
   that did not happen. A driver asks `failure` about any exception, so that a slip in an adapter loses no event; here
   any other is a fault, or an adapter that never gets as far as its device would pass.
 - `read` changes nothing: asked twice, it says the same.
-- An operation that is declared idempotent can be asked again: the outcome is the same.
+- An operation that is declared idempotent can be asked again: the outcome is the same. What failed, with an outcome
+  that also stands for an exception, may succeed the second time; what succeeded may not fail then.
 - An operation that nobody waits for any more is cancelled, and then ends, soon and without an error of its own.
 - An operation answers within some time, and `signal` does not raise.
 
@@ -135,7 +136,7 @@ class Performer:
         declared = self.node.layout.instances[machine][0].ports[operation.port].operations[operation.name]
         if self.again and declared.idempotent:
             second, _ = self.outcome(self.begin(operation))
-            if second != outcome:
+            if second != outcome and outcome not in self.failures(operation):
                 message = f"{begun} is declared idempotent; it answered {outcome!r}, and asked again {second!r}"
                 raise AdapterFault(message)
         return Event(machine, outcome if operation.joined else f"{operation.port}.{outcome}", payload)
@@ -168,6 +169,10 @@ class Performer:
             message = f"failure has no outcome for {error!r} of {operation.port}.{operation.name}: it raised {raised!r}"
             raise AdapterFault(message) from error
         return self.declared(operation, answer)
+
+    def failures(self, operation: Operation) -> set[str]:
+        """The outcomes that stand for the exceptions which may be expected. Errors: `AdapterFault`."""
+        return {self.failure(operation, error())[0] for error in self.errors}
 
     def declared(self, operation: Operation, answer: Outcome) -> Outcome:
         """The answer, if the port declares it. Errors: `AdapterFault`."""
