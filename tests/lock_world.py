@@ -69,7 +69,7 @@ class LockWorld:
     """The world."""
 
     facts: Mapping[str, Domain] = {}
-    faults = ("crash",)
+    faults = ("crash", "denial")
     clauses: tuple[str, ...] = ()
 
     def __init__(self, n: int, off: frozenset[str], faults: frozenset[str], routes: Routes) -> None:
@@ -98,6 +98,8 @@ class LockWorld:
                 else:
                     outcome, after = "given", Lock()
                 yield Action(f"{operation} of host {host}", after, None, host, Told(machine, f"lock.{outcome}"))
+                if outcome == "granted":
+                    yield Action(f"host {host} is denied", w, "denial", host, Told(machine, "lock.refused"))
             dead = evolve(w, dead=w.dead or w.holder == host)
             yield Action(f"host {host} dies and starts again", dead, "crash", host, restart=(host,))
         if w.dead:

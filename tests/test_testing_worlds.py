@@ -77,6 +77,13 @@ class Blind(DiskLock):
         return "held", {"by": self.disk.holder if self.disk.holder == self.me else None}
 
 
+class Shy(DiskLock):
+    """It never gets what it asks for, although the lock is free."""
+
+    async def perform(self, operation: Operation) -> Outcome:
+        return "refused", {}
+
+
 @pytest.fixture
 def system(tmp_path: Path) -> Path:
     """The file of the system."""
@@ -140,6 +147,17 @@ def test_an_answer_that_no_world_allows_is_found(
     story = stories.LAST[-1].trace().splitlines()
     assert any(line.endswith(": send owner.want reading lock.held(by=none)") for line in story)
     assert len([line for line in story if not line.startswith(" ")]) <= 8
+
+
+def test_a_fault_is_allowed_where_the_system_has_any(system: Path) -> None:
+    """A failure that the world calls a fault: with a budget it may happen, with a budget of 0 or none it may not."""
+    text = FILES["systems/locks.yaml"]
+    system.write_text(text.replace("{crash: any}", "{crash: any, denial: 1}"), "utf-8")
+    compared(system, Shy, {})
+    for faults in ("{crash: any}", "{crash: any, denial: 0}"):
+        system.write_text(text.replace("{crash: any}", faults), "utf-8")
+        with pytest.raises(AdapterFault, match=r"answered lock.refused; the world allows lock.granted"):
+            compared(system, Shy, {})
 
 
 def test_hosts_without_adapters_are_said(system: Path) -> None:

@@ -227,7 +227,8 @@ class System:
                 raise ImportError("it does not name a class")
             found = getattr(importlib.import_module(named[1]), named[2])
         except (ImportError, AttributeError) as error:
-            message = f"cannot import {self.world.value!r} ({error}); write 'package.module:Class'"
+            remedy = "write 'package.module:Class', of a module on PYTHONPATH"
+            message = f"cannot import {self.world.value!r} ({error}); {remedy}"
             raise self.world.fail(message, "bad-world") from None
         missing = [method for method in _METHODS if not callable(getattr(found, method, None))]
         if not isinstance(found, type) or missing:  # nothing is called that is no world

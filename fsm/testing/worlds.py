@@ -8,7 +8,8 @@ any time; and an operation may have taken place at any time between its begin an
 one action. An answer that none of the worlds can give is a fault of the adapter, or of the model.
 
 - Operators and timers speak to the hosts that are alive in each of the worlds.
-- Outcomes come from the adapters; a failure that a world calls a fault is allowed if the system has that kind of fault.
+- Outcomes come from the adapters; a failure that a world calls a fault is allowed if the system has that kind of fault,
+  with a budget above 0.
 - Reads are answered by the adapters, and worlds that would answer something else are dropped.
 - Other actions of the world, faults above all, happen only where the test says how they are brought about: `causes`.
 
@@ -181,7 +182,7 @@ class WorldMachine(RuleBasedStateMachine):
     def after(self, candidate: Candidate, action: Action[Any]) -> Candidate | None:
         """The world after an action that comes about by itself; None after any other."""
         event, host = action.event, action.host
-        if action.restart or self.by_test(action):
+        if action.restart or self.by_test(action) or self.joint.system.faults.get(action.fault or "") == 0:
             return None
         if event is None or host is None:
             return Candidate(action.world, candidate.done) if action.fault is None else None
