@@ -8,7 +8,7 @@ from typing import Any
 
 from fsm.errors import Place, SpecError
 from fsm.language.document import suggest
-from fsm.language.edges import KINDS
+from fsm.language.edges import FAULTS, KINDS
 from fsm.language.load import Library
 from fsm.language.spec import Machine
 from fsm.locate import located, specs
@@ -17,6 +17,7 @@ from fsm.pictures.draw import FORMATS, draw
 from fsm.pictures.page import page
 
 ENDINGS = {".dot": "dot", ".gv": "dot", ".svg": "svg"}
+HIDE = f"leave out edges of these kinds: {', '.join(KINDS)}; a fault is an outcome called {', '.join(sorted(FAULTS))}"
 NOT_OURS = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".ps", ".eps"}
 """Endings under which nobody expects the text of a Mermaid flowchart."""
 
@@ -36,7 +37,7 @@ def add(subparsers: Any) -> None:
     what.add_argument("--page", action="store_true", help="the whole page; with -o also its picture, FILE's neighbour")
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there, not to standard output")
     command.add_argument("--near", metavar="STATE", help="only this state or group, its edges and their other ends")
-    command.add_argument("--hide", metavar="KIND,…", help=f"leave out edges of these kinds: {', '.join(KINDS)}")
+    command.add_argument("--hide", metavar="KIND,…", help=HIDE)
     marks = command.add_mutually_exclusive_group()
     marks.add_argument("--path", metavar="ROW,…", help="highlight rows, by their ids; the rest in grey")
     marks.add_argument(

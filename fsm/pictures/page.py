@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fsm.language.assignments import show
-from fsm.language.edges import KINDS, condition, happens, kind, source, writes
+from fsm.language.edges import FAULTS, KINDS, condition, happens, kind, source, writes
 from fsm.language.load import Library
 from fsm.language.spec import SAME, Hook, Ignore, Machine, Row
 from fsm.pictures.picture import picture
@@ -40,10 +40,11 @@ def page(machine: Machine) -> str:
         *_facts(machine),
         "## States",
         "",
-        f"Edges: {', '.join(f'{colour} for {name}s' for name, colour in EDGES.items())}; striped where they share an",
-        "edge. **Bold** is written durably before anything is started; *italic* is what a state waits for; → tells a",
-        "machine or port of the same host; ↩ answers a call. Rows that stay stand inside the box, behind ↻ those",
-        "that enter their own state anew. Opened by itself, the picture has tooltips, with each row's id and sentence.",
+        f"Edges: {', '.join(f'{colour} for {name}s' for name, colour in EDGES.items())} (outcomes called",
+        f"{', '.join(f'`{name}`' for name in sorted(FAULTS))}); striped where they share an edge. **Bold** is written",
+        "durably before anything is started; *italic* is what a state waits for; → tells a machine or port of the same",
+        "host; ↩ answers a call. Rows that stay stand inside the box, behind ↻ those that enter their own state anew.",
+        "Opened by itself, the picture has tooltips, with each row's id and sentence.",
         "",
         f"![The states of {machine.name} and the rows between them]({machine.name}.svg)",
         "",
