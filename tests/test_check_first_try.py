@@ -84,6 +84,9 @@ def test_the_machine_as_it_should_be() -> None:
         ("role == busy", "role in busy", "write the members in brackets: role in [busy] [bad-expression]"),
         ("role == busy", "role == 'busy'", "'busy': names stand without quotes [bad-expression]"),
         ("on: net.done", "on: timeout", "net.done, net.failed, net.free, some_failed, start, stop [unknown-event]"),
+        ("off, busy]", "off, busy, on-hold]", "no expression can say the member 'on-hold'; use letters, digits and _"),
+        ("  tries: {", "  try: {", "'try' cannot name a variable; in an expression it is a word of Python's"),
+        ("role == busy", "role == break", "is not an expression; 'break' is a word of Python's, so use another name"),
         ("tries < 3 and ", "", "set tries would be 4, which is no 0..3, with role = busy, tries = 3; let the guard"),
         ("why: \"no luck", "tell: 'net.log(level=7)', why: \"no luck", "which is no 0..3, always; write another value"),
     ],
@@ -107,6 +110,18 @@ def test_an_outcome_that_stays_is_a_trap_where_nothing_else_leads_out() -> None:
     (trap,) = [message for message in found(stays, unstoppable, ignored) if "[trap]" in message]
     assert trap.startswith("loader.loading/net.failed stays in loading, and once net.fetch is over nothing leads out")
     assert not [message for message in found(unstoppable, ignored) if "[trap]" in message]
+
+
+def test_an_else_stands_beside_a_guard() -> None:
+    """Alone it is a row without a guard, or what is left of two rows; in one state of several is enough."""
+    lonely = ("on: net.failed, to: pausing", "on: net.failed, if: else, to: pausing")
+    said = "loader.loading/net.failed is the 'else' of no other row; add the row that is missing, or leave out 'if'"
+    assert found(lonely) == [f"{said} [guards-incomplete]"]
+    stop = '- {from: [loading, pausing], on: stop, to: idle, why: "no longer wanted"}'
+    off = '- {from: loading, on: stop, if: "role == off", to: idle, label: off, why: "not at work"}\n'
+    shared = (stop, off + stop.replace("on: stop, to", "on: stop, if: else, to"))
+    (other,) = found(shared)
+    assert other.startswith("loader.pausing/stop is the 'else' of no other row")
 
 
 def test_a_timer_of_no_time_is_no_pause() -> None:

@@ -34,6 +34,7 @@ def guard_rules(facts: Facts) -> Iterator[SpecError]:
     tried: set[tuple[str, tuple[Hook, ...]]] = set()
     effects: dict[Place, SpecError | None] = {}
     effort = _Effort()
+    yield from _lonely(facts)
     for state, event, rows in facts.groups():
         if effort.tried > MOST_TOGETHER:
             message = (
@@ -53,6 +54,15 @@ def guard_rules(facts: Facts) -> Iterator[SpecError]:
                 tried.add((row.id, (*left, *entered)))
                 for value in _values(facts, row, state):
                     yield from group.value(row, value)
+
+
+def _lonely(facts: Facts) -> Iterator[SpecError]:
+    """Rows whose `else` has no guard beside it, in none of their states: the row with the guard is missing."""
+    groups = [rows for _, _, rows in facts.groups()]
+    beside = {row for rows in groups if any(isinstance(row.guard, Expr) for row in rows) for row in rows}
+    for row in dict.fromkeys(row for rows in groups for row in rows if row.guard == ELSE and row not in beside):
+        message = f"{row.id} is the 'else' of no other row; add the row that is missing, or leave out 'if'"
+        yield SpecError(row.at, message, "guards-incomplete")
 
 
 def _opaque(facts: Facts, state: str, event: str, rows: Sequence[Row]) -> Iterator[SpecError]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import reprlib
 from itertools import chain, combinations
+from keyword import iskeyword
 from typing import Any
 
 from attrs import frozen
@@ -96,6 +97,9 @@ def parse_domain(item: Item) -> Domain:
         members = tuple(member.text("a member of an enumeration") for member in item.value)
         if not members or len(set(members)) < len(members):
             raise item.fail("an enumeration needs members, each once; quote words like 'on'", "bad-type")
+        for member, said in zip(members, item.value, strict=True):
+            if not member.isidentifier() or iskeyword(member):
+                raise said.fail(f"no expression can say the member {member!r}; use letters, digits and _", "bad-type")
         return Domain("enum", members)
     text = item.value if isinstance(item.value, str) else ""
     if text in ("bool", "host", "hosts", "opaque"):

@@ -15,6 +15,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from keyword import iskeyword
 from types import CodeType
 from typing import Any
 
@@ -70,6 +71,7 @@ GLOBALS: dict[str, Any] = {
     "frozenset": frozenset,
     **{f"f_{name}": entry[2] for name, entry in FUNCTIONS.items()},
 }
+_WORDS = {"and", "or", "not", "in", "if", "else", "is", "True", "False", "None"}
 _COMPARE = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
             ast.In: "in", ast.NotIn: "not in"}  # fmt: skip
 _SETS = {ast.BitAnd: "&", ast.BitOr: "|", ast.Sub: "-"}
@@ -270,7 +272,9 @@ def parse_expression(text: str, scope: Mapping[str, Domain], at: Place, wanted: 
             raise SpecError(at, f"{text!r}: an opaque value is only ever passed on by its name", "bad-type")
         source, domain = checker.visit(tree, wanted)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise SpecError(at, f"{text!r} is not an expression; {WRITTEN}", "bad-expression") from None
+        taken = next((word for word in re.findall(r"\w+", text) if iskeyword(word) and word not in _WORDS), None)
+        remedy = WRITTEN if taken is None else f"{taken!r} is a word of Python's, so use another name"
+        raise SpecError(at, f"{text!r} is not an expression; {remedy}", "bad-expression") from None
     if wanted is not None and not compatible(wanted, domain):
         raise SpecError(at, f"{text!r} is {domain}, but {wanted} is needed here", "bad-type")
     return Expr(text.strip(), frozenset(checker.names), domain, source, at)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from keyword import iskeyword
 from pathlib import Path
 
 from attrs import define, field
@@ -261,6 +262,8 @@ def read_variables(item: Item | None, shared: bool) -> dict[str, Variable]:
         if entry["store"].value not in STORES:
             raise entry["store"].fail(f"a store is one of {', '.join(STORES)}", "bad-store")
         initial = read_value(entry["initial"], domain)
+        if iskeyword(name):
+            raise child.fail(f"{name!r} cannot name a variable; in an expression it is a word of Python's", "bad-name")
         variables[named(name, child, "a variable")] = Variable(
             name, domain, entry["store"].value, initial, entry["why"].why(), shared, child.at
         )
