@@ -136,6 +136,8 @@ def page() -> str:
         "Every message ends in the id of its rule: `file:line:column: what is wrong, and what would be right",
         "[rule-id]`. `fsm check --explain RULE` prints what stands here. A test runs every example.",
         "",
+        "What may stand in a spec is on [the page about the language](language.md).",
+        "",
         "What an example leaves out is this door, and the files at [the end](#files-of-the-examples).",
         "",
         *_block("".join(text.rstrip("\n") + "\n" for text in data()["head"].values())),
