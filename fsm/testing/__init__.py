@@ -15,8 +15,9 @@
     def test_the_door_does_what_it_did(trace):
         assert play(trace, "specs").text == trace.read_text()
 
-`pytest --fsm-cover=specs --fsm-floor=row:95` says how much of the table the tests have seen. What fails is shrunk, and
-shown as a golden trace: pasted into a file of `tests/traces`, it is played again, and fails where the spec has changed.
+`pytest --fsm-cover=specs --fsm-floor=row:95` says how much of the table the tests have seen; a floor wants the same
+stories in every run, so a profile of Hypothesis with `derandomize=True`. What fails is shrunk, and shown as a golden
+trace: pasted into a file of `tests/traces`, it is played again, and fails where the spec has changed.
 
 Each name is loaded when it is first used, so that the pytest plug-in, which lives in this package, costs nothing.
 """
