@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from fsm.checks.check import check
+from fsm.cli import main
 from fsm.errors import SpecError
 from fsm.language.load import Library
 
@@ -87,6 +89,7 @@ def test_the_machine_as_it_should_be() -> None:
         ("off, busy]", "off, busy, on-hold]", "no expression can say the member 'on-hold'; use letters, digits and _"),
         ("  tries: {", "  try: {", "'try' cannot name a variable; in an expression it is a word of Python's"),
         ("role == busy", "role == break", "is not an expression; 'break' is a word of Python's, so use another name"),
+        ("ignore:", "exit:\n  idle: {why: 'it rests'}\nignore:", "the effect of idle says neither 'set' nor"),
         ("tries < 3 and ", "", "set tries would be 4, which is no 0..3, with role = busy, tries = 3; let the guard"),
         ("why: \"no luck", "tell: 'net.log(level=7)', why: \"no luck", "which is no 0..3, always; write another value"),
     ],
@@ -96,6 +99,17 @@ def test_the_message_says_what_would_be_right(old: str, new: str, said: str) -> 
     messages = found((old, new))
     assert any(said in message for message in messages), messages
     assert all("\n" not in message and "host 0" not in message for message in messages)
+
+
+def test_a_file_that_holds_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no machine is not blamed for the keys that a machine would have; nor is it offered as one."""
+    for name, text in (("net", NET), ("state", "language: 1\nessay: Times.\nparameters: {T: 2s}\n")):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    assert main(["check", str(tmp_path / "net.yaml"), str(tmp_path / "state.yaml")]) == 1
+    said = capsys.readouterr().out
+    assert "net.yaml:2:1: this is a port; name the file of a machine [no-spec]" in said
+    assert "state.yaml:1:1: this is what machines share; name the file of a machine [no-spec]" in said
+    assert Library(tmp_path).names() == ["net"]
 
 
 def test_an_outcome_that_stays_is_a_trap_where_nothing_else_leads_out() -> None:

@@ -199,7 +199,7 @@ def timer_durations(facts: Facts) -> Iterator[SpecError]:
 
 
 def dead_hooks(facts: Facts) -> Iterator[SpecError]:
-    """Every entry or exit effect is run by some row: its state or group is entered, or left."""
+    """Every entry or exit effect does something, and is run by some row: its state or group is entered, or left."""
     run: set[tuple[str, str]] = set()
     for state, _, rows in facts.groups():
         for row in rows:
@@ -208,7 +208,9 @@ def dead_hooks(facts: Facts) -> Iterator[SpecError]:
     machine = facts.machine
     for key, hooks, verb in (("enter", machine.enter, "enters"), ("exit", machine.exit, "leaves")):
         for name, hook in hooks.items():
-            if (key, name) not in run:
+            if not hook.set and not hook.tell:
+                yield SpecError(hook.at, f"the effect of {name} says neither 'set' nor 'tell'; drop it", "dead-hook")
+            elif (key, name) not in run:
                 yield SpecError(hook.at, f"no row {verb} {name}, so this effect never happens; drop it", "dead-hook")
 
 

@@ -29,6 +29,9 @@ STORES = ("memory", "host", "pool")
 MACHINE_KEYS = ("language", "machine", "essay", "instance", "ports", "shared", "variables", "siblings", "events",
                 "serves", "states", "initial", "final", "rows", "enter", "exit", "ignore", "defer")  # fmt: skip
 
+OTHER_KINDS = {"port": "a port", "system": "a system", "parameters": "what machines share"}
+"""What a file holds that is none of a machine, by a key that tells."""
+
 
 def named(name: str, item: Item, what: str) -> str:
     """`name` if it may name something. Errors: `SpecError`."""
@@ -117,7 +120,7 @@ class Library:
     def names(self) -> list[str]:
         """The names of all machines of the folder, sorted."""
         alone = self.root is not None and not (self.root / "machines").is_dir()
-        return self.listed("" if alone else "machines")
+        return [name for name in self.listed("") if name != "state"] if alone else self.listed("machines")
 
     def port(self, name: str, used: Item) -> Port:
         """The port `name` of `ports/`; `used` is where it is named. Errors: `SpecError`."""
@@ -155,6 +158,10 @@ class Library:
 
     def _read_machine(self, name: str) -> Machine:
         document = self.machine_document(name)
+        said = document.mapping("a machine")
+        other = next((what for key, what in OTHER_KINDS.items() if key in said and "machine" not in said), None)
+        if other is not None:
+            raise document.fail(f"this is {other}; name the file of a machine", "no-spec")
         top = document.mapping("a machine", MACHINE_KEYS)
         for key in ("machine", "essay", "states", "initial", "rows"):
             if key not in top:
