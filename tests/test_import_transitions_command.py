@@ -24,6 +24,10 @@ class Fussy:
     def __init__(self, customer):
         pass
 
+class Broken:
+    def __init__(self):
+        raise TypeError("no")
+
 class Two(Order):
     def __init__(self):
         super().__init__()
@@ -107,7 +111,8 @@ def test_what_foreign_code_prints_is_no_part_of_the_answer(shop: str, capsys: py
         ("an_exit_to_import:x", 2, "importing an_exit_to_import raised SystemExit: not today"),
         ("{shop}:Ordre", 2, "a_shop_to_import has no attribute 'Ordre'"),
         ("{shop}:number", 2, "a int is no transitions.Machine and has none; name the object that is one"),
-        ("{shop}:Fussy", 2, "Fussy() raised TypeError"),
+        ("{shop}:Fussy", 2, "fussy = Fussy(…), and name that, MODULE:fussy"),
+        ("{shop}:Broken", 2, "Broken() raised TypeError: no"),
         ("{shop}:Two", 2, "has 2 of them; name one"),
         ("{shop}:parallel", 1, "parallel states"),
         ("os:", 2, "is not MODULE:OBJECT"),

@@ -7,6 +7,7 @@ account of what it does not carry to standard error.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -83,6 +84,7 @@ def found(named: str) -> tuple[Any, str]:
             raise NoMachine(f"{named}: {_called(thing)} has no attribute {name!r}")
         thing = getattr(thing, name)
     if isinstance(thing, type):
+        _without_arguments(thing, named)
         thing = _run(thing, f"{named}()")
     names = [name for name in path.split(".") if name != "machine"]
     return _machine(thing, named), names[-1] if names else module_name.rpartition(".")[2]
@@ -108,6 +110,20 @@ def _run(call: Any, what: str) -> Any:
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())
         raise NoMachine(f"{what} raised {type(error).__name__}{f': {said}' if said else ''}") from None
+
+
+def _without_arguments(kind: type, named: str) -> None:
+    """Errors: `NoMachine` for a class that cannot be called without."""
+    try:
+        signature = inspect.signature(kind)
+    except (TypeError, ValueError):
+        return  # only the call will tell
+    try:
+        signature.bind()
+    except TypeError as error:
+        own = kind.__name__.lower()
+        remedy = f"make an object in a module, {own} = {kind.__name__}(…), and name that, MODULE:{own}"
+        raise NoMachine(f"{named}() is {error}; {remedy}") from None
 
 
 def _machine(thing: Any, named: str) -> Any:

@@ -16,6 +16,7 @@ Rules.
 - States, events, the order of transitions and what happens without one are carried as they are. A name that a spec
   cannot have is changed, and the change is told.
 - The code of a callback is never carried: `fsm.convert.imported_callbacks` says what becomes of each.
+- A timeout that triggers an event is a row that does at once what the event does there, without telling it.
 - `transitions` takes the first transition whose conditions hold. Rows exclude each other, so a row says that the
   conditions of those before it do not hold; where none holds, a row says that nothing happens.
 - Of parallel states nothing is carried (`NotCarried`), nor tags, volatile scopes and the arguments of triggers.
@@ -27,13 +28,17 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field, fields, frozen
 
 from fsm.convert.build import Group, Hook, Ignore, MachineSpec, PortSpec, Row, Specs
-from fsm.convert.imported_callbacks import LEFT_OUT, Callback, Callbacks, Names
+from fsm.convert.imported_callbacks import AUTOMATIC, LEFT_OUT, Callback, Callbacks, Names
 from fsm.convert.transitions_source import Edge, NotCarried, Path, Source
+from fsm.drivers.bound import Bound
 
 __all__ = ["Callback", "Imported", "NotCarried", "convert"]
+
+VIEWED = {name for name in (*dir(Bound), *(own.name for own in fields(Bound))) if not name.startswith("_")}
+"""What a bound machine has of its own: an event of such a name is no method of it."""
 
 
 @frozen
@@ -118,6 +123,9 @@ class _Converter:
         names = Names()
         self.events = {event: names.of(event) for event in self.source.events()}
         self.payloads = {name: {} for name in self.events.values()}
+        triggers = filter(self.source.triggers, self.events)
+        self.callbacks.told = {event: f"{self.name}.{self.events[event]}" for event in triggers}
+        self.callbacks.asking, self.callbacks.queued = self.source.asking(), bool(self.source.machine.has_queue)
 
     def ports(self, origin: str) -> list[PortSpec]:
         """The port of the callbacks, if there are any with effects."""
@@ -241,17 +249,42 @@ class _Converter:
 
     def timeouts(self) -> list[Row]:
         """A row for each state with the feature `Timeout`."""
-        return [
-            Row(
-                self.states[path],
-                after=state.timeout,
-                to="same",
-                tell=_one(self.callbacks.said(state.on_timeout, "on_timeout", self.source.name(path))),
-                why=f"imported: {self.states[path]} has lasted too long",
+        rows = []
+        for path, state in self.source.states.items():
+            if getattr(state, "timeout", 0):
+                way = self.timed(path, state)
+                why = f"imported: {self.states[path]} has lasted too long"
+                if way.tell or not way.none:
+                    row = Row(self.states[path], after=state.timeout, to=way.target, tell=_one(way.tell), why=why)
+                    rows.append(row)
+        return rows
+
+    def timed(self, path: Path, state: Any) -> _Way:
+        """What a timeout does: what its callback says or, where that is one event, what the event does in that state.
+
+        In a group an event may do several things, and where it has conditions there is nobody to compute them: then
+        the timer tells, like any callback."""
+        where, said = self.source.name(path), self.callbacks.said
+        triggers = [callback for callback in state.on_timeout if self.callbacks.event(callback)]
+        ways = {way for event in triggers for way in self.ways_inside(path, event)}
+        if len(triggers) != 1 or any(way.guard and not way.none for way in ways) or len(ways) > 1:
+            return _Way(None, "same", tuple(said(state.on_timeout, "on_timeout", where)))
+        [event], [way] = triggers, ways
+        others = said([callback for callback in state.on_timeout if callback != event], "on_timeout", where)
+        if way.none:
+            self.callbacks.leave_out([event], "on_timeout", where, "the event has no transition from there")
+        else:
+            becomes, remedy = (
+                f"the row `after: {state.timeout}` of {self.states[path]}",
+                f"it does what {event} does there",
             )
-            for path, state in self.source.states.items()
-            if getattr(state, "timeout", 0)
-        ]
+            self.callbacks.found[Callback(event, "on_timeout", where, becomes, remedy)] = None
+        return _Way(None, way.target, (*others, *way.tell), way.none)
+
+    def ways_inside(self, path: Path, event: str) -> Iterator[_Way]:
+        """What an event does in the configurations of a state."""
+        for leaf in (leaf for leaf in self.leaves if leaf[: len(path)] == path):
+            yield from self.ways(leaf, [edge for edge in self.source.edges(leaf) if edge.event == event])
 
     def ignores(self, missing: Mapping[Path, list[str]]) -> list[Ignore]:
         """What passes without a row. Where nothing says that it may, `transitions` raises, and the spec refuses."""
@@ -292,6 +325,15 @@ class _Converter:
     def note(self, names: Mapping[str, str]) -> None:
         """Adds what is to be told of the whole machine."""
         automatic = self.source.automatic
+        for _, event, transition in self.source.transitions():
+            if event in automatic:
+                for kind in ("prepare", "before", "after"):
+                    self.callbacks.leave_out(getattr(transition, kind), kind, event, AUTOMATIC)
+        for old, new in self.events.items():
+            if new in VIEWED:
+                self.notes[
+                    f"a bound machine has a {new} of its own: the event {old!r} goes through trigger({new!r})"
+                ] = None
         if automatic:
             some = ", ".join(automatic[:3]) + (", …" if len(automatic) > 3 else "")
             self.notes[f"the automatic events ({some}) are left out: write a row for each that you use"] = None

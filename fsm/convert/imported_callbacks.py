@@ -1,8 +1,9 @@
 """What becomes of the callbacks of a `transitions` machine, and the account of it.
 
 A spec holds no code. A condition becomes a boolean field of the event's payload: whoever sends the event computes it.
-A callback with an effect becomes a signal of a port: the step says that it is due, the adapter performs it. What runs
-before the conditions, whatever happens, or when something was raised has no place in a pure step: it is left out.
+A callback with an effect becomes a signal of a port: the step says that it is due, the adapter performs it. One that
+names an event triggers it, and becomes that event, which the machine tells itself. What runs before the conditions,
+whatever happens, or when something was raised has no place in a pure step: it is left out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ LEFT_OUT = {
     "on_exception": "a step raises nothing: an adapter's exception becomes an outcome, which a row handles",
 }
 """Kinds of callbacks that are left out, and what to do instead."""
+TOLD = "the machine tells itself: it comes in the same turn, after the row"
+AT_ONCE = "; without queued=True it ran at once, in the middle of the transition"
+ASKING = (
+    "it is an event, but its conditions come with its payload, which a callback does not have: compute them in the "
+    "adapter of that port and send the event from there"
+)
+AUTOMATIC = "its event is automatic and left out: write a row for the event, and this with it"
 LAMBDA = (lambda: None).__name__
 
 
@@ -76,6 +84,11 @@ class Callbacks:
     """
 
     port: str
+    told: dict[str, str] = field(factory=dict)
+    """The events that callbacks trigger by their name, and how the machine tells itself each."""
+    asking: set[str] = field(factory=set)
+    """The events that have a payload, which a callback cannot compute."""
+    queued: bool = False
     found: dict[Callback, None] = field(factory=dict)
     fields: Names = field(factory=Names)
     signals: Names = field(factory=Names)
@@ -90,20 +103,30 @@ class Callbacks:
         return carried
 
     def said(self, callbacks: Iterable[Any], kind: str, where: str) -> list[str]:
-        """The signals that callbacks with effects become, as a row tells them."""
+        """The signals, and events of the machine itself, that callbacks with effects become, as a row tells them."""
         tells = []
         for callback in callbacks:
             name = called(callback)
-            signal = self.signals.of(f"{kind} {where}" if name == LAMBDA else name, _identity(callback))
-            tells.append(f"{self.port}.{signal}")
-            becomes = f"the signal {tells[-1]}"
-            self.found[Callback(name, kind, where, becomes, "perform it in the adapter of that port")] = None
+            event = self.event(callback)
+            if event is not None and event not in self.asking:
+                tells.append(self.told[event])
+                becomes, remedy = f"the event {tells[-1]}", TOLD if self.queued else TOLD + AT_ONCE
+            else:
+                signal = self.signals.of(f"{kind} {where}" if name == LAMBDA else name, _identity(callback))
+                tells.append(f"{self.port}.{signal}")
+                becomes = f"the signal {tells[-1]}"
+                remedy = ASKING if event else "perform it in the adapter of that port"
+            self.found[Callback(name, kind, where, becomes, remedy)] = None
         return tells
 
-    def leave_out(self, callbacks: Iterable[Any], kind: str, where: str) -> None:
-        """Tells of callbacks that have no place in a spec."""
+    def event(self, callback: Any) -> str | None:
+        """The event that a callback triggers."""
+        return callback if isinstance(callback, str) and callback in self.told else None
+
+    def leave_out(self, callbacks: Iterable[Any], kind: str, where: str, remedy: str | None = None) -> None:
+        """Tells of callbacks that have no place in a spec; what to do instead is that of their kind by default."""
         for callback in callbacks:
-            self.found[Callback(called(callback), kind, where, None, LEFT_OUT[kind])] = None
+            self.found[Callback(called(callback), kind, where, None, remedy or LEFT_OUT[kind])] = None
 
 
 def called(callback: Any) -> str:

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 
 Path = tuple[str, ...]
 """The names of a state and the states around it, outermost first."""
+MACHINE_EFFECTS = ("before_state_change", "after_state_change", "on_final")
+STATE_EFFECTS = ("on_enter", "on_exit", "on_final", "on_timeout")
+TRANSITION_EFFECTS = ("before", "after")
 
 
 class NotCarried(Exception):
@@ -56,6 +60,7 @@ class Source:
     states: Mapping[Path, Any] = field(init=False)
     initial: Path = field(init=False)
     automatic: tuple[str, ...] = field(init=False)
+    """The events `to_…` of the machine, but for those that a callback names."""
     unknown: dict[str, None] = field(factory=dict, init=False)
     """Transitions that name a state which is not there, as sentences."""
 
@@ -71,7 +76,8 @@ class Source:
         attribute = self.machine.model_attribute
         prefix = "to_" if attribute == "state" or self.nested else f"to_{attribute}_"
         own = {prefix + self.name(path) for path in self.states} if self.machine.auto_transitions else set()
-        self.automatic = tuple(name for name in self.machine.events if name in own)
+        named = {callback for callback in self._effects() if isinstance(callback, str) and self.triggers(callback)}
+        self.automatic = tuple(name for name in self.machine.events if name in own - named)
         self._name_unknown()
 
     def name(self, path: Path) -> str:
@@ -86,6 +92,28 @@ class Source:
         """The names of all events that are not automatic."""
         names = [name for _, events in self._scopes() for name in events]
         return [name for name in dict.fromkeys(names) if name not in self.automatic]
+
+    def transitions(self) -> Iterator[tuple[Path, str, Any]]:
+        """Every transition with its scope and its event, as declared."""
+        for scope, events in self._scopes():
+            for name, event in events.items():
+                yield from (
+                    (scope, name, transition) for several in event.transitions.values() for transition in several
+                )
+
+    def asking(self) -> set[str]:
+        """The events that have conditions somewhere."""
+        return {name for _, name, transition in self.transitions() if transition.conditions}
+
+    def triggers(self, callback: str) -> bool:
+        """Whether a callback is the name of an event, and so the trigger that every model of the machine was given.
+
+        A model that had something of that name before keeps that, and has no trigger."""
+        from transitions.extensions.nesting import FunctionWrapper
+
+        given = [getattr(model, "__dict__", {}).get(callback) for model in self.machine.models]
+        known = any(callback in events for _, events in self._scopes())
+        return known and all(isinstance(bound, partial | FunctionWrapper) for bound in given)
 
     def configurations(self) -> list[Path]:
         """Every place in which the machine can rest: the innermost states, and states around them that are entered
@@ -123,13 +151,24 @@ class Source:
                 yield Edge(event, scope + local, dest, target, transition)
 
     def _name_unknown(self) -> None:
-        for scope, events in self._scopes():
-            for name, event in events.items():
-                for transition in (transition for several in event.transitions.values() for transition in several):
-                    for state in (transition.source, transition.dest):
-                        if state is not None and scope + self._path(state) not in self.states:
-                            edge = f"{name} from {transition.source} to {transition.dest}"
-                            self.unknown[f"{edge}: there is no state {state!r}"] = None
+        for scope, name, transition in self.transitions():
+            for state in (transition.source, transition.dest):
+                if state is not None and scope + self._path(state) not in self.states:
+                    edge = f"{name} from {transition.source} to {transition.dest}"
+                    self.unknown[f"{edge}: there is no state {state!r}"] = None
+
+    def _effects(self) -> Iterator[Any]:
+        """Every callback with an effect, as it was given."""
+        transitions = [transition for _, _, transition in self.transitions()]
+        kinds = (
+            (MACHINE_EFFECTS, [self.machine]),
+            (STATE_EFFECTS, self.states.values()),
+            (TRANSITION_EFFECTS, transitions),
+        )
+        for names, things in kinds:
+            for thing in things:
+                for name in names:
+                    yield from getattr(thing, name, None) or ()
 
     def _scopes(self) -> list[tuple[Path, Mapping[str, Any]]]:
         """Where transitions are declared: the machine, and nested states, which name states relative to themselves."""
