@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -215,11 +216,13 @@ def test_a_commit_that_fails_ends_everything_before_the_operation(rig: SyncRig, 
     ],
 )
 def test_an_outcome_that_is_not_declared_fails_closed(rig: SyncRig, said: object, reason: str) -> None:
-    """The event that started the operation had its turn; the next one is told."""
+    """Whoever sent the event that led to it is told, though the event itself had its turn; and so is the next one."""
     rig.script.said.append(said)  # type: ignore[arg-type]
     driver = rig.driver()
-    driver.send(GO)
+    with pytest.raises(DriverFailed, match=f"^{re.escape(reason)}"):
+        driver.send(GO)
     assert str(driver.failed).startswith(reason)
+    assert rows(rig) == ["worker.idle/go", "boss.calm/noted"]
     with pytest.raises(DriverFailed):
         driver.send(DROP)
 

@@ -166,8 +166,8 @@ class SyncDriver:
         return 0 if self._work is None else self._work.dropped
 
     def send(self, event: Event) -> Turn:
-        """Run the turn of an event, which may be a refused one, and what it leads to. Errors: `DriverFailed`;
-        `NestedSend` inside of a turn of this very driver."""
+        """Run the turn of an event, which may be a refused one, and what it leads to. Errors: `DriverFailed`, also
+        where the driver failed by what the event led to; `NestedSend` inside of a turn of this very driver."""
         try:
             del self.idle
         except AttributeError:
@@ -202,7 +202,7 @@ class SyncDriver:
             self._made().end(error)
         self.owner, self.idle = 0, True
         if self._work is not None:
-            self._work.advance()
+            self._work.complete()
         return turn
 
     def _write(self, journal: Records, event: Event, turn: Turn) -> None:

@@ -94,8 +94,15 @@ class Work(Performer[SyncAdapter]):
             self.end(error)
         driver.owner, driver.idle = 0, True
         if self._queue or self._started or self.closed:
-            self.advance()
+            self.complete()
         return turn
+
+    def complete(self) -> None:
+        """Do what a turn led to. Errors: `DriverFailed` where the driver has failed by it: the caller must not go on as
+        if all were well."""
+        self.advance()
+        if self.closed not in (None, STOPPED):
+            raise DriverFailed(self.closed)
 
     def put(self, item: Item) -> None:
         """Queue something, and have it taken unless another thread does that."""
