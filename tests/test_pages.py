@@ -69,6 +69,7 @@ def test_the_page_does_what_it_shows(page: str, folders: dict[str, Path], monkey
                 assert printed.getvalue() == said
             else:
                 exec(compile(block, f"{page}.md", "exec"), {"__name__": "__main__"})
+                assert expected(block)
                 assert printed.getvalue().splitlines() == expected(block)
 
 
