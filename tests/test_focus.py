@@ -114,11 +114,14 @@ def test_the_rows_of_a_run_are_read_from_a_trace() -> None:
     assert "guest.unknown/boot" not in focus.journey(guest, TRACES / "demo.txt")
 
 
-def test_the_rows_of_a_run_are_read_from_a_trace_of_one_node() -> None:
-    """The kind that a failing test of an adapter prints."""
+def test_the_rows_of_a_run_are_read_from_a_trace_of_one_node(tmp_path: Path) -> None:
+    """The kinds that failing tests of adapters print: of a node, and of nodes beside a world, with rows indented."""
     monitor = Library(specs()).machine("monitor")
     found = focus.journey(monitor, TRACES / "monitor_of_a_master.txt")
     assert {"monitor.off/start/master", "monitor.looking/daemon.liveset/else", "monitor.off/stop"} <= found
+    story = tmp_path / "story"
+    story.write_text("host 1: send monitor.stop\n    monitor looking -> off          monitor.looking/daemon.gone\n")
+    assert focus.journey(monitor, story) == {"monitor.looking/daemon.gone"}
 
 
 def test_the_rows_of_a_run_are_read_from_a_journal(election: Machine, tmp_path: Path) -> None:

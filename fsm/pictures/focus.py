@@ -149,7 +149,7 @@ def _traced(machine: Machine, line: str) -> list[str]:
     """The machine's row on a line of a trace, as in `host 0: election idle -> proposing  election.idle/master_lost`,
     or without a host in a trace of one node."""
     name = re.escape(machine.name)
-    who = rf"(?:\bhost \d+: .*?|^{name}(?:\[[^\]]*\])? \w+(?: -> \w+)? +)"
+    who = rf"(?:\bhost \d+: .*?|^ *{name}(?:\[[^\]]*\])? \w+(?: -> \w+)? +)"
     match = re.search(rf"{who}(?<![\w.])({name}\.[\w*]+/[^\s(\]]+)", line)
     if match is None:
         return []
