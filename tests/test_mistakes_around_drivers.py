@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from fsm.drivers.adapters import Outcome
+from fsm.drivers.clock import VirtualClock
 from fsm.drivers.drive import AsyncDriver
 from fsm.drivers.futures import DriverFailed
 from fsm.drivers.journal import Journal
@@ -18,7 +20,7 @@ from fsm.drivers.sync import SyncDriver
 from fsm.engine.node import Node
 from fsm.engine.turn import Event
 from fsm.errors import BadValues
-from tests.toy_node import GO, LOOK, Hand, Rig, Store, rest, state, toy_node
+from tests.toy_node import BUMP, GO, LOOK, Hand, Rig, Store, rest, state, toy_node
 from tests.toy_sync import Script, SyncRig
 
 
@@ -54,24 +56,22 @@ class Awaited(Plain):
         return "free", {}
 
 
-@pytest.mark.parametrize("made", [lambda: Hand([]), lambda: Methods(Awaited())], ids=["adapter", "methods"])
 @pytest.mark.parametrize(("event", "what"), [(GO, "job.run"), (LOOK, "job.peek")])
-def test_an_adapter_to_be_awaited_is_none_of_a_driver_without_loop(
-    node: Node, made: Callable[[], Any], event: Event, what: str
-) -> None:
+def test_an_adapter_to_be_awaited_is_none_of_a_driver_without_loop(node: Node, event: Event, what: str) -> None:
     """It says so, and nothing is left that was never awaited."""
-    adapter = made()
-    if event is LOOK and hasattr(adapter, "answer"):
-        adapter.answer = Awaited().peek
-    driver = SyncDriver(node, {"job": adapter, "host": Script([])})
-    if event is GO:
+    hand: Any = Hand([])
+    if event is LOOK:
+        hand.answer = Awaited().peek
+    driver = SyncDriver(node, {"job": hand, "host": Script([])})
+    with pytest.raises(DriverFailed, match=f"the adapter's {what} must be awaited, and here nobody does"):
         driver.send(event)
-    else:
-        with pytest.raises(DriverFailed, match="must be awaited"):
-            driver.send(event)
-    assert (
-        driver.failed == f"the adapter's {what} must be awaited, and here nobody does; give one that is no `async def`"
-    )
+    assert driver.failed is not None
+
+
+def test_methods_to_be_awaited_are_refused_at_the_start(node: Node) -> None:
+    """By the driver that cannot await them."""
+    with pytest.raises(ValueError, match="run of the adapter of job is called within a turn; make it no `async def`"):
+        SyncDriver(node, {"job": Methods(Awaited()), "host": Script([])})
 
 
 @pytest.mark.parametrize("adapter", [Script([]), AsyncMethods(Plain())], ids=["adapter", "methods"])
@@ -80,7 +80,7 @@ def test_an_adapter_that_blocks_is_none_of_an_asyncio_driver(node: Node, adapter
     rig = Rig(node)
 
     async def main() -> str:
-        driver = AsyncDriver("h0", node, {"job": adapter, "host": adapter}, rig.clock)
+        driver = AsyncDriver("h0", node, {"job": adapter, "host": Hand([])}, rig.clock)
         driver.start()
         await driver.send(GO)
         reason = await asyncio.wait_for(driver.failed, 5)
@@ -176,6 +176,38 @@ def test_a_commit_that_is_cancelled_fails_closed(node: Node) -> None:
         await driver.stop()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_an_interrupt_anywhere_leaves_no_driver_without_an_owner(node: Node, watched: bool) -> None:
+    """Wherever it comes: the driver has failed, or it takes the next event. It never waits for itself."""
+    failed, calls, script = 0, 0, Script([])
+    first, made = SyncDriver(node, {"job": script, "host": script}, clock=VirtualClock()), KeyboardInterrupt()
+    while True:
+        driver, left = first.another(), calls
+        if watched:
+            driver.observe(lambda time, event, turn: None)
+
+        def interrupt(frame: FrameType, event: str, argument: object) -> None:
+            nonlocal left
+            left -= frame.f_code.co_filename != __file__
+            if left < 0:
+                sys.setprofile(None)
+                raise made
+
+        sys.setprofile(interrupt)
+        try:
+            driver.send(BUMP)
+        except KeyboardInterrupt:
+            failed += driver.failed is not None
+            assert driver.failed is not None or hasattr(driver, "idle"), f"after {calls} calls"
+        else:
+            break
+        finally:
+            sys.setprofile(None)
+        calls += 1
+    assert calls > 10
+    assert failed > 5
 
 
 class Mute:

@@ -10,7 +10,8 @@ is its own:
   `stop`, or a timer. The operation is not interrupted then; its outcome is dropped. Without threads and executor all is
   done when `send` returns: the operation, its outcome, and what that led to.
 - A signal, an instant operation, a store and an observer are called inside of a turn. There `send` could only wait for
-  itself, and raises; `post` queues the event.
+  itself, and raises; `post` queues the event. So does a signal handler or a finalizer, which cannot know whether
+  it has interrupted a turn: there `send` may wait for ever.
 - An instance costs a few words: what it shares with others lies in one place, and a queue, tickets and waiters are made
   when they are first needed. Nor is there a lock: a slot can be deleted only once, and CPython does that in one step,
   so a thread that has deleted `idle` owns the turn. A lock would cost half a step and as much memory as the instance.
@@ -34,7 +35,7 @@ from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, not_said,
 from fsm.drivers.snapshot import Resumed
 from fsm.drivers.work import STOPPED, Executor, Item, Look, NewPool, Work
 from fsm.engine.node import STEP, Node, Turns
-from fsm.engine.turn import Event, Refused, Reply, Signal, Turn, filled
+from fsm.engine.turn import NO_EFFECTS, Event, Refused, Reply, Signal, Turn, filled
 from fsm.language.expressions import NotOne
 
 __all__ = ["Executor", "NestedSend", "SyncDriver"]
@@ -173,37 +174,45 @@ class SyncDriver:
         except AttributeError:
             return self._wait(event)
         work, shared = self._work, self._surroundings
-        if work is not None:
-            return work.run(event)
-        try:
-            local, found = self.local, None
-            try:  # what `Node.step` does first; its call would cost a fifth of a dict step
-                slot, turns = shared.turns[event.machine]
-                found = turns[local[slot]][event.name](local, self.pool, event.payload)
-            except (KeyError, Refused, NotOne):
-                pass
-            if found is None or event.call is not None:
-                found = shared.step(local, self.pool, event)
-            turn = filled(Turn, found)
-            if self.journal is not None:
-                self._write(self.journal, event, turn)
-            self.local, self.pool, _, effects, _, _ = found  # those of before, and no effects, where it was refused
+        if work is not None and (work.queue or work.closed):
+            self.idle = True
+            return self._wait(event)
+        try:  # an interrupt from here on ends the driver; it never leaves it without an owner
+            if work is not None:
+                turn, effects = work.run(event), NO_EFFECTS
+            else:
+                local, found = self.local, None
+                try:  # what `Node.step` does first; its call would cost a fifth of a dict step
+                    slot, turns = shared.turns[event.machine]
+                    found = turns[local[slot]][event.name](local, self.pool, event.payload)
+                except (KeyError, Refused, NotOne):
+                    pass
+                if found is None or event.call is not None:
+                    found = shared.step(local, self.pool, event)
+                turn = filled(Turn, found)
+                if self.journal is not None:
+                    self._write(self.journal, event, turn)
+                self.local, self.pool, _, effects, _, _ = found  # those of before, no effects, where it was refused
             if effects.timers or effects.replies or effects.operations:
                 self.owner = get_ident()
                 self._made().do(effects)
             elif effects.signals:
-                self.owner = get_ident()
-                for signal in effects.signals:
-                    try:
-                        shared.hears[signal.port](signal)
-                    except Exception:
-                        not_said(shared.name, signal)
+                self._say(effects.signals)
         except BaseException as error:
             self._made().end(error)
         self.owner, self.idle = 0, True
         if self._work is not None:
             self._work.complete()
         return turn
+
+    def _say(self, signals: tuple[Signal, ...]) -> None:
+        """Says what cannot fail."""
+        self.owner, shared = get_ident(), self._surroundings
+        for signal in signals:
+            try:
+                shared.hears[signal.port](signal)
+            except Exception:
+                not_said(shared.name, signal)
 
     def _write(self, journal: Records, event: Event, turn: Turn) -> None:
         """Puts a turn into the journal. Errors: `Fatal`."""

@@ -70,32 +70,20 @@ class Work(Performer[SyncAdapter]):
         executor: performs operations; None for the thread that ran the turn.
     Fields:
         closed: why the driver has ended.
+        queue: what has not been taken yet.
     """
 
     driver: Instance = field(kw_only=True)
     executor: Executor | None = field(kw_only=True)
     closed: str | None = field(default=None, init=False)
     calls: dict[str, Future[Reply]] = field(factory=dict, init=False)
-    _queue: deque[Item] = field(factory=deque, init=False)
+    queue: deque[Item] = field(factory=deque, init=False)
     _started: deque[tuple[Operation, Ticket]] = field(factory=deque, init=False)
 
     def run(self, event: Event) -> Turn:
-        """The turn of an event; the caller owns the turn. Errors: `DriverFailed`."""
-        driver = self.driver
-        if self._queue or self.closed:
-            driver.idle = True
-            waiter = Future[Turn]()
-            self.put(Arrival(event, waiter))
-            return waiter.result()
-        driver.owner = get_ident()
-        try:
-            turn = self._turn(event, None)
-        except BaseException as error:
-            self.end(error)
-        driver.owner, driver.idle = 0, True
-        if self._queue or self._started or self.closed:
-            self.complete()
-        return turn
+        """The turn of an event; the caller owns the turn, and ends the driver where this raises."""
+        self.driver.owner = get_ident()
+        return self._turn(event, None)
 
     def complete(self) -> None:
         """Do what a turn led to. Errors: `DriverFailed` where the driver has failed by it: the caller must not go on as
@@ -106,28 +94,38 @@ class Work(Performer[SyncAdapter]):
 
     def put(self, item: Item) -> None:
         """Queue something, and have it taken unless another thread does that."""
-        self._queue.append(item)
+        self.queue.append(item)
         self.advance()
 
     def advance(self) -> None:
         """Take what is queued, then perform what was started, until there is neither or another thread does it."""
         while True:
-            while self._queue or self.closed:
+            while self.queue or self.closed:
                 try:
                     del self.driver.idle
                 except AttributeError:
                     if self.closed:
                         self._reject_queue()
                     return
-                self._drain()
+                try:  # an interrupt ends the driver; it never leaves it without an owner
+                    self._drain()
+                except BaseException as error:
+                    if self.closed is None:
+                        self.fail(error)
+                    raise
+                self.driver.owner = 0
+                if self.closed is None:
+                    self.driver.idle = True
+                else:
+                    self._disappoint()
             if not self._started or not self._perform_next():
                 return
 
     def _drain(self) -> None:
         self.driver.owner = get_ident()
-        while self._queue and not self.closed:
+        while self.queue and not self.closed:
             try:
-                item = self._queue.popleft()
+                item = self.queue.popleft()
             except IndexError:  # it has just been closed, and the queue rejected
                 break
             try:
@@ -137,11 +135,6 @@ class Work(Performer[SyncAdapter]):
                 self._reject(item)
                 if not isinstance(error, Exception):
                     raise
-        self.driver.owner = 0
-        if self.closed is None:
-            self.driver.idle = True
-        else:
-            self._disappoint()
 
     def _take(self, item: Item) -> None:
         if isinstance(item, NewPool):
@@ -222,18 +215,18 @@ class Work(Performer[SyncAdapter]):
         try:
             ticket.cancel = self.executor.submit(self._perform_apart, operation, ticket).cancel
         except Exception as error:
-            self._queue.append(self.outcome(operation, ticket, error))
+            self.queue.append(self.outcome(operation, ticket, error))
         return True
 
     def _perform(self, operation: Operation, ticket: Ticket) -> None:
         try:
             answer = self.adapters[operation.port].perform(operation)
         except BaseException as error:
-            self._queue.append(self.outcome(operation, ticket, error))  # the machine must not wait for ever
+            self.queue.append(self.outcome(operation, ticket, error))  # the machine must not wait for ever
             if not isinstance(error, Exception):
                 raise
         else:
-            self._queue.append(self.outcome(operation, ticket, answer))
+            self.queue.append(self.outcome(operation, ticket, answer))
 
     def _perform_apart(self, operation: Operation, ticket: Ticket) -> None:
         try:
@@ -265,9 +258,9 @@ class Work(Performer[SyncAdapter]):
             refuse(self.calls.popitem()[1], str(self.closed))
 
     def _reject_queue(self) -> None:
-        while self._queue:
+        while self.queue:
             try:
-                self._reject(self._queue.popleft())
+                self._reject(self.queue.popleft())
             except IndexError:  # another thread was here too
                 return
 
