@@ -29,7 +29,7 @@ TOLD = "the machine tells itself: it comes in the same turn, after the row"
 AT_ONCE = "; without queued=True it ran at once, in the middle of the transition"
 ASKING = (
     "it is an event, but its conditions come with its payload, which a callback does not have: compute them in the "
-    "adapter of that port and send the event from there"
+    "adapter of that port and post the event from there (driver.post)"
 )
 AUTOMATIC = "its event is automatic and left out: write a row for the event, and this with it"
 LAMBDA = (lambda: None).__name__
