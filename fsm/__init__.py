@@ -10,19 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fsm.drivers.adapters import Adapter, SyncAdapter
+    from fsm.drivers.adapters import Adapter, Outcome, SyncAdapter
     from fsm.drivers.bound import AsyncBound, Bound
     from fsm.drivers.clock import VirtualClock
     from fsm.drivers.drive import AsyncDriver
+    from fsm.drivers.futures import DriverFailed
     from fsm.drivers.journal import Journal
     from fsm.drivers.port_methods import AsyncMethods, Methods
     from fsm.drivers.resume import resume
-    from fsm.drivers.snapshot import Upgrade
+    from fsm.drivers.snapshot import SpecChanged, Upgrade
     from fsm.drivers.steps import Steps
-    from fsm.drivers.sync import SyncDriver
+    from fsm.drivers.sync import NestedSend, SyncDriver
     from fsm.engine.node import Node
     from fsm.engine.turn import Effects, Event, Fired, Operation, Reply, Signal, Timer, Turn
-    from fsm.errors import Place, SpecError
+    from fsm.errors import BadValues, Place, SpecError
     from fsm.language.load import Library
     from fsm.locate import specs
 
@@ -33,18 +34,23 @@ __all__ = [
     "AsyncBound",
     "AsyncDriver",
     "AsyncMethods",
+    "BadValues",
     "Bound",
+    "DriverFailed",
     "Effects",
     "Event",
     "Fired",
     "Journal",
     "Library",
     "Methods",
+    "NestedSend",
     "Node",
     "Operation",
+    "Outcome",
     "Place",
     "Reply",
     "Signal",
+    "SpecChanged",
     "SpecError",
     "Steps",
     "SyncAdapter",
@@ -64,18 +70,23 @@ _EXPORTS = {
     "AsyncBound": "fsm.drivers.bound",
     "AsyncDriver": "fsm.drivers.drive",
     "AsyncMethods": "fsm.drivers.port_methods",
+    "BadValues": "fsm.errors",
     "Bound": "fsm.drivers.bound",
+    "DriverFailed": "fsm.drivers.futures",
     "Effects": "fsm.engine.turn",
     "Event": "fsm.engine.turn",
     "Fired": "fsm.engine.turn",
     "Journal": "fsm.drivers.journal",
     "Library": "fsm.language.load",
     "Methods": "fsm.drivers.port_methods",
+    "NestedSend": "fsm.drivers.sync",
     "Node": "fsm.engine.node",
     "Operation": "fsm.engine.turn",
+    "Outcome": "fsm.drivers.adapters",
     "Place": "fsm.errors",
     "Reply": "fsm.engine.turn",
     "Signal": "fsm.engine.turn",
+    "SpecChanged": "fsm.drivers.snapshot",
     "SpecError": "fsm.errors",
     "Steps": "fsm.drivers.steps",
     "SyncAdapter": "fsm.drivers.adapters",

@@ -18,13 +18,12 @@ from fsm.language.spec import Do, Machine, Port
 def check_adapters(node: Node, adapters: Mapping[str, object]) -> None:
     """Errors: `ValueError`, one line that names the port and what is missing."""
     ports = {port.name: port for machine in node.machines for port in machine.ports.values()}
-    missing = sorted({name for name, port in ports.items() if port.operations or port.signals} - adapters.keys())
+    # a program may have one set of adapters for all its nodes, so there may be more of them than ports
+    missing = sorted(name for name, port in ports.items() if name not in adapters and any(_needed(node, port, None)))
     if missing:
         raise ValueError(f"no adapter for {', '.join(missing)}")
     for name, adapter in adapters.items():
-        if name not in ports:
-            continue  # a program may have one set of adapters for all its nodes
-        needed = dict.fromkeys(_needed(node, ports[name], adapter))
+        needed = dict.fromkeys(_needed(node, ports[name], adapter)) if name in ports else {}
         held = adapter.port if isinstance(adapter, Methods | AsyncMethods) else adapter
         lacking = [method for method, _ in needed if not callable(getattr(held, method, None))]
         if lacking:

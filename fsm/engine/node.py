@@ -55,10 +55,10 @@ class Node:
     """
 
     machines: Sequence[Machine]
-    me: int
-    n: int
-    instances: Mapping[str, tuple[str, ...]]
-    parameters: Mapping[str, float]
+    me: int = 0
+    n: int = 1
+    instances: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    parameters: Mapping[str, float] = field(factory=dict)
     layout: Layout = field(init=False)
     tables: dict[str, Table] = field(init=False)
     turns: dict[str, tuple[int, Turns]] = field(init=False)
@@ -100,8 +100,8 @@ class Node:
         cls,
         root: Path | str,
         machines: Sequence[str],
-        me: int,
-        n: int,
+        me: int = 0,
+        n: int = 1,
         instances: Mapping[str, tuple[str, ...]] | None = None,
         parameters: Mapping[str, float] | None = None,
     ) -> Node:
