@@ -19,7 +19,7 @@ COMMANDS = {
 main = CommandLine(
     prog="fsm",
     description="State machines that are read, checked, explored, drawn and run from one declarative spec.",
-    example="fsm check specs",
+    example="fsm check --explain trap",
     commands=COMMANDS,
 ).main
 

@@ -40,7 +40,7 @@ def add(subparsers: Any) -> None:
         help="find what is wrong with machines before they run",
         description="Find what is wrong with machines: missing pairs, outcomes that nobody handles, guards that "
         "overlap or leave a hole, dead rows, traps. Exit 0: nothing found; 1: findings; 2: it could not run.",
-        epilog="example: fsm check specs/machines/election.yaml",
+        epilog="example: fsm check; fsm check door.yaml; fsm check --explain trap",
     )
     command.add_argument(
         "paths",

@@ -29,7 +29,7 @@ def add(subparsers: Any) -> None:
         description="Rewrite specs in the canonical layout: one edge a line, columns under each other, keys in one "
         "order. What they say does not change, and comments stay. Exit 0: done, or nothing to do; 1: with --check, "
         "some would change; 2: some were left as they are, each with a line that says why.",
-        epilog="example: fsm fmt --check specs",
+        epilog="example: fsm fmt door.yaml; fsm fmt --check",
     )
     command.add_argument(
         "paths",

@@ -301,7 +301,7 @@ def parse_duration(text: str, parameters: Mapping[str, float], at: Place) -> flo
         number, unit, name, operator = term.groups()
         if name is not None and name not in parameters:
             known = suggest(name, parameters) if parameters else "; state.yaml declares none"
-            raise SpecError(at, f"unknown parameter {name!r}{known}", "unknown-name")
+            raise SpecError(at, f"unknown parameter {name!r}{known}; units are ms, s and min", "unknown-name")
         source += operator or repr(float(number) * _UNITS.get(unit, 1.0) if number else float(parameters[name]))
         position = term.end()
     try:

@@ -248,6 +248,8 @@ def read_states(top: Mapping[str, Item]) -> tuple[tuple[str, ...], dict[str, tup
                 raise children.fail(f"the state {name!r} stands here twice", "duplicate-state")
             groups[named(name, children, "a group")] = ()
             own = [leaf for child in children.sequence("the states of a group") for leaf in walk(child)]
+            if not own:
+                raise children.fail(f"the group {name!r} has no states; drop it", "document-shape")
             groups[name] = tuple(own)
             inner += own
         return inner
