@@ -176,6 +176,27 @@ def test_what_cannot_be_an_event_is_none(machine: Any, name: Any, payload: Any) 
         Event(machine, name, payload)
 
 
+class Hostile:
+    """Equal to nothing, and not even that."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("domain", ["bool", "[a, b]", '"0..3"', "host", "'host?'", "hosts"])
+@pytest.mark.parametrize(
+    "value", [Hostile(), [[]], {"a": 1}, 10**5000, 1.0, b"a"], ids=lambda value: type(value).__name__
+)
+def test_no_value_that_comes_as_a_payload_breaks_a_turn(domain: str, value: object) -> None:
+    """It is refused, whatever it says of itself."""
+    made = node(TELLER.replace('"0..3"', domain).replace(', tell: "o.hear(x=x + 1)"', ""))
+    [turn] = walk(made, Event("m", "go", {"x": value}))
+    assert turn.refused is not None
+    assert "m: the event go: x = " in turn.refused
+
+
 @pytest.mark.parametrize("payload", [{1: 2, "x": 3}, {("x",): 1}, {"x": "y" * 10**7}, {"x": [[]] * 10**5}])
 def test_a_refusal_is_one_short_line(payload: Any) -> None:
     """Whatever the payload is, however large."""

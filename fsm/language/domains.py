@@ -63,7 +63,7 @@ class Domain:
         if self.kind == "bool":
             return isinstance(value, bool)
         if self.kind == "enum":
-            return value in self.members
+            return isinstance(value, str) and value in self.members
         if value is None:
             return self.optional
         low, high = (self.low, self.high) if self.kind == "int" else (0, n - 1)
