@@ -80,7 +80,7 @@ def test_the_machine_as_it_should_be() -> None:
         ("machine: loader", "machine: fetcher", "the file is loader.yaml, the machine 'fetcher'; give both one name"),
         ("do: net.fetch, set: {tries: 0", "do: net.beep, set: {tries: 0", "which cannot fail; write it under 'tell'"),
         ("do: net.fetch, set: {tries: 0", "tell: net.fetch, set: {tries: 0", "which has outcomes; write it under 'do'"),
-        ("after: \"5s\"", "after: backoff", "unknown parameter 'backoff'; declares none; units are ms, s and min"),
+        ("after: \"5s\"", "after: backoff", "'backoff'; state.yaml declares none; units are ms, s and min"),
         ("states: [idle,", "states: [{rest: []}, idle,", "the group 'rest' has no states; drop it [document-shape]"),
         ("tries < 3 and", "tries < 3 &&", "is not an expression; write one such as 'tries + 1'"),
         ("role == busy", "role is busy", "is not part of the expression language; write one such as"),
@@ -172,6 +172,23 @@ def test_many_rows_without_labels_are_refused_at_once() -> None:
     with pytest.raises(SpecError, match=r"60 rows are wide\.x/go; give all but one a 'label'"):
         library.machine("wide")
     assert time.monotonic() - begun < 20  # it would be half an hour
+
+
+def test_a_large_circle_of_tells_is_found_at_once() -> None:
+    """Sixty events that each state takes and tells on: 3600 rows that may fire, each walked once."""
+    names = [f"e{index}" for index in range(60)]
+    rows = "".join(
+        f'- {{from: "*", on: {name}, to: s_{name}, tell: [wide.{then}, wide.{names[0]}], why: "go on"}}\n'
+        for name, then in zip(names, [*names[1:], names[0]], strict=True)
+    )
+    head = WIDE[: WIDE.index("variables:")]
+    events, states = ", ".join(f"{name}: {{}}" for name in names), ", ".join(f"s_{name}" for name in names)
+    text = f"{head}events: {{{events}}}\nstates: [{states}]\ninitial: s_e0\nrows:\n{rows}"
+    library = Library.of({"machines/wide.yaml": text})
+    begun = time.monotonic()
+    findings = check(library.machine("wide"), library)
+    assert [error.rule for error in findings] == ["cycle-without-progress"]
+    assert time.monotonic() - begun < 10  # it would be minutes
 
 
 def test_a_machine_with_too_much_to_try_is_refused() -> None:

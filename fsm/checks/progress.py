@@ -280,7 +280,8 @@ def told_in_a_circle(machines: Sequence[Machine]) -> Iterator[SpecError]:
     named = {machine.name: machine for machine in machines}
     graph = {key: _next(named[key[0]], key, row, by_event) for key, row in nodes.items() if not _counts(row)}
     for circle in circles(graph):
-        rows = {nodes[key].id: nodes[key] for key in graph if key in _that_follow(circle, graph, nodes)}
+        following = _that_follow(circle, graph, nodes)
+        rows = {nodes[key].id: nodes[key] for key in graph if key in following}
         if rows:
             message = (
                 f"{', '.join(rows)} make each other fire for ever, all in one turn; "
