@@ -210,6 +210,45 @@ def test_an_interrupt_anywhere_leaves_no_driver_without_an_owner(node: Node, wat
     assert failed > 5
 
 
+def test_a_store_may_stop_the_driver_whose_turn_it_is_in(node: Node) -> None:
+    """It does not wait for itself; the turn is completed, and nothing after it."""
+    rig, drivers = Rig(node), list[AsyncDriver]()
+
+    class Stops:
+        async def commit(self, values: object) -> None:
+            await drivers[0].stop()
+
+    async def main() -> None:
+        driver = rig.driver(Stops())
+        drivers.append(driver)
+        driver.start()
+        turn = await asyncio.wait_for(driver.send(GO), 5)
+        assert turn.refused is None
+        await rest()
+        assert (state(driver), driver.tickets) == ("running", {})
+        with pytest.raises(DriverFailed, match="the driver was stopped"):
+            await driver.send(GO)
+
+    asyncio.run(main())
+
+
+def test_an_operation_that_ends_by_no_exception_has_its_outcome(node: Node) -> None:
+    """Whatever ends it, the machine does not wait for ever."""
+    rig = Rig(node)
+
+    async def main() -> None:
+        driver = rig.driver()
+        driver.start()
+        await driver.send(GO)
+        await rest()
+        rig.hand.started[-1][1].set_exception(GeneratorExit())
+        await rest()
+        assert state(driver) == "resting"
+        await driver.stop()
+
+    asyncio.run(main())
+
+
 class Mute:
     """Cannot say what it is."""
 

@@ -102,6 +102,8 @@ class AsyncDriver(Performer[Adapter]):
         Waits for at most `GRACE` seconds for operations that do not end when they are cancelled."""
         self._ended = self._ended or "the driver was stopped"
         self._queue.put_nowait(None)
+        if self._runner is asyncio.current_task():
+            return  # a store stops it in the middle of a turn, which is completed; then the task does the rest
         if self._runner is not None:
             await asyncio.wait({self._runner})
         self._disappoint()
@@ -256,8 +258,10 @@ class AsyncDriver(Performer[Adapter]):
             if self.tickets.get(ticket.key) is not ticket:
                 raise
             self._put(self.outcome(operation, ticket, error))  # something inside the adapter was cancelled, not we
-        except Exception as error:
-            self._put(self.outcome(operation, ticket, error))
+        except BaseException as error:
+            self._put(self.outcome(operation, ticket, error))  # the machine must not wait for ever
+            if not isinstance(error, Exception):
+                raise
         else:
             self._put(self.outcome(operation, ticket, answer))
 
