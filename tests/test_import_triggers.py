@@ -161,10 +161,12 @@ def _telling(draw: st.DrawFn) -> tuple[type[Machine], dict[str, Any], dict[str, 
     kind, arguments = draw(chance_machines())
     leaves = FLAT if kind is Machine else ["a", "b_1", "b_2_x", "b_2_y", "c"]
     for event in TOLD:
-        for low in draw(st.sets(st.integers(0, len(leaves) - 2), min_size=1)):
-            high = draw(st.integers(low + 1, len(leaves) - 1))
-            arguments["transitions"].append({"trigger": event, "source": leaves[low], "dest": leaves[high]})
-    told = st.lists(st.sampled_from(TOLD), max_size=2)
+        for low in range(len(leaves) - 1):
+            high = draw(st.sampled_from([*range(low + 1, len(leaves)), 0] if low else range(1, len(leaves))))
+            if high:
+                arguments["transitions"].append({"trigger": event, "source": leaves[low], "dest": leaves[high]})
+    arguments["transitions"].append({"trigger": "fall", "source": "*", "dest": leaves[0]})
+    told = st.sampled_from([(), ("rise",), ("rise", "soar"), ("soar", "rise")])
     place = draw(st.sampled_from(["row", "on_enter", "on_exit"]))
     if place == "row":
         for kinds, things in (
@@ -176,7 +178,7 @@ def _telling(draw: st.DrawFn) -> tuple[type[Machine], dict[str, Any], dict[str, 
                     thing[name] = [*thing.get(name, ()), *draw(told)]
     for state in _all(arguments["states"]) if place != "row" else ():
         state[place] = [*state[place], *draw(told)]
-    timed = draw(st.dictionaries(st.sampled_from(leaves), st.lists(st.sampled_from(["do_1", *TOLD]), max_size=2)))
+    timed = {leaf: draw(st.sampled_from([[], ["soar"], ["do_1", "rise"], ["rise", "soar"]])) for leaf in leaves}
     return kind, arguments | {"ignore_invalid_triggers": True, "queued": True}, timed
 
 
@@ -184,7 +186,9 @@ def _all(states: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [found for state in states for found in (state, *_all(state.get("children", [])))]
 
 
-_WALKS = st.lists(st.tuples(st.sampled_from([*EVENTS, *TOLD, TIME]), st.tuples(*[st.booleans()] * 3)), max_size=12)
+_WALKS = st.lists(
+    st.tuples(st.sampled_from([*EVENTS, *TOLD, "fall", TIME]), st.tuples(*[st.booleans()] * 3)), min_size=8, max_size=16
+)
 
 
 @settings(max_examples=100, deadline=None)
