@@ -10,8 +10,8 @@ is its own:
   `stop`, or a timer. The operation is not interrupted then; its outcome is dropped. Without threads and executor all is
   done when `send` returns: the operation, its outcome, and what that led to.
 - A signal, an instant operation, a store and an observer are called inside of a turn. There `send` could only wait for
-  itself, and raises; `post` queues the event. So does a signal handler or a finalizer, which cannot know whether
-  it has interrupted a turn: there `send` may wait for ever.
+  itself, and raises; `post` queues the event. A signal handler or a finalizer posts too: it cannot know whether it
+  has interrupted a turn, for which `send` would wait for ever.
 - An instance costs a few words: what it shares with others lies in one place, and a queue, tickets and waiters are made
   when they are first needed. Nor is there a lock: a slot can be deleted only once, and CPython does that in one step,
   so a thread that has deleted `idle` owns the turn. A lock would cost half a step and as much memory as the instance.
