@@ -48,6 +48,19 @@ def _python(block: str) -> None:
     assert printed.getvalue().splitlines() == re.findall(r"print\(.*\)  # (.*)", block)
 
 
+def _changed(block: str) -> None:
+    """Puts each line of a block, below the name of its file, in the place of the one that begins most like it."""
+    for part in block.split("# ")[1:]:
+        name, *changed = part.splitlines()
+        lines = Path(name).read_text("utf-8").splitlines()
+        for line in changed:
+            alike = [
+                next((k for k, (a, b) in enumerate(zip(line, other, strict=False)) if a != b), 0) for other in lines
+            ]
+            lines[alike.index(max(alike))] = line
+        Path(name).write_text("\n".join(lines) + "\n", "utf-8")
+
+
 @pytest.mark.usefixtures("_folder")
 def test_the_page_does_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
     """The machine is imported as printed, its rows are those of the file, it runs, and what is open can be said."""
@@ -59,9 +72,11 @@ def test_the_page_does_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None
             _console(block)
         elif language == "python":
             _python(block)
+        elif block.startswith("# "):
+            _changed(block)
         else:
             assert block in MACHINE.read_text("utf-8")
-    assert [language for language, _ in rest] == ["console", "yaml", "python", "console", "yaml"]
+    assert [language for language, _ in rest] == ["console", "yaml", "python", "yaml", "python", "console", "yaml"]
     MACHINE.write_text(MACHINE.read_text("utf-8") + rest[-1][1], "utf-8")
     assert main(["check", str(MACHINE)]) == 0
     assert "no findings" in capsys.readouterr().out
@@ -69,4 +84,4 @@ def test_the_page_does_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_page_is_two_screens() -> None:
     """It is read by somebody who wants to be at work in a few minutes."""
-    assert len(PAGE.splitlines()) <= 130
+    assert len(PAGE.splitlines()) <= 140

@@ -361,5 +361,5 @@ def _essay(origin: str) -> str:
         "Rules. States, events and the order in which transitions are tried are those of the original. What its "
         "conditions asked comes with the event; what its callbacks did is told to a port."
     )
-    left_out = "Left out: the code of the callbacks, and the automatic transitions."
+    left_out = "Left out: the code of the callbacks, and the automatic transitions that none of them names."
     return "\n\n".join(textwrap.fill(paragraph, 116) for paragraph in (first, rules, left_out)) + "\n"
