@@ -174,6 +174,18 @@ def test_many_rows_without_labels_are_refused_at_once() -> None:
     assert time.monotonic() - begun < 20  # it would be half an hour
 
 
+def test_a_line_of_many_states_and_events_is_refused_at_once() -> None:
+    """A short line may stand for a million rows; so may some lines together."""
+    names = ", ".join(f"e{index}" for index in range(1000))
+    head = WIDE[: WIDE.index("variables:")] + "events: {go: {}}\nstates: [x]\ninitial: x\nrows:\n"
+    for rows in (
+        f'- {{from: [{names}], on: [{names}], to: x, why: "go on"}}\n',
+        f'- {{from: [{", ".join(["x"] * 1001)}], on: go, to: x, why: "go on"}}\n' * 10,
+    ):
+        with pytest.raises(SpecError, match=r"over 10000 pairs of a state and an event have rows.*\[too-large\]"):
+            Library.of({"machines/wide.yaml": head + rows}).machine("wide")
+
+
 def test_a_large_circle_of_tells_is_found_at_once() -> None:
     """Sixty events that each state takes and tells on: 3600 rows that may fire, each walked once."""
     names = [f"e{index}" for index in range(60)]

@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 ROW_KEYS = ("from", "on", "after", "if", "to", "do", "set", "tell", "reply", "label", "why")
 _CALL = re.compile(r"([a-z]\w*)\.([a-z]\w*)\s*(\(.*\))?", re.DOTALL)
 LEAF_DEPTH = 99
+MOST_ROWS = 10_000
+"""Rows of a machine, one for each state and event of a line; the largest shipped one has 52."""
 MOST_PAIRS = 100
 """Pairs of rows without a label that are compared; any number of them may stand in a document from outside."""
+
+
+def too_many_rows(item: Item) -> SpecError:
+    """The error of a line with which a machine has more rows than any should have."""
+    message = (
+        f"with this line over {MOST_ROWS} pairs of a state and an event have rows; name groups, or split the machine"
+    )
+    return item.fail(message, "too-large")
 
 
 def sentence(item: Item) -> str:
@@ -55,7 +65,11 @@ class RowReader:
 
     def rows(self, item: Item) -> list[Row]:
         """All rows in the order of the file, with their ids. Errors: `SpecError`."""
-        rows = [row for child in item.sequence("rows") for row in self.row(child)]
+        rows: list[Row] = []
+        for child in item.sequence("rows"):
+            rows += self.row(child)
+            if len(rows) > MOST_ROWS:
+                raise too_many_rows(child)
         shared = Counter(row.id for row in rows)
         rows = [
             evolve(row, label=ELSE, id=f"{row.id}/{ELSE}")
@@ -106,11 +120,11 @@ class RowReader:
         if ("on" in entry) == ("after" in entry):
             raise item.fail("a row says either 'on' or 'after'", "missing-key")
         why = sentence(entry["why"])
-        rows: list[Row] = []
-        for source in entry["from"].texts("a state"):
-            for event in entry["on"].texts("an event") if "on" in entry else [entry["after"]]:
-                rows.append(self._one(entry, source, event, why))
-        return rows
+        sources = entry["from"].texts("a state")
+        events = entry["on"].texts("an event") if "on" in entry else [entry["after"]]
+        if len(sources) * len(events) > MOST_ROWS:
+            raise too_many_rows(item)
+        return [self._one(entry, source, event, why) for source in sources for event in events]
 
     def _one(self, entry: Mapping[str, Item], source: Item, event: Item, why: str) -> Row:
         timed = "after" in entry
