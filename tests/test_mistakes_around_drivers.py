@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -268,3 +269,14 @@ def test_no_value_keeps_the_journal_from_being_written(node: Node, what: object)
         driver.snapshot()
     assert driver.failed is None
     assert len(lines) == 4
+
+
+def test_what_is_no_event_is_refused_and_hurts_nobody(tmp_path: Path) -> None:
+    """A name alone is for a `Bound`: every way in says so, and the driver goes on."""
+    rig = SyncRig(toy_node(tmp_path))
+    for driver in (rig.driver(), SyncDriver(rig.node, {"job": rig.script, "host": rig.script})):
+        for send in (driver.send, driver.post):
+            with pytest.raises(TypeError, match="'go' is no Event; a machine that takes"):
+                send("go")  # type: ignore[arg-type]
+        assert driver.failed is None
+        assert driver.send(GO).refused is None

@@ -37,7 +37,7 @@ from fsm.drivers.snapshot import Resumed, snapshot
 from fsm.engine.node import Node
 from fsm.engine.turn import Effects, Event, Operation, Reply, Signal, Timer, Turn
 from fsm.errors import BadValues
-from fsm.language.domains import Value
+from fsm.language.domains import Value, shown
 
 LOG = logging.getLogger(__name__)
 
@@ -70,6 +70,10 @@ class Arrival:
     event: Event
     waiter: Waiter[Turn] | None = None
     ticket: Ticket | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.event, Event):
+            raise no_event(self.event)
 
 
 @frozen(eq=False)
@@ -320,6 +324,11 @@ def asks_instantly(node: Node) -> bool:
     """Whether a turn of the node may ask an adapter something."""
     ports = [port for machine in node.machines for port in machine.ports.values()]
     return any(operation.instant for port in ports for operation in port.operations.values())
+
+
+def no_event(given: object) -> TypeError:
+    """What a driver says to somebody who sends something else."""
+    return TypeError(f"{shown(given)} is no Event; a machine that takes events by their names is a Bound")
 
 
 def not_said(name: str, signal: Signal) -> None:

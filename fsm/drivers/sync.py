@@ -23,7 +23,7 @@ from _thread import get_ident
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from attrs import define, frozen
 
@@ -31,7 +31,7 @@ from fsm.drivers.adapters import HostStore, PoolStore, SyncAdapter
 from fsm.drivers.clock import Clock, ThreadClock
 from fsm.drivers.fitting import check_adapters
 from fsm.drivers.journal import Records
-from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, not_said, unwritten
+from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, no_event, not_said, unwritten
 from fsm.drivers.snapshot import Resumed
 from fsm.drivers.work import STOPPED, Executor, Item, Look, NewPool, Work
 from fsm.engine.node import STEP, Node, Turns
@@ -199,11 +199,18 @@ class SyncDriver:
             elif effects.signals:
                 self._say(effects.signals)
         except BaseException as error:
-            self._made().end(error)
+            self._broke(event, error)
         self.owner, self.idle = 0, True
         if self._work is not None:
             self._work.complete()
         return turn
+
+    def _broke(self, event: Event, error: BaseException) -> NoReturn:
+        """What came of no event is no fault of the driver; any other error ends it. Errors: that one."""
+        if type(event) is not Event:
+            self.owner, self.idle = 0, True
+            raise no_event(event) from None
+        self._made().end(error)
 
     def _say(self, signals: tuple[Signal, ...]) -> None:
         """Says what cannot fail."""
