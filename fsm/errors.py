@@ -18,8 +18,17 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+def printable(message: str) -> str:
+    """A message on one line. It may quote what came from outside, so line ends, escape sequences of a terminal and
+    whatever else is not printable come out as Python writes them."""
+    return message if message.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+
+
 class BadValues(ValueError):
     """Values from outside that a node cannot have; the message is one line that names variable, value and domain."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class SpecError(Exception):
@@ -30,17 +39,14 @@ class SpecError(Exception):
 
     Arguments:
         place: where in the file.
-        message: what is wrong and what would be right, one sentence. It may quote a spec, so line ends, escape
-            sequences of a terminal and whatever else is not printable come out as Python writes them.
+        message: what is wrong and what would be right, one sentence, which is made `printable`.
         rule: the id of the broken rule, lower case with dashes.
     """
 
     def __init__(self, place: Place, message: str, rule: str) -> None:
-        if not message.isprintable():
-            message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
         super().__init__(place, message, rule)
         self.place = place
-        self.message = message
+        self.message = printable(message)
         self.rule = rule
 
     def __str__(self) -> str:

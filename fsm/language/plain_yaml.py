@@ -21,21 +21,22 @@ from attrs import define
 from fsm.errors import Place
 from fsm.language.document import DEEPEST, MOST, Item, scalar, too_deep, too_large, twice
 
+# No possessive quantifiers: those of Python 3.11.2 take something else than they should.
 _ODD = re.compile(r"[^\n -~\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[\u2028\u2029]")
-_GAP = re.compile(r"(?: *+(?:#[^\n]*+)?\n)*+ *+")
-_END = re.compile(r"(?: *+| ++#[^\n]*+)\n")
-_BLANKS = re.compile(r"[ \n]*+")
-_SPACES = re.compile(r" ++")
-_DASH = re.compile(r"- ++")
-_BAR = re.compile(r"\|(-?+) *+\n")
-_NEXT = re.compile(r"[ \n]*+([,\]}])")
-_QUOTED = r""""([^"\\\n]*+)"|'([^'\n]*+)'(?!')"""
-_KEY = re.compile(rf"(?:{_QUOTED}|([A-Za-z_][\w./-]*+)):(?=[ \n])")
+_GAP = re.compile(r"(?: *(?:#[^\n]*)?\n)* *")
+_END = re.compile(r"(?: *| +#[^\n]*)\n")
+_BLANKS = re.compile(r"[ \n]*")
+_SPACES = re.compile(r" +")
+_DASH = re.compile(r"- +")
+_BAR = re.compile(r"\|(-?) *\n")
+_NEXT = re.compile(r"[ \n]*([,\]}])")
+_QUOTED = r""""([^"\\\n]*)"|'([^'\n]*)'(?!')"""
+_KEY = re.compile(rf"(?:{_QUOTED}|([A-Za-z_][\w./-]*)):(?=[ \n])")
 _FIRST = r"(?:[A-Za-z0-9_./~<=(+]|-(?=\w))"
 _WORD = r"(?:[^\s:#]|:(?=\S)|(?<=\S)#)"
 _FLOW_WORD = r"(?:[^\s:#,\[\]{}?]|:(?=[^\s,\[\]{}])|(?<=\S)#)"
-_SCALAR = re.compile(rf"{_QUOTED}|({_FIRST}{_WORD}*+(?: ++(?!#){_WORD}++)*+)")
-_FLOW_SCALAR = re.compile(rf"{_QUOTED}|({_FIRST}{_FLOW_WORD}*+(?: ++(?!#){_FLOW_WORD}++)*+)")
+_SCALAR = re.compile(rf"{_QUOTED}|({_FIRST}{_WORD}*(?: +(?!#){_WORD}+)*)")
+_FLOW_SCALAR = re.compile(rf"{_QUOTED}|({_FIRST}{_FLOW_WORD}*(?: +(?!#){_FLOW_WORD}+)*)")
 
 
 class NotPlain(Exception):
@@ -180,7 +181,7 @@ class _Reader:
         indent = first.end() - first.start() if first else 0
         if indent <= column or self.text.startswith("\n", self.at + indent):
             raise _Unknown
-        found = self.match(re.compile(rf"(?: {{{indent}}}[^\n]*+\n| {{0,{indent}}}\n)++"))
+        found = self.match(re.compile(rf"(?: {{{indent}}}[^\n]*\n| {{0,{indent}}}\n)+"))
         lines = "\n".join(line[indent:] for line in found[0].split("\n"))
         return self.item(lines.rstrip("\n") + ("" if chomp else "\n"), start)
 
