@@ -260,8 +260,8 @@ class AsyncDriver(Performer[Adapter]):
             self._put(self.outcome(operation, ticket, error))  # something inside the adapter was cancelled, not we
         except BaseException as error:
             self._put(self.outcome(operation, ticket, error))  # the machine must not wait for ever
-            if not isinstance(error, Exception):
-                raise
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise  # the loop ends by it; of any other a task would only complain at its end
         else:
             self._put(self.outcome(operation, ticket, answer))
 
