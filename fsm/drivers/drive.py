@@ -18,7 +18,6 @@ from fsm.drivers.journal import Read
 from fsm.drivers.perform import LOG, Arrival, Broken, Fatal, Observer, Performer, Ticket, at, fatal, not_durable
 from fsm.drivers.snapshot import Resumed
 from fsm.engine.turn import Event, Operation, Reply, Turn
-from fsm.errors import BadValues
 
 __all__ = ["GRACE", "AsyncDriver", "Observer"]
 
@@ -196,17 +195,11 @@ class AsyncDriver(Performer[Adapter]):
 
     async def _take(self, item: _Item) -> None:
         if isinstance(item, _NewPool):
-            if self.journal is not None:
-                with fatal("the journal cannot be written"):
-                    self.journal.pool(self.node, self.clock.now(), item.pool)
+            self.write_pool(item.pool)
             self.pool = item.pool
             settle(item.waiter, None)
         elif isinstance(item, _Look):
-            try:
-                settle(item.waiter, self.look(self.local, self.pool))
-            except BadValues as error:
-                if not item.waiter.done():
-                    item.waiter.set_exception(error)
+            self.show(item.waiter, self.local, self.pool)
         elif self.late(item.ticket):
             pass
         elif isinstance(item, Broken):

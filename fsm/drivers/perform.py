@@ -31,7 +31,7 @@ from attrs import define, field, frozen
 from fsm.drivers.adapters import Answers, HostStore, Outcome, PoolStore, Undeclared, checked_outcome
 from fsm.drivers.clock import Clock
 from fsm.drivers.fitting import check_adapters
-from fsm.drivers.futures import Waiter
+from fsm.drivers.futures import Waiter, settle
 from fsm.drivers.journal import Read, Records
 from fsm.drivers.snapshot import Resumed, snapshot
 from fsm.engine.node import Node
@@ -174,6 +174,20 @@ class Performer(Generic[A]):
         operations = [ticket.what for ticket in under_way if isinstance(ticket.what, Operation)]
         timers = [(ticket.what, ticket.due - now) for ticket in under_way if isinstance(ticket.what, Timer)]
         return snapshot(self.node, local, pool, operations, timers)
+
+    def show(self, waiter: Waiter[dict[str, Any]], local: tuple[Any, ...], pool: tuple[Any, ...]) -> None:
+        """Give a snapshot to whoever waits for it, or the reason why there is none."""
+        try:
+            settle(waiter, self.look(local, pool))
+        except BadValues as error:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    def write_pool(self, pool: tuple[Any, ...]) -> None:
+        """Put pool variables that came in from outside into the journal. Errors: `Fatal`."""
+        if self.journal is not None:
+            with fatal("the journal cannot be written"):
+                self.journal.pool(self.node, self.clock.now(), pool)
 
     def late(self, ticket: Ticket | None) -> bool:
         """Whether what came back is for nobody any more; it is counted."""

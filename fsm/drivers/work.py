@@ -18,9 +18,8 @@ from attrs import define, field, frozen
 from fsm.drivers.adapters import SyncAdapter
 from fsm.drivers.futures import DriverFailed, refuse, settle
 from fsm.drivers.journal import Read
-from fsm.drivers.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, fatal, unwritten
+from fsm.drivers.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, unwritten
 from fsm.engine.turn import Event, Operation, Reply, Turn
-from fsm.errors import BadValues
 
 STOPPED = "the driver was stopped"
 
@@ -138,17 +137,11 @@ class Work(Performer[SyncAdapter]):
 
     def _take(self, item: Item) -> None:
         if isinstance(item, NewPool):
-            if self.journal is not None:
-                with fatal("the journal cannot be written"):
-                    self.journal.pool(self.node, self.clock.now(), item.pool)
+            self.write_pool(item.pool)
             self.driver.pool = item.pool
             settle(item.waiter, None)
         elif isinstance(item, Look):
-            try:
-                settle(item.waiter, self.look(self.driver.local, self.driver.pool))
-            except BadValues as error:
-                if not item.waiter.done():
-                    item.waiter.set_exception(error)
+            self.show(item.waiter, self.driver.local, self.driver.pool)
         elif self.late(item.ticket):
             pass
         elif isinstance(item, Broken):
