@@ -1,0 +1,216 @@
+"""What the search is given: a space, said plainly, and a kernel, which says the same of many states at once.
+
+A *space* is states, moves and formulas: pools of hosts (`fsm.explore.pool_space`) and models written as data
+(`fsm.models.model_space`) are two. It is slow and obviously right: the reference engine walks it state by state, traces
+and whoever walks by hand take their moves from it.
+
+A *kernel* packs each state into one unsigned integer of 64 bits and answers for whole arrays. It may be as clever as it
+likes, for the tests explore thousands of small systems both ways, and nothing may differ: states, generated, edges,
+depth, verdicts and the length of each counterexample.
+
+What is counted, the same on both.
+- distinct: states kept.
+- generated: initial states, and every move out of every state, those that lead nowhere new or change nothing included;
+  a move whose target the constraint of a model cuts off is generated, its target is not kept.
+- edges: moves that change the state; two moves to one state are two.
+- depth: levels of the breadth-first search; the initial states are level 1, as TLC counts.
+
+Left out: how a search is bounded, shown and decided (`fsm.search.explore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+from fsm.errors import Place
+from fsm.language.domains import Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Packed = NDArray[np.uint64]
+    Positions = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+S = TypeVar("S", bound=Hashable)
+
+KINDS = ("always", "step", "reachable", "recoverable", "eventually", "leads_to", "deadlock")
+
+
+@frozen
+class Property:
+    """A promise.
+
+    Arguments:
+        name: what it is called.
+        kind: always (in every state) · step (on every move that changes the state) · reachable (in some state) ·
+            recoverable (from every state some way leads to one with it, without operators and without faults but those
+            of `counting_on`) · eventually (every fair run comes to it) · leads_to (whenever `text` holds, every fair run
+            comes to `goal`) · deadlock (nothing is stuck but where `text` holds).
+        text: the formula; of leads_to the one that leads.
+        why: what it promises, in a sentence.
+        goal: where leads_to leads, else "".
+        needs: a formula that has to be reached, for the property says nothing where it is not; "" asks for nothing.
+        counting_on: kinds of fault that recoverable, eventually and leads_to may count on.
+    """
+
+    name: str
+    kind: str
+    text: str
+    why: str
+    at: Place
+    counting_on: tuple[str, ...] = ()
+    goal: str = ""
+    needs: str = ""
+
+
+@frozen
+class Fairness:
+    """Which groups of moves are treated fairly: patterns (fnmatch) over the names of groups.
+
+    weak: a group that is possible without a break is taken some time. strong: one that is possible again and again is.
+    A move that is a fault or an operator's order is in no such group, but for kinds of fault that a property counts on.
+    """
+
+    weak: tuple[str, ...] = ()
+    strong: tuple[str, ...] = ()
+
+
+@frozen
+class Edge(Generic[S]):
+    """A move out of a state.
+
+    Arguments:
+        label: what happens, unique among the moves of one state where they differ: "host 1 loses power", "take(p=0)".
+        target: the state after it, which may be the same; None where a node refused the turn.
+        group: what fairness is about: the same for all outcomes of one operation of one machine of one host, for all
+            moves of one action of a model with one set of arguments.
+        fault: the kind of fault; "operator" for an operator's order; None for what happens by itself.
+        refused: what the node said that refused the turn.
+        cut: the target is not kept, for the model's constraint does not hold there.
+        detail: what a trace shows of it: a `fsm.explore.joint.Move`, or the action of a model.
+    """
+
+    label: str
+    target: S | None
+    group: str
+    fault: str | None = None
+    refused: str | None = None
+    cut: bool = False
+    detail: Any = None
+
+
+class Space(Protocol[S]):
+    """States, moves and formulas, said plainly. Every method is a function: asked again it answers the same."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def at(self) -> Place:
+        """The file that it comes from."""
+
+    @property
+    def properties(self) -> Sequence[Property]:
+        """The promises, in the order of the file."""
+
+    @property
+    def fairness(self) -> Fairness:
+        """Which moves are fair."""
+
+    @property
+    def rows(self) -> Sequence[str]:
+        """The ids of all rows (of a model: the names of its actions), in the order of the files."""
+
+    def initial(self) -> Iterable[S]:
+        """The states at the beginning, each once."""
+
+    def edges(self, state: S) -> Iterable[Edge[S]]:
+        """Every move out of a state, those that change nothing included."""
+
+    def fired(self, edge: Edge[S]) -> Sequence[str]:
+        """The rows that an edge fires."""
+
+    def named(self, state: S) -> Mapping[str, Value]:
+        """What properties see of a state, by name."""
+
+    def images(self, state: S) -> Iterable[S]:
+        """What a state becomes under every permutation of the interchangeable hosts, VMs or indices, itself included.
+
+        Errors: `SpecError` (not-symmetric) at the place that tells them apart, where they are not interchangeable."""
+
+    def holds(self, property_: Property, part: str, state: S, target: S | None = None) -> bool:
+        """Whether a formula holds in a state, of a step property on the edge to `target`.
+
+        Arguments:
+            property_: one of `properties`.
+            part: "text", "goal" or "needs".
+        Errors: `SpecError` where the formula has no value.
+        """
+
+
+@frozen(eq=False)
+class Batch:
+    """Moves out of many states: entry i leads from `states[sources[i]]` to `targets[i]`.
+
+    Arguments:
+        sources: indices into the states that were asked about.
+        targets: packed; moves that change nothing and those that are cut off are left out.
+        generated: how many moves it stands for, with those that were left out.
+        group: the number of the fairness group of all these moves (`Kernel.groups`), or an array with that of each.
+        refused: (source, what the node said).
+    """
+
+    sources: Positions
+    targets: Packed
+    generated: int
+    group: int | NDArray[np.int32]
+    refused: tuple[tuple[int, str], ...] = ()
+
+
+class Kernel(Protocol[S]):
+    """A space, packed. `bits` is the width of its states, at most 64; no state is all ones of 64 bits."""
+
+    @property
+    def space(self) -> Space[S]:
+        """What it packs."""
+
+    @property
+    def bits(self) -> int:
+        """How many of the lower bits a state uses at most."""
+
+    @property
+    def groups(self) -> Sequence[tuple[str, str | None]]:
+        """(group, fault) of every number that a batch has used so far."""
+
+    def initial(self) -> Packed:
+        """The states at the beginning, each once."""
+
+    def pack(self, state: S) -> int:
+        """The number of a state."""
+
+    def unpack(self, packed: int) -> S:
+        """The state of a number."""
+
+    def expand(self, states: Packed) -> Iterator[Batch]:
+        """All moves out of some states, in as many batches as suits; a source's moves may lie in several."""
+
+    def canonical(self, states: Packed) -> Packed:
+        """For each state one and the same of all its `images`. Errors: as `Space.images`."""
+
+    def stuck(self, states: Packed) -> Mask:
+        """Where nothing can happen: no move but faults and orders of an operator, not even one that changes nothing."""
+
+    def see(self, states: Packed) -> Any:
+        """What formulas look at, an array with one entry a state: the states themselves, or numbers of observations."""
+
+    def holds(self, property_: Property, part: str, seen: Any, target: Any = None) -> Mask:
+        """`Space.holds` for arrays of `see`."""
+
+    def fired(self) -> Iterable[str]:
+        """The rows that fired in all that was expanded so far."""
