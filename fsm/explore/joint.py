@@ -21,7 +21,7 @@ from attrs import evolve, frozen
 from fsm.engine.node import Node
 from fsm.engine.turn import Event, Turn
 from fsm.explore.system import System
-from fsm.explore.world import Action, World
+from fsm.explore.world import OPERATOR, Action, World
 from fsm.language.document import Item, suggest
 from fsm.language.domains import Value
 
@@ -113,7 +113,7 @@ class Joint:
         for machine, event in self.nodes[host].timers(local):
             yield Choice(Action(f"timer of {machine} at host {host}", w, None, host, Event(machine, event)))
         for label, event_, budget in self._operated[host]:
-            yield Choice(Action(label, w, None, host, event_), budget)
+            yield Choice(Action(label, w, OPERATOR, host, event_), budget)
 
     def choice(self, action: Action[Any]) -> Choice | None:
         """An action of the world with its budget; None for a kind of fault that does not happen here."""

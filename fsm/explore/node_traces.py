@@ -38,11 +38,11 @@ from attrs import define, field, frozen
 from fsm.engine.node import Node
 from fsm.engine.turn import Effects, Event, Fired, Operation, Refused, Turn
 from fsm.errors import BadValues, Place, SpecError
-from fsm.explore.trace import show
 from fsm.language.document import suggest
 from fsm.language.domains import Domain, Value
 from fsm.language.load import Library
 from fsm.language.spec import Do, Fields, Machine
+from fsm.search.trace import show
 
 VERBS = ("machine", "send", "outcome", "timer")
 ROW_COLUMN = 50

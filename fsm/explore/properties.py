@@ -76,6 +76,7 @@ class Observer:
                     raise SpecError(system.at, f"{name!r} names two things here; rename the set", "duplicate-name")
                 self._scope[name], self._codes[name] = domain, f"L[{part}][{index}]"
         self.formulas = tuple(self._formula(property_) for property_ in system.properties)
+        self._parts = {(formula.property.name, "text"): formula for formula in self.formulas}
 
     def facts_of(self, w: Any) -> Facts:
         """The facts of a world. Errors: `SpecError` where the world does not keep to its own domains."""
@@ -104,6 +105,10 @@ class Observer:
         facts = self.facts_of(state.world)
         rows = tuple(self.conditions(host, local, state.pool, facts) for host, local in enumerate(state.locals))
         return self.observation(rows, state.pool, facts)
+
+    def part(self, name: str, part: str) -> Formula:
+        """A formula of a property: "text", "goal" or "needs"."""
+        return self._parts[name, part]
 
     def named(self, observation: Observation) -> dict[str, Value]:
         """An observation by names: sets, pool variables, facts."""

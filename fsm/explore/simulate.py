@@ -33,9 +33,9 @@ from attrs import define, evolve, field, frozen
 from fsm.engine.turn import Event, Turn
 from fsm.errors import Place, SpecError
 from fsm.explore.joint import Choice, Joint, JointState, Move
+from fsm.explore.pool_step import PoolStep, step_of
 from fsm.explore.properties import Formula, Observer
 from fsm.explore.system import Property, System
-from fsm.explore.trace import TraceStep, step_of
 from fsm.language.document import suggest
 from fsm.language.domains import Value
 
@@ -70,7 +70,7 @@ class Moment:
     """
 
     seconds: float
-    step: TraceStep
+    step: PoolStep
     violated: tuple[str, ...]
     still: bool
 

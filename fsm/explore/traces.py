@@ -47,9 +47,9 @@ from fsm.errors import Place, SpecError
 from fsm.explore.node_traces import VERBS, NodePlayer, row_line
 from fsm.explore.simulate import Moment, Simulation
 from fsm.explore.system import System
-from fsm.explore.trace import show
 from fsm.language.document import suggest
 from fsm.language.expressions import parse_duration
+from fsm.search.trace import show
 
 RULE = "----"
 PATIENCE = 60.0

@@ -32,6 +32,9 @@ from fsm.language.domains import Domain, Value
 
 W = TypeVar("W", bound=Hashable)
 
+OPERATOR = "operator"
+"""What stands as the kind of fault where an operator speaks: like a fault, nobody may count on it."""
+
 Pending = Sequence[Sequence[tuple[str, str]]]
 """For each host (machine, `port.operation`) of every machine that waits."""
 
@@ -43,7 +46,7 @@ class Action(Generic[W]):
     Arguments:
         label: what happened, for traces: "crash of host 1".
         world: the world after it, before the effects of the node's own turn.
-        fault: the kind of fault, counted against the system's budgets; None is normal behaviour.
+        fault: the kind of fault, counted against the system's budgets, or OPERATOR; None is normal behaviour.
         host: the node that receives `event`.
         event: what that node is told, or None.
         restart: nodes that lose their memory before `event`: they boot again from their host variables.

@@ -92,7 +92,7 @@ class Edge(Generic[S]):
         fault: the kind of fault; "operator" for an operator's order; None for what happens by itself.
         refused: what the node said that refused the turn.
         cut: the target is not kept, for the model's constraint does not hold there.
-        detail: what a trace shows of it: a `fsm.explore.joint.Move`, or the action of a model.
+        detail: what `Space.told` needs to tell it: a `fsm.explore.joint.Move`, or the action of a model.
     """
 
     label: str
@@ -102,6 +102,34 @@ class Edge(Generic[S]):
     refused: str | None = None
     cut: bool = False
     detail: Any = None
+
+
+@frozen
+class Firing:
+    """A row that fired in an edge: `machine` went from `source` to `target` and set variables; of a model's action
+    source and target are empty, and `machine` is the model."""
+
+    machine: str
+    source: str
+    target: str
+    set: Mapping[str, Value]
+    row: str
+    why: str
+
+
+@frozen
+class Told:
+    """An edge as people read it.
+
+    Arguments:
+        at: where it happens: "host 1", of a model its arguments, as "r=2"; "" for what happens outside of all of them.
+        notes: lines on what was asked, heard and read there, before anything fired.
+        firings: the rows, in their order.
+    """
+
+    at: str
+    notes: tuple[str, ...]
+    firings: tuple[Firing, ...]
 
 
 class Space(Protocol[S]):
@@ -133,11 +161,14 @@ class Space(Protocol[S]):
     def edges(self, state: S) -> Iterable[Edge[S]]:
         """Every move out of a state, those that change nothing included."""
 
-    def fired(self, edge: Edge[S]) -> Sequence[str]:
-        """The rows that an edge fires."""
+    def told(self, edge: Edge[S]) -> Told:
+        """What an edge is to people: rows with their reasons."""
 
     def named(self, state: S) -> Mapping[str, Value]:
         """What properties see of a state, by name."""
+
+    def kernel(self) -> Kernel[S]:
+        """The same, packed. Errors: `SpecError` (too-large) where a state does not fit."""
 
     def images(self, state: S) -> Iterable[S]:
         """What a state becomes under every permutation of the interchangeable hosts, VMs or indices, itself included.

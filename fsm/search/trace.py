@@ -1,0 +1,156 @@
+"""A story of a space as numbered steps, in plain text: how a counterexample is shown.
+
+    1. operator: enable.enable at host 0
+       host 0: enable idle -> preparing, ha := enabling [enable.idle/enable]
+          the operator wants protection
+       ha: off -> enabling
+
+A step says what happened, which rows fired with what they set and the `why` of each, and what of all that properties see
+is different after it. A story of what goes on for ever ends with the step from which it comes round again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from attrs import frozen
+
+from fsm.errors import SpecError
+from fsm.language.domains import Value
+from fsm.search.space import Edge, S, Space, Told
+
+
+@frozen
+class TraceStep:
+    """One move. `changes` gives for each name that properties may use and that changed its values before and after;
+    `refused` says why the node had no answer, and then nothing changed."""
+
+    number: int
+    label: str
+    fault: str | None
+    told: Told
+    changes: Mapping[str, tuple[Value, Value]]
+    refused: str | None = None
+
+
+@frozen
+class Trace:
+    """A shortest story: what properties see at its beginning, and its steps.
+
+    loop: after the last step all is as it was before the step of this number, and goes round for ever; None where the
+    story ends."""
+
+    start: Mapping[str, Value]
+    steps: tuple[TraceStep, ...]
+    loop: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def lines(self) -> list[str]:
+        """The story as plain text."""
+        lines = ["0. " + ", ".join(f"{name}: {show(value)}" for name, value in self.start.items())]
+        for step in self.steps:
+            lines += _lines(step)
+        if self.loop is not None and self.loop > len(self.steps):
+            lines.append("and so it stays for ever: nothing that is fair can happen")
+        elif self.loop is not None:
+            lines.append(f"and again from step {self.loop}, for ever")
+        return lines
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The steps as JSON can carry them."""
+        return [
+            {
+                "label": step.label,
+                "at": step.told.at,
+                "fault": step.fault,
+                "rows": [{"row": f.row, "from": f.source, "to": f.target, "why": f.why} for f in step.told.firings],
+                "changes": {name: [plain(a), plain(b)] for name, (a, b) in step.changes.items()},
+                "refused": step.refused,
+            }
+            for step in self.steps
+        ]
+
+
+def trace_of(
+    space: Space[S],
+    path: Sequence[S],
+    refused: str | None = None,
+    loop: int | None = None,
+    same: Callable[[S, S], bool] = lambda a, b: a == b,
+) -> Trace:
+    """The story that leads through some states.
+
+    Arguments:
+        space: what the states belong to.
+        path: the states, from the beginning on, each one move from the one before.
+        refused: if given, the story ends with the move out of the last state whose turn is refused so.
+        loop: the index in `path` to which the last state comes back.
+        same: whether a state may stand for one of the path; with symmetry each is known up to a permutation only.
+    Errors: `SpecError` where no move leads on, which means that the world is not a function of its arguments.
+    """
+    steps: list[TraceStep] = []
+    at = path[0]
+    for source, target in pairwise(path):
+        edge = _find(space, at, lambda e, t=target: e.target is not None and same(e.target, t))  # type: ignore[misc]
+        after = edge.target
+        assert after is not None  # _find has asked for it
+        before, later = space.named(at), space.named(after)
+        changes = {name: (before[name], later[name]) for name in before if before[name] != later[name]}
+        steps.append(step_of(space, len(steps) + 1, edge, changes))
+        at = after
+    if refused is not None:
+        edge = _find(space, at, lambda e: e.refused == refused)
+        steps.append(step_of(space, len(steps) + 1, edge, {}))
+    return Trace(space.named(path[0]), tuple(steps), None if loop is None else loop + 1)
+
+
+def _find(space: Space[S], source: S, wanted: Callable[[Edge[S]], bool]) -> Edge[S]:
+    for edge in space.edges(source):
+        if not edge.cut and wanted(edge):
+            return edge
+    message = "the world gives other actions when it is asked again; it must be a function of its arguments"
+    raise SpecError(space.at, message, "bad-world")
+
+
+def step_of(space: Space[S], number: int, edge: Edge[S], changes: Mapping[str, tuple[Value, Value]]) -> TraceStep:
+    """An edge as the step of a story; `changes` are those of what properties see."""
+    return TraceStep(number, edge.label, edge.fault, space.told(edge), changes, edge.refused)
+
+
+def _lines(step: TraceStep) -> Iterable[str]:
+    fault = step.fault not in (None, "operator")
+    yield f"{step.number}. {step.label}" + (f" [fault: {step.fault}]" if fault else "")
+    for note in step.told.notes:
+        yield f"   {note}"
+    place = f"{step.told.at}: " if step.told.at else ""
+    for fired in step.told.firings:
+        changed = "".join(f", {name} := {show(value)}" for name, value in fired.set.items())
+        if fired.source:
+            yield f"   {place}{fired.machine} {fired.source} -> {fired.target}{changed} [{fired.row}]"
+        yield f"      {fired.why}" if fired.source else f"   {fired.why}"
+    if step.refused is not None:
+        yield f"   {place}refused: {step.refused}"
+    for name, (before, after) in step.changes.items():
+        yield f"   {name}: {show(before)} -> {show(after)}"
+
+
+def show(value: Value) -> str:
+    """A value as specs write it."""
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(map(str, sorted(value))) + "}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(show, value)) + "]"
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def plain(value: Value) -> Any:
+    """A value as JSON can carry it."""
+    if isinstance(value, tuple):
+        return [plain(member) for member in value]
+    return sorted(value) if isinstance(value, frozenset) else value
