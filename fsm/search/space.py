@@ -4,7 +4,7 @@ A *space* is states, moves and formulas: pools of hosts (`fsm.explore.pool_space
 (`fsm.models.model_space`) are two. It is slow and obviously right: the reference engine walks it state by state, traces
 and whoever walks by hand take their moves from it.
 
-A *kernel* packs each state into one unsigned integer of 64 bits and answers for whole arrays. It may be as clever as it
+A *kernel* packs each state into one unsigned integer of 64 bits (or 32) and answers for whole arrays. It may be as clever as it
 likes, for the tests explore thousands of small systems both ways, and nothing may differ: states, generated, edges,
 depth, verdicts and the length of each counterexample.
 
@@ -20,10 +20,10 @@ Left out: how a search is bounded, shown and decided (`fsm.search.explore`).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fsm.errors import Place
 from fsm.language.domains import Value
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Packed = NDArray[np.uint64]
+    Packed = NDArray[np.unsignedinteger[Any]]
+    """uint64; uint32 where a kernel's states have at most 31 bits, which is faster. One kernel gives one kind."""
     Positions = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
@@ -49,8 +50,8 @@ class Property:
         name: what it is called.
         kind: always (in every state) · step (on every move that changes the state) · reachable (in some state) ·
             recoverable (from every state some way leads to one with it, without operators and without faults but those
-            of `counting_on`) · eventually (every fair run comes to it) · leads_to (whenever `text` holds, every fair run
-            comes to `goal`) · deadlock (nothing is stuck but where `text` holds).
+            of `counting_on`) · eventually (every fair run comes to it) · leads_to (whenever `text` holds, every fair
+            run comes to `goal`) · deadlock (nothing is stuck but where `text` holds).
         text: the formula; of leads_to the one that leads.
         why: what it promises, in a sentence.
         goal: where leads_to leads, else "".
@@ -62,7 +63,7 @@ class Property:
     kind: str
     text: str
     why: str
-    at: Place
+    at: Place = field(eq=False, repr=False)
     counting_on: tuple[str, ...] = ()
     goal: str = ""
     needs: str = ""
@@ -74,10 +75,12 @@ class Fairness:
 
     weak: a group that is possible without a break is taken some time. strong: one that is possible again and again is.
     A move that is a fault or an operator's order is in no such group, but for kinds of fault that a property counts on.
+    `at` is where that is said, None where nothing is.
     """
 
     weak: tuple[str, ...] = ()
     strong: tuple[str, ...] = ()
+    at: Place | None = field(default=None, eq=False, repr=False)
 
 
 @frozen
@@ -190,22 +193,36 @@ class Batch:
     """Moves out of many states: entry i leads from `states[sources[i]]` to `targets[i]`.
 
     Arguments:
-        sources: indices into the states that were asked about.
+        sources: indices into the states that were asked about; or a function that gives them, for a search that only
+            counts never asks.
         targets: packed; moves that change nothing and those that are cut off are left out.
         generated: how many moves it stands for, with those that were left out.
-        group: the number of the fairness group of all these moves (`Kernel.groups`), or an array with that of each.
+        group: the number of the fairness group of all these moves (`Kernel.groups`), or an array with that of each, or
+            a function that gives the array.
         refused: (source, what the node said).
+        unique: no target occurs twice. A batch that does not know says False.
     """
 
-    sources: Positions
+    _sources: Positions | Callable[[], Positions]
     targets: Packed
     generated: int
-    group: int | NDArray[np.int32]
+    _group: int | NDArray[np.int32] | Callable[[], NDArray[np.int32]]
     refused: tuple[tuple[int, str], ...] = ()
+    unique: bool = False
+
+    @property
+    def sources(self) -> Positions:
+        """For each target the index of the state that it comes from."""
+        return self._sources() if callable(self._sources) else self._sources
+
+    @property
+    def group(self) -> int | NDArray[np.int32]:
+        """The number of the fairness group: one for all, or one each."""
+        return self._group() if callable(self._group) else self._group
 
 
 class Kernel(Protocol[S]):
-    """A space, packed. `bits` is the width of its states, at most 64; no state is all ones of 64 bits."""
+    """A space, packed. `bits` is the width of its states, at most 63: no state is all ones."""
 
     @property
     def space(self) -> Space[S]:
