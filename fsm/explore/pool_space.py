@@ -82,6 +82,10 @@ class PoolSpace:
             refused = None if move.turn is None else move.turn.refused
             yield Edge(action.label, move.target, group_of(action), action.fault, refused, detail=move)
 
+    def fired(self, edge: Edge[JointState]) -> Iterable[str]:
+        """The rows of the turn."""
+        return () if edge.detail.turn is None else [fired.row for fired in edge.detail.turn.fired]
+
     def told(self, edge: Edge[JointState]) -> Told:
         """The rows that fired, what was heard and read."""
         return told(edge.detail)

@@ -164,6 +164,9 @@ class Space(Protocol[S]):
     def edges(self, state: S) -> Iterable[Edge[S]]:
         """Every move out of a state, those that change nothing included."""
 
+    def fired(self, edge: Edge[S]) -> Iterable[str]:
+        """The rows that an edge fires."""
+
     def told(self, edge: Edge[S]) -> Told:
         """What an edge is to people: rows with their reasons."""
 

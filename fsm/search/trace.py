@@ -5,14 +5,13 @@
           the operator wants protection
        ha: off -> enabling
 
-A step says what happened, which rows fired with what they set and the `why` of each, and what of all that properties see
-is different after it. A story of what goes on for ever ends with the step from which it comes round again.
+A step says what happened, which rows fired with what they set and the `why` of each, and what of all that properties
+see is different after it. A story of what goes on for ever ends with the step from which it comes round again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from attrs import frozen
@@ -94,7 +93,7 @@ def trace_of(
     """
     steps: list[TraceStep] = []
     at = path[0]
-    for source, target in pairwise(path):
+    for target in path[1:]:
         edge = _find(space, at, lambda e, t=target: e.target is not None and same(e.target, t))  # type: ignore[misc]
         after = edge.target
         assert after is not None  # _find has asked for it

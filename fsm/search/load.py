@@ -1,0 +1,43 @@
+"""One way to a space, whatever kind of file it is written in: a system of machines and a world, or a model.
+
+A program names the file; `fsm` itself also takes the bare name of what is shipped with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fsm.errors import Place, SpecError
+from fsm.language.document import suggest
+from fsm.search.space import Space
+
+
+def load_space(path: Path, settings: Sequence[tuple[str, str]] = (), without: Sequence[str] = ()) -> Space[Any]:
+    """The space of a file.
+
+    Arguments:
+        path: a system or a model, told apart by their first keys.
+        settings: (name, value) to change: `hosts`, `faults.KIND`, ... of a system, parameters and faults of a model.
+        without: clauses of the world to switch off; a model has none.
+    Errors: `SpecError`.
+    """
+    from fsm.explore.pool_space import PoolSpace
+    from fsm.explore.system import System
+    from fsm.models.model import Model, is_model
+    from fsm.models.model_space import ModelSpace
+
+    if is_model(path):
+        model = Model.load(path)
+        if without:
+            raise SpecError(model.at, f"{model.name} is a model and has no clauses to switch off", "unknown-name")
+        for name, value in settings:
+            model = model.with_setting(name, value)
+        return ModelSpace(model)
+    system = System.load(path)
+    for name, value in settings:
+        system = system.with_setting(name, value)
+    for clause in without:
+        system = system.without(clause)
+    return PoolSpace(system)
