@@ -120,7 +120,7 @@ def test_a_search_that_was_cut_short_leaves_it_open(lamps: Path) -> None:
         ("counting_on: [visit]", "counting_on: [visits]", "no fault 'visits' to count on; did you mean 'visit'?"),
         ("counting_on: [visit]", "counting_on: visit", "counting_on must be a list"),
         ('everybody", counting', 'everybody", always: "true", counting', "says one of always, step, reachable, recov"),
-        ('visited: {recoverable: "', 'visited: {always: "', "only a recoverable property counts on something"),
+        ('visited: {recoverable: "', 'visited: {always: "', "only a recoverable property, eventually and"),
     ],
 )
 def test_a_wrong_property_is_one_line(lamps: Path, old: str, new: str, says: str) -> None:

@@ -68,6 +68,12 @@ LAMP: dict[str, Any] = {
 }  # fmt: skip
 RING = read(DATA / "toys" / "systems" / "ring.yaml").plain()
 RING |= {"settings": {}, "host": {}, "pool": {}, "operator": {}, "latency": {"*": "1s", "x": "never"}, "instances": {}}
+RING["fair"] = {"weak": ["*"], "strong": ["host *"]}
+RING["properties"] |= {
+    "ends": {"eventually": "true", "counting_on": ["duplicate"], "needs": "true", "why": "it ends"},
+    "goes": {"leads_to": {"from": True, "to": "true"}, "why": "it goes on"},
+    "stuck": {"deadlock": False, "why": "it is never stuck"},
+}
 RING["properties"]["back"] = {"recoverable": "one(holding)", "counting_on": ["duplicate"], "why": "it comes back"}
 
 
@@ -247,6 +253,12 @@ def test_what_is_broken_is_refused_by_both(name: str, path: str, value: Any) -> 
         ("properties/alone/counting_on", ["duplicate"]),
         ("properties/alone/always", ...),
         ("properties/alone/for_ever", "true"),
+        ("properties/alone/needs", 3),
+        ("properties/goes/leads_to/from", ...),
+        ("properties/goes/leads_to/via", "true"),
+        ("properties/goes/leads_to", "true"),
+        ("fair/weak", "*"),
+        ("fair/often", ["*"]),
         ("story", "a ring"),
     ],
     ids=str,

@@ -20,9 +20,10 @@ from attrs import frozen
 
 from fsm.errors import Place, SpecError
 from fsm.explore.joint import Joint, JointState, Local
-from fsm.explore.system import Property, System
+from fsm.explore.system import System
 from fsm.language.domains import Domain, Value
 from fsm.language.expressions import BOOL, HOSTS, NotOne, compile_source, parse_expression
+from fsm.search.space import Property
 
 Facts = tuple[Value, ...]
 Observation = tuple[tuple[frozenset[int], ...], tuple[Value, ...], Facts]

@@ -35,9 +35,10 @@ from fsm.errors import Place, SpecError
 from fsm.explore.joint import Choice, Joint, JointState, Move
 from fsm.explore.pool_step import PoolStep, step_of
 from fsm.explore.properties import Formula, Observer
-from fsm.explore.system import Property, System
+from fsm.explore.system import System
 from fsm.language.document import suggest
 from fsm.language.domains import Value
+from fsm.search.space import Property
 
 MICRO = 1_000_000
 """Ticks of the clock in a second."""

@@ -14,7 +14,9 @@
     faults: {crash: any, loss: 1}           # any: no counter in the state, the stronger claim; a number is a budget
     operator: {enable.enable: 1}            # events that an operator may send to any living host; budgets likewise
     latency: {"vm* starts*": "1s", "*": "5ms"}  # when actions of the world happen in a simulation
-    (fsm.explore.simulate) sets: {acting: "life in [running, plain] and role == me"}
+                                            # (fsm.explore.simulate)
+    sets: {acting: "life in [running, plain] and role == me"}
+    fair: {weak: ["host *"]}                # groups of moves that do not wait for ever (fsm.search.space.Fairness)
     properties:
       S1: {always: "size(acting) <= 1", why: "at most one acting master"}
 
@@ -46,11 +48,12 @@ from fsm.language.document import Item, suggest
 from fsm.language.expressions import parse_duration
 from fsm.language.load import Library
 from fsm.language.spec import Machine
+from fsm.search.property_reader import read_fairness, read_property
+from fsm.search.space import Fairness, Property
 
 KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool", "faults",
-        "operator", "latency", "sets", "properties")  # fmt: skip
+        "operator", "latency", "sets", "fair", "properties")  # fmt: skip
 NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
-KINDS = ("always", "step", "reachable", "recoverable")
 GIVEN = ("n", "off", "faults", "routes")
 """What every world is called with besides its settings."""
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -70,20 +73,6 @@ class Condition:
     name: str
     text: str
     at: Place = field(eq=False, repr=False)
-
-
-@frozen
-class Property:
-    """A promise. kind: always (holds in every state), step (on every edge), reachable (in some state), recoverable
-    (from every state some way leads to one in which it holds, without operators and with no fault but those of
-    `counting_on`)."""
-
-    name: str
-    kind: str
-    text: str
-    why: str
-    at: Place = field(eq=False, repr=False)
-    counting_on: tuple[str, ...] = ()
 
 
 @frozen
@@ -119,6 +108,7 @@ class System:
     latency: tuple[tuple[str, float | None], ...]
     sets: tuple[Condition, ...]
     properties: tuple[Property, ...]
+    fairness: Fairness
     off: frozenset[str] = frozenset()
 
     @classmethod
@@ -307,7 +297,8 @@ class _Reader:
             faults_at=top["faults"].at if "faults" in top else self.document.at,
             operator=self.operator(top.get("operator"), machines), latency=self.latency(top.get("latency")),
             sets=tuple(Condition(n, i.text("a condition"), i.at) for n, i in self.named(top.get("sets"), "sets")),
-            properties=tuple(self.property(n, i) for n, i in self.named(top["properties"], "properties")),
+            fairness=read_fairness(top.get("fair")),
+            properties=tuple(read_property(n, i) for n, i in self.named(top["properties"], "properties")),
         )  # fmt: skip
 
     def named(self, item: Item | None, what: str) -> list[tuple[str, Item]]:
@@ -354,17 +345,3 @@ class _Reader:
                 raise child.fail(f"a latency is at least 1 ms, or never, not {text}", "bad-duration")
             read.append((pattern, seconds))
         return tuple(read)
-
-    def property(self, name: str, item: Item) -> Property:
-        entry = item.mapping("a property", (*KINDS, "counting_on", "why"))
-        kinds = [kind for kind in KINDS if kind in entry]
-        if len(kinds) != 1:
-            raise item.fail(f"a property says one of {', '.join(KINDS)}", "missing-key")
-        if "why" not in entry:
-            raise item.fail(f"the property {name} needs a 'why': what it promises, in a sentence", "missing-why")
-        formula, counts = entry[kinds[0]], entry.get("counting_on")
-        if counts is not None and kinds != ["recoverable"]:
-            raise counts.fail(f"{name} is {kinds[0]}; only a recoverable property counts on something", "unknown-key")
-        text = "true" if formula.value is True else "false" if formula.value is False else formula.text("a property")
-        counting_on = tuple(fault.text("a fault") for fault in counts.sequence("counting_on")) if counts else ()
-        return Property(name, kinds[0], text, entry["why"].why(), formula.at, counting_on)

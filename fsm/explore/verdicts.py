@@ -13,9 +13,9 @@ from typing import Any
 from attrs import frozen
 
 from fsm.explore.properties import Facts, Formula, Observation, Observer
-from fsm.explore.system import Property
 from fsm.explore.tables import MASK, Numbered, Tables
 from fsm.explore.trace import Trace
+from fsm.search.space import Property
 
 HOLDS, VIOLATED, NOT_REACHED, OPEN = "holds", "violated", "not reached", "open"
 

@@ -37,14 +37,15 @@ WIDTH = 120
 """Characters of the longest line that is made of several entries; rows are longer where they must."""
 PORT_KEYS = ("language", "port", "essay", "operations", "signals", "events")
 SYSTEM_KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool",
-               "faults", "operator", "latency", "sets", "properties")  # fmt: skip
+               "faults", "operator", "latency", "sets", "fair", "properties")  # fmt: skip
 STATE_KEYS = ("language", "essay", "parameters", "variables")
 OPERATION_KEYS = ("to", "instant", "idempotent", "arguments", "outcomes", "why")
 SERVE_KEYS = ("busy", "cancelled_by")
 VARIABLE_KEYS = ("type", "store", "initial", "why")
 PASSED_KEYS = ("in", "on", "why")
 HOOK_KEYS = ("set", "tell", "why")
-PROPERTY_KEYS = ("always", "step", "reachable", "recoverable", "counting_on", "why")
+PROPERTY_KEYS = ("always", "step", "reachable", "recoverable", "eventually", "leads_to", "deadlock", "needs",
+                 "counting_on", "why")  # fmt: skip
 
 
 @frozen
