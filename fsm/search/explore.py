@@ -1,9 +1,9 @@
 """Every reachable state of a space, breadth first, by one of two engines.
 
 States are found in the order of their distance from the beginning, so that the first violation found of a property is
-a shortest one. Each property is decided at its first violation; the search goes on for the others. What needs all states
-(`recoverable`, `eventually`, `leads_to`) is decided once they are known. A turn that a node refuses is a violation
-whatever the properties say: the spec has no answer.
+a shortest one. Each property is decided at its first violation; the search goes on for the others. What needs all
+states (`recoverable`, `eventually`, `leads_to`) is decided once they are known. A turn that a node refuses is a
+violation whatever the properties say: the spec has no answer.
 
 A search that a limit cuts short never says `holds`: it says how far it came, and that nothing was violated so far.
 """
@@ -12,39 +12,19 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import frozen
-
+from fsm.search.engine import Lasso, Search
 from fsm.search.reference import ReferenceSearch
-from fsm.search.result import (
-    HOLDS,
-    NOT_REACHED,
-    OPEN,
-    VACUOUS,
-    VIOLATED,
-    Limits,
-    Progress,
-    Refusal,
-    Result,
-    Verdict,
-)
+from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Property, S, Space
 from fsm.search.trace import Trace, trace_of
 
 FAST, REFERENCE = "fast", "reference"
 AFTERWARDS = ("recoverable", "eventually", "leads_to")
 """Kinds of property that are decided once all states are known."""
-
-
-@frozen
-class Counterexample:
-    """States that a property does not hold for: a path, and the index in it to which its last state comes back."""
-
-    path: Sequence[Any]
-    loop: int | None = None
 
 
 def explore(
@@ -69,23 +49,68 @@ def explore(
     """
     began = time.monotonic()
     with _uncollected():
-        if engine == REFERENCE:
-            search = ReferenceSearch(space, symmetry)
-        else:
-            from fsm.search.fast import FastSearch
-
-            search = FastSearch(space.kernel(), symmetry)
+        search = _search(space, engine, symmetry)
         finished = search.run(limits, progress, stop_at_first)
-        later = _afterwards(search, engine) if finished else {}
-        verdicts = tuple(_verdict(search, property_, finished, later) for property_ in space.properties)
-        refusals = tuple(
-            Refusal(message, _story(search, search.path(state), refused=message))
-            for message, state in search.refused.items()
-        )
+        lassos = _afterwards(space, search, engine) if finished else {}
+        verdicts = [_verdict(space, search, property_, finished, lassos, symmetry) for property_ in space.properties]
+        refusals = [
+            Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, message))
+            for message, key in search.refused.items()
+        ]
     return Result(
         space, engine, symmetry, search.distinct, search.generated, search.edges, search.depth,
-        time.monotonic() - began, finished, verdicts, refusals, frozenset(search.fired),
+        time.monotonic() - began, finished, tuple(verdicts), tuple(refusals), frozenset(search.fired),
     )  # fmt: skip
+
+
+def _search(space: Space[Any], engine: str, symmetry: bool) -> Search:
+    if engine == REFERENCE:
+        return ReferenceSearch(space, symmetry)
+    from fsm.search.fast import FastSearch
+
+    return FastSearch(space.kernel(), symmetry)
+
+
+def _afterwards(space: Space[Any], search: Any, engine: str) -> Mapping[str, Lasso | None]:
+    """The properties that want all states: None where they hold."""
+    asked = [property_ for property_ in space.properties if property_.kind in AFTERWARDS]
+    if not asked:
+        return {}
+    if engine == REFERENCE:
+        from fsm.search.liveness_reference import decide_reference
+
+        return decide_reference(search, space, asked)
+    from fsm.search.liveness import decide_fast
+
+    return decide_fast(search, asked)
+
+
+def _verdict(
+    space: Space[Any],
+    search: Search,
+    property_: Property,
+    finished: bool,
+    lassos: Mapping[str, Lasso | None],
+    symmetry: bool,
+) -> Verdict:
+    lasso, settled = lassos.get(property_.name), search.settled.get(property_.name)
+    if settled is not None:
+        end = [] if settled.target is None else [settled.target]
+        lasso = Lasso([*search.path(settled.state), *end])
+    trace = None if lasso is None else _story(space, search, lasso, symmetry)
+    if property_.kind == "reachable":
+        return Verdict(property_, HOLDS if trace else NOT_REACHED if finished else OPEN, trace)
+    if trace is not None:
+        return Verdict(property_, VIOLATED, trace)
+    vacuous = property_.needs and property_.name not in search.needs_seen
+    return Verdict(property_, OPEN if not finished else VACUOUS if vacuous else HOLDS)
+
+
+def _story(space: Space[Any], search: Search, lasso: Lasso, symmetry: bool, refused: str | None = None) -> Trace:
+    path = [search.state(key) for key in lasso.path]
+    if not symmetry:
+        return trace_of(space, path, refused, lasso.loop)
+    return trace_of(space, path, refused, lasso.loop, lambda one, other: other in space.images(one))
 
 
 @contextmanager

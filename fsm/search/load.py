@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fsm.errors import Place, SpecError
-from fsm.language.document import suggest
+from fsm.errors import SpecError
 from fsm.search.space import Space
 
 

@@ -12,22 +12,15 @@ import time
 from collections.abc import Callable
 from typing import Generic
 
-from attrs import define, field, frozen
+from attrs import define, field
 
+from fsm.search.engine import Settled
 from fsm.search.memory import occupied
 from fsm.search.result import Limits, Progress
 from fsm.search.space import Property, S, Space
 
 BETWEEN_LOOKS = 256
 """States between two looks at the clock."""
-
-
-@frozen
-class Settled(Generic[S]):
-    """Where a property was decided: a state, for a step property also that which the move leads to."""
-
-    state: S
-    target: S | None = None
 
 
 @define(eq=False)
@@ -40,14 +33,15 @@ class ReferenceSearch(Generic[S]):
 
     `parents` gives for each state found the one that it was found from, in the order of the search; None for those at
     the beginning. `settled` are the first violations of always, step and deadlock properties, and the first states of
-    reachable ones, `needs` the properties whose `needs` was reached, `refused` what nodes refused and where.
+    reachable ones, `needs_seen` the properties whose `needs` was reached,
+    `refused` what nodes refused and where.
     """
 
     space: Space[S]
     symmetry: bool = False
     parents: dict[S, S | None] = field(factory=dict, init=False)
-    settled: dict[str, Settled[S]] = field(factory=dict, init=False)
-    needs: set[str] = field(factory=set, init=False)
+    settled: dict[str, Settled] = field(factory=dict, init=False)
+    needs_seen: set[str] = field(factory=set, init=False)
     refused: dict[str, S] = field(factory=dict, init=False)
     fired: set[str] = field(factory=set, init=False)
     generated: int = field(default=0, init=False)
@@ -97,6 +91,10 @@ class ReferenceSearch(Generic[S]):
             level = below
         return not (stop_at_first and self.violated)
 
+    def state(self, key: S) -> S:
+        """The state that a key of this search stands for: here the key itself."""
+        return key
+
     def path(self, state: S) -> list[S]:
         """The states from the beginning to one of them, on a shortest way."""
         path, at = [], self._known(state)
@@ -142,7 +140,7 @@ class ReferenceSearch(Generic[S]):
         for promised in list(self._needing):
             if self.space.holds(promised, "needs", state):
                 self._needing.remove(promised)
-                self.needs.add(promised.name)
+                self.needs_seen.add(promised.name)
 
     def _known(self, state: S) -> S | None:
         """The state, or that of its images, that was found."""
@@ -152,7 +150,7 @@ class ReferenceSearch(Generic[S]):
             return None
         return next((image for image in self.space.images(state) if image in self.parents), None)
 
-    def _settle(self, promised: Property, where: Settled[S], open_: list[Property]) -> None:
+    def _settle(self, promised: Property, where: Settled, open_: list[Property]) -> None:
         open_.remove(promised)
         self.settled[promised.name] = where
         self.violated |= promised.kind != "reachable"
