@@ -41,8 +41,8 @@ class Type:
     most: int = 0
 
 
-BOOL, INT = Type("bool"), Type("int")
-"""Where a term's bounds are not known, low == high == 0 of an int says nothing."""
+BOOL = Type("bool")
+"""A term of kind int has its bounds in its type, by interval arithmetic: they are always known."""
 
 
 @frozen
@@ -67,9 +67,15 @@ class Apply:
     """An operation on terms.
 
     ops: and or (any number) · not · == != (values of one type, None included) · < <= > >= (ints; sets: is a subset) ·
-    + - * // % min max (ints; division by a constant above 0) · if (test, then, else) · in (index, set) · & | \\ (sets) ·
-    set (the set of some indices) · size (of a set) · the (the single member of a set) · len head tail (of a queue) ·
-    append (queue, element) · at (queue, position) · drop (queue, position).
+    + - * // % min max (ints, two each; division by a constant above 0) · number (the int of an index that is never
+    None) · index (of an int or an optional index; what is outside of the type is an error) · if (test, then, else) ·
+    in (index, set) · & | \\ (two sets) · set (the set of some indices) · such (of as many tests as the index set has
+    members: the set of those whose test holds) · size (of a set) · the (the single member of a set, else an error) ·
+    len head tail (of a queue) · append (queue, element) · at (queue, position) · drop (queue, position).
+
+    Errors are head and tail of an empty queue, at and drop where there is no such position, `the`, `index`, and a queue
+    that becomes longer than its type lets it. `and`, `or` and `if` look at no more of their arguments than Python does.
+    An update that leaves the type of its slot is one too.
     """
 
     op: str
@@ -106,9 +112,21 @@ class GroundAction:
 
 
 @frozen
+class ToldApart:
+    """Where a model tells the members of an index set apart, and by what words."""
+
+    of: str
+    text: str
+    at: Place
+
+
+@frozen
 class Grounded:
     """A model without quantifiers. `formulas` has an entry for each (property, part); `constraint` is None where every
-    state is kept; `where` restricts the states at the beginning, of which `initial` gives for each slot all values."""
+    state is kept; `where` restricts the states at the beginning, of which `initial` gives for each slot all values.
+
+    A fault with a budget has a slot of its own, which no formula names: how often it may still happen.
+    `indices` are the sizes of the index sets, `told_apart` the first place that tells members of each apart."""
 
     slots: tuple[Slot, ...]
     actions: tuple[GroundAction, ...]
@@ -116,3 +134,5 @@ class Grounded:
     where: Term | None
     constraint: Term | None
     formulas: Mapping[tuple[str, str], Term]
+    indices: Mapping[str, int] = field(factory=dict)
+    told_apart: Mapping[str, ToldApart] = field(factory=dict)
