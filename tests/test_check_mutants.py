@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fsm.checks.rules import data
-from tools.benches.mutants import OPERATORS, Judge, Vocabulary, mutants
+from fsm.mutation.operators import OPERATORS, Vocabulary, mutants
+from tools.benches.mutants import Judge
 
 RECORDED = data()["mutants"]
 DOOR = {
@@ -27,24 +28,24 @@ WORDS = Vocabulary(("shut", "open", "ajar"), {"wide": ("open", "ajar")}, {"lock"
 def test_every_operator_changes_one_place() -> None:
     """So many mutants of a small door by each operator; none is the door itself, and no two are the same."""
     found = list(mutants(DOOR, WORDS))
-    counted = {operator: sum(name == operator for name, _, _ in found) for operator in OPERATORS}
+    counted = {operator: sum(change.operator == operator for change in found) for operator in OPERATORS}
     assert counted == {
         "drop a row": 4, "negate a guard": 1, "drop a guard": 2, "retarget a row": 12, "drop a do": 1, "drop a set": 2,
         "drop a tell": 2, "drop a reply": 1, "change an outcome": 4, "change a duration": 1, "change a scope": 2,
         "swap with else": 1, "drop an ignore": 3, "change a store": 2,
     }  # fmt: skip
-    texts = [repr(mutant) for _, _, mutant in found]
+    texts = [repr(change.plain) for change in found]
     assert repr(DOOR) not in texts
     assert len(set(texts)) == len(texts)
-    assert [(o, w) for o, w, _ in found] == [(o, w) for o, w, _ in mutants(DOOR, WORDS)]
+    assert found == list(mutants(DOOR, WORDS))
 
 
 def test_swapping_with_else_exchanges_what_the_rows_do() -> None:
     """The guards change places, and so do the labels, or both rows would have one name."""
-    ((_, where, mutant),) = [one for one in mutants(DOOR, WORDS) if one[0] == "swap with else"]
-    assert where == "rows 1 and 2"
-    assert [row.get("if") for row in mutant["rows"]] == ["else", "n", None, None]
-    assert [row["to"] for row in mutant["rows"][:2]] == ["open", "shut"]
+    (change,) = [one for one in mutants(DOOR, WORDS) if one.operator == "swap with else"]
+    assert (change.key, change.index) == ("rows", 0)
+    assert [row.get("if") for row in change.plain["rows"]] == ["else", "n", None, None]
+    assert [row["to"] for row in change.plain["rows"][:2]] == ["open", "shut"]
 
 
 def test_a_shipped_machine_as_it_is_survives() -> None:
