@@ -1,18 +1,17 @@
-"""How much memory this process occupies."""
+"""How much memory this process occupies, as Linux says it."""
 
 from __future__ import annotations
 
+import os
 import resource
-import sys
 from pathlib import Path
 
 _PAGES = Path("/proc/self/statm")
 
 
-def occupied() -> float:
-    """MiB resident now; where the system does not say, the most that it ever was."""
+def resident() -> float:
+    """MiB of memory that are this process's now; where there is no /proc, the most that it ever had."""
     try:
-        return int(_PAGES.read_text().split()[1]) * resource.getpagesize() / 2**20
-    except (OSError, ValueError, IndexError):
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most / (2**20 if sys.platform == "darwin" else 2**10)
+        return int(_PAGES.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

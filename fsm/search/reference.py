@@ -15,7 +15,7 @@ from typing import Generic
 from attrs import define, field
 
 from fsm.search.engine import Settled
-from fsm.search.memory import occupied
+from fsm.search.memory import resident
 from fsm.search.result import Limits, Progress
 from fsm.search.space import Property, S, Space
 
@@ -156,10 +156,10 @@ class ReferenceSearch(Generic[S]):
         self.violated |= promised.kind != "reachable"
 
     def _progress(self, seconds: float, frontier: int) -> Progress:
-        return Progress(self.distinct, self.generated, self.depth, frontier, seconds, occupied())
+        return Progress(self.distinct, self.generated, self.depth, frontier, seconds, resident())
 
 
 def _over(limits: Limits, seconds: float) -> bool:
     if limits.seconds is not None and seconds > limits.seconds:
         return True
-    return limits.memory is not None and occupied() > limits.memory
+    return limits.memory is not None and resident() > limits.memory
