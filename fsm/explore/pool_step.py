@@ -51,7 +51,23 @@ def told(move: Move) -> Told:
     for machine, answer, payload in turn.reads if turn else ():
         notes.append(f"{place}: {machine} reads {answer}{_arguments(payload)}")
     firings = tuple(Firing(f.machine, f.source, f.target, f.set, f.row, f.why) for f in fired)
-    return Told(place, tuple(notes), firings)
+    replies = turn.effects.replies if turn else ()
+    answers = tuple((_caller(reply.call), f"{reply.outcome}{_arguments(reply.payload)}") for reply in replies)
+    return Told(place, tuple(notes), firings, _sender(move, place), answers)
+
+
+def _sender(move: Move, place: str) -> str:
+    action, event = move.choice.action, move.choice.action.event
+    if action.fault == OPERATOR:
+        return OPERATOR
+    if event is None:
+        return ""
+    return place if event.name.startswith("after") else _caller(event.call) if event.call is not None else ""
+
+
+def _caller(call: str) -> str:
+    """The host that a call comes from, by its number (`fsm.explore.calls.call_id`)."""
+    return f"host {call.partition('.')[0]}"
 
 
 def _arguments(payload: Mapping[str, Value]) -> str:

@@ -128,11 +128,16 @@ class Told:
         at: where it happens: "host 1", of a model its arguments, as "r=2"; "" for what happens outside of all of them.
         notes: lines on what was asked, heard and read there, before anything fired.
         firings: the rows, in their order.
+        sender: who brings it about there: another host, whose call it is, the place itself, as with a timer, or
+            "operator"; "" for what comes from outside.
+        replies: (to whom, what) of the calls that it answers.
     """
 
     at: str
     notes: tuple[str, ...]
     firings: tuple[Firing, ...]
+    sender: str = ""
+    replies: tuple[tuple[str, str], ...] = ()
 
 
 class Space(Protocol[S]):
