@@ -78,7 +78,8 @@ def _drawn(box: Box) -> str:
     lines = "".join(f"{LEFT}{_marked(line)}" for line in box.lines)
     if lines:
         title += f'<BR/><FONT POINT-SIZE="10">{lines.removeprefix(LEFT)}{LEFT}</FONT>'
-    width = ", penwidth=3" if box.strong else ""
+    width = ", penwidth=3" if box.strong or box.tone else ""
+    width += f', color="{COLOURS[box.tone]}"' if box.tone else ""
     name = box_id(box.name)
     return f"{name} [id={name}, label=<{title}>{SHAPES[box.shape]}{width}{_tooltip(box.tips)}]"
 

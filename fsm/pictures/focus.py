@@ -1,8 +1,9 @@
 """What of a machine a picture shows, and what it points out.
 
-Four ways to look at a machine that is too large for one look: the neighbourhood of a state or group; some kinds of
-edges hidden; a path highlighted, with the rest aside in grey; the rows that a test run never fired, dashed. A path is
-named by its rows, or is read from what tells of a run: a journal, a golden trace, or a counterexample.
+Five ways to look at a machine that is too large for one look: the neighbourhood of a state or group; some kinds of
+edges hidden; a path highlighted, with the rest aside in grey; the rows that a test run never fired, dashed; what is
+different from another version of it (`fsm.compare`). A path is named by its rows, or is read from what tells of a run:
+a journal, a golden trace, or a counterexample.
 
 Left out: the order of a path. A row that fires twice is one edge.
 """
@@ -31,12 +32,15 @@ class Focus:
         hidden: kinds of edges that are not shown.
         path: ids of rows that stand out; None where there is no path.
         fired: how often a test run fired each row, by its id; a row that is not there never fired. None without a run.
+        changed: what became of rows, by id, and of states, by name: added, removed, changed, or before (how a row was
+            that is drawn as it is now besides); what is not there is as it was. None where nothing is compared.
     """
 
     near: str | None = None
     hidden: frozenset[str] = frozenset()
     path: frozenset[str] | None = None
     fired: Mapping[str, int] | None = None
+    changed: Mapping[str, str] | None = None
 
     def shows(self, machine: Machine, row: Row) -> bool:
         """Whether a row is in the picture."""
@@ -49,13 +53,18 @@ class Focus:
         return state in self._leaves(machine) or any(state in (row.target, source(row)) for row in rows)
 
     def tone(self, machine: Machine, row: Row) -> str:
-        """What a row is drawn as: its kind, or what a test run (fired, missed) or a path (aside) makes of it."""
+        """What a row is drawn as: its kind, or what a comparison, a test run (fired, missed) or a path makes of it."""
+        if self.changed is not None:
+            return self.changed.get(row.id, "aside")
         if self.fired is not None:
             return "fired" if self.fired.get(row.id) else "missed"
         return kind(machine, row) if self.path is None or row.id in self.path else "aside"
 
     def stroke(self, row: Row) -> str:
-        """How the edge of a row is drawn: thick on the path, dashed where a test run missed it, else plain."""
+        """How the edge of a row is drawn: thick on the path, dashed where a test run missed it, else plain; of two
+        versions, thick what is new, dashed what is no more."""
+        if self.changed is not None:
+            return CHANGES[self.changed.get(row.id, "")][0]
         if self.fired is not None:
             return "plain" if self.fired.get(row.id) else "dashed"
         return "thick" if self.path is not None and row.id in self.path else "plain"
@@ -64,6 +73,10 @@ class Focus:
         """How often a test run fired the row, for a label; empty without a run."""
         return "" if self.fired is None else f" ×{self.fired.get(row.id, 0)}"
 
+    def sign(self, row: Row) -> str:
+        """What stands before the row on a label, for those who see no colours; empty where nothing is compared."""
+        return "" if self.changed is None else CHANGES[self.changed.get(row.id, "")][1]
+
     def _leaves(self, machine: Machine) -> frozenset[str]:
         if self.near is None:
             return frozenset(machine.states)
@@ -71,6 +84,14 @@ class Focus:
 
 
 WHOLE = Focus()
+CHANGES = {
+    "": ("plain", ""),
+    "added": ("thick", "+ "),
+    "removed": ("dashed", "− "),
+    "changed": ("thick", "~ "),
+    "before": ("dashed", "~ "),
+}
+"""For what became of a row (nothing: "") the stroke of its edge and its sign."""
 UNKNOWN = "unknown-name"
 
 

@@ -29,6 +29,7 @@ def mermaid(picture: Picture) -> str:
     lines += [f"    start_ --> s_{picture.start}"] if picture.start else []
     lines += map(_edge, picture.edges)
     lines += _styles(picture.edges, 1 if picture.start else 0)
+    lines += _tones(picture.frame.boxes())
     lines += [f"    classDef dot fill:{GREY},stroke:{GREY}", "    classDef any stroke-dasharray:4"]
     return "\n".join([*lines, "    classDef strong stroke-width:4px"]) + "\n"
 
@@ -68,6 +69,11 @@ def _styles(edges: Iterable[Edge], first: int) -> Iterator[str]:
         colour = COLOURS[next(iter(edge.strands))] if len(edge.strands) == 1 else GREY
         styles.setdefault(f"stroke:{colour},color:{colour}{STROKES[edge.stroke]}", []).append(str(number))
     yield from (f"    linkStyle {','.join(numbers)} {style}" for style, numbers in styles.items())
+
+
+def _tones(boxes: Iterable[Box]) -> Iterator[str]:
+    """The colours of boxes that another version has otherwise or not."""
+    yield from (f"    style {_box(box.name)} stroke:{COLOURS[box.tone]},stroke-width:4px" for box in boxes if box.tone)
 
 
 def _label(lines: Iterable[Line]) -> str:

@@ -40,9 +40,13 @@ COLOURS = {
     "fault": "#cf222e",
     "fired": "#1a7f37",
     "missed": "#cf222e",
+    "added": "#1a7f37",
+    "removed": "#cf222e",
+    "changed": "#bf8700",
+    "before": "#bf8700",
     "aside": "#9aa4ae",
 }
-"""Of every tone: the kinds of rows, what a test run makes of them, and what is not on a path."""
+"""Of every tone: the kinds of rows, what a test run or a comparison makes of them, and what is not on a path."""
 
 
 def printable(text: str) -> str:
@@ -64,7 +68,7 @@ class Box:
     """A state, or what is said of a group or of all states.
 
     `name` is that of the state or group, or `*`; `shape` is state, final or any. `title` is what it is, `lines` what
-    happens in it. `strong` has a thick line."""
+    happens in it. `strong` has a thick line; a tone is that of a state which another version has otherwise or not."""
 
     name: str
     shape: str
@@ -72,6 +76,7 @@ class Box:
     lines: tuple[Line, ...]
     tips: tuple[str, ...]
     strong: bool = False
+    tone: str = ""
 
 
 @frozen
@@ -179,7 +184,8 @@ class _Painter:
         title = (Line(name, "bold"), *waits)
         lines = (*self.hooks(name), *defers, *self.stays(name))
         shape = "final" if name in self.machine.final else "state"
-        return Box(name, shape, title, lines, tuple(self.tips(name)), name == self.focus.near)
+        tone = (self.focus.changed or {}).get(name, "")
+        return Box(name, shape, title, lines, tuple(self.tips(name)), name == self.focus.near, tone)
 
     def hooks(self, name: str) -> Iterator[Line]:
         """What is done on entry and exit of a state or group; here a memory variable is news too."""
@@ -196,7 +202,7 @@ class _Painter:
 
     def tells(self, row: Row) -> bool:
         """Whether a row inside a box is worth a line."""
-        return row.target != SAME or any(self.does(row))
+        return row.target != SAME or any(self.does(row)) or bool(self.focus.sign(row))
 
     def does(self, row: Row) -> Iterator[tuple[str, str]]:
         """What a row does, as (text, style); the refusal of a call by a row that stays is no news."""
@@ -225,7 +231,7 @@ class _Painter:
 
     def waits(self, row: Row) -> str:
         """What a row waits for, and under which condition."""
-        anew = f"{ANEW} " if row.target == source(row) else ""
+        anew = self.focus.sign(row) + (f"{ANEW} " if row.target == source(row) else "")
         guard, count = row.label or condition(row), self.focus.count(row)
         return shorten(f"{anew}{happens(row)}", LINE - len(count)) + count + (f" [{guard}]" if guard else "")
 
