@@ -4,9 +4,9 @@ A *space* is states, moves and formulas: pools of hosts (`fsm.explore.pool_space
 (`fsm.models.model_space`) are two. It is slow and obviously right: the reference engine walks it state by state, traces
 and whoever walks by hand take their moves from it.
 
-A *kernel* packs each state into one unsigned integer of 64 bits (or 32) and answers for whole arrays. It may be as clever as it
-likes, for the tests explore thousands of small systems both ways, and nothing may differ: states, generated, edges,
-depth, verdicts and the length of each counterexample.
+A *kernel* packs each state into one unsigned integer of 64 bits (or 32) and answers for whole arrays. It may be as
+clever as it likes, for the tests explore thousands of small systems both ways, and nothing may differ: states,
+generated, edges, depth, verdicts and the length of each counterexample.
 
 What is counted, the same on both.
 - distinct: states kept.
@@ -230,7 +230,7 @@ class Batch:
 
 
 class Kernel(Protocol[S]):
-    """A space, packed. `bits` is the width of its states, at most 63: no state is all ones."""
+    """A space, packed. `bits` is the width of its states, at most 64; no state is all ones."""
 
     @property
     def space(self) -> Space[S]:

@@ -1,0 +1,240 @@
+"""The set of states that were found, as an index: packed state -> position in the order found.
+
+Both kinds take whole arrays, with duplicates in them, and give back what is new, each state once. None sorts.
+- *direct*: one byte for every number that a state could be. For states of few bits.
+- *hashed*: open addressing in one array of states, at most half full, probed for a whole array at a time. Whoever finds
+  his cell taken by another state looks into the next one; there are about as many rounds as the longest probe.
+
+The trap is the array with duplicates, or with two states that claim one empty cell: all of them see it empty. So each
+claims a place in a small scratch array by his rank; the one whose rank stands there afterwards has won, and the others
+look again. Who lost to an equal state finds it there; who lost to another state goes on. That the scratch array is
+smaller than the table costs a few more looks and keeps it in the cache.
+
+Positions are computed when somebody asks: a search for safety alone pays nothing for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fsm.search.space import Mask, Packed, Positions
+
+DIRECT_BITS = 26
+"""States of at most so many bits get a table of 2**bits bytes."""
+
+SMALLEST, LARGE = 1 << 18, 1 << 24
+"""Cells of the first table; from how many on a table is doubled, not made four times as large, to save memory."""
+
+SCRATCH, CHUNK = 1 << 16, 1 << 15
+
+
+class Visited(Protocol):
+    """A set of packed states that only grows."""
+
+    def __len__(self) -> int:
+        """How many states are in it."""
+
+    def add(self, states: Packed, unique: bool = False) -> Packed:
+        """Take states in.
+
+        Arguments:
+            states: shape (n,), all of one kind for the life of the set; the same may occur several times.
+            unique: none does, which may save work.
+        Returns: those that are new, each once, in the order that positions count.
+        """
+
+    def number(self, order: Sequence[Packed]) -> None:
+        """Fix the positions: the states of these arrays, one array after the other, count from 0; all are in it."""
+
+    def positions(self, states: Packed) -> Positions:
+        """The position of each state as `number` fixed them, -1 for a state that is not in the set."""
+
+
+def visited(bits: int) -> Visited:
+    """A set for states of so many bits, at most 64, none of which is all ones."""
+    return Direct(bits) if bits <= DIRECT_BITS else Hashed()
+
+
+class _Claims:
+    """Who is first, among those that want the same place."""
+
+    def __init__(self) -> None:
+        self._owner = np.empty(SCRATCH, np.uint32)
+        self._ranks = np.arange(SCRATCH, dtype=np.uint32)
+
+    def won(self, cells: Positions) -> Mask:
+        """Of all entries with the same cell True at one at most; of all entries True at one at least."""
+        if len(cells) > len(self._ranks):
+            self._ranks = np.arange(2 * len(cells), dtype=np.uint32)
+        ranks, places = self._ranks[: len(cells)], cells & (SCRATCH - 1)
+        self._owner[places] = ranks
+        won: Mask = self._owner[places] == ranks
+        return won
+
+
+class Direct:
+    """One byte a possible state: 1 where it was not found yet."""
+
+    def __init__(self, bits: int) -> None:
+        self._free = np.ones(1 << bits, np.bool_)
+        self._claims = _Claims()
+        self._count = 0
+        self._positions: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, states: Packed, unique: bool = False) -> Packed:
+        """See `Visited.add`."""
+        free = self._free
+        new = states[free[states].nonzero()[0]]
+        if unique:
+            free[new] = False
+            self._count += len(new)
+            return new
+        parts = []
+        while len(new):
+            won = self._claims.won(_indices(new))
+            first = new[won]
+            free[first] = False
+            parts.append(first)
+            new = new[~won]
+            new = new[free[new]]
+        self._count += sum(map(len, parts))
+        return _joined(parts, states)
+
+    def number(self, order: Sequence[Packed]) -> None:
+        """See `Visited.number`."""
+        positions = np.full(len(self._free), -1, np.int32)
+        start = 0
+        for states in order:
+            positions[states] = np.arange(start, start + len(states), dtype=np.int32)
+            start += len(states)
+        self._positions = positions
+
+    def positions(self, states: Packed) -> Positions:
+        """See `Visited.positions`."""
+        assert self._positions is not None, "number() comes first"
+        return self._positions[states].astype(np.int64)
+
+
+class Hashed:
+    """Open addressing; an empty cell is all ones, which no state is."""
+
+    def __init__(self) -> None:
+        self._table: NDArray[np.unsignedinteger[Any]] | None = None
+        self._claims = _Claims()
+        self._count = 0
+        self._positions: NDArray[np.signedinteger[Any]] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, states: Packed, unique: bool = False) -> Packed:
+        """See `Visited.add`."""
+        parts = [self._add(states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
+        return _joined(parts, states)
+
+    def _add(self, states: Packed) -> Packed:
+        table = self._roomy(states)
+        new = self._insert(table, states)
+        self._count += len(new)
+        return new
+
+    def _roomy(self, states: Packed) -> NDArray[np.unsignedinteger[Any]]:
+        """The table, with room for all these states, at most half full."""
+        if self._table is None:
+            self._table = _empty(SMALLEST, states.dtype)
+        if 2 * (self._count + len(states)) > len(self._table):
+            factor = 2 if len(self._table) >= LARGE else 4
+            old, self._table = self._table, _empty(factor * len(self._table), states.dtype)
+            for at in range(0, len(old), CHUNK):
+                held = old[at : at + CHUNK]
+                self._insert(self._table, held[held != _ones(held.dtype)])
+            return self._roomy(states)
+        return self._table
+
+    def _insert(self, table: NDArray[Any], states: Packed) -> Packed:
+        """Put into the table what is not in it, and give it back, each state once."""
+        nothing, last = _ones(table.dtype), len(table) - 1
+        cells = _cells(states, len(table))
+        parts: list[Packed] = []
+        while True:
+            held = table[cells]
+            pending = (held != states).nonzero()[0]
+            if not len(pending):
+                return _joined(parts, states)
+            states, cells, vacant = states[pending], cells[pending], held[pending] == nothing
+            claimed = vacant.nonzero()[0]
+            if len(claimed):
+                claimed = claimed[self._claims.won(cells[claimed])]
+                new = states[claimed]
+                table[cells[claimed]] = new
+                parts.append(new)
+            # Whoever saw an empty cell looks into it again: he finds himself, an equal state, or another one.
+            cells = (cells + ~vacant) & last
+
+    def number(self, order: Sequence[Packed]) -> None:
+        """See `Visited.number`."""
+        if self._table is None:
+            return
+        kind = np.dtype(np.int32 if self._count < 1 << 31 else np.int64)
+        positions: NDArray[np.signedinteger[Any]] = np.empty(len(self._table), kind)
+        start = 0
+        for states in order:
+            for at in range(0, len(states), CHUNK):
+                found = self._find(self._table, states[at : at + CHUNK])
+                positions[found] = np.arange(start, start + len(found))
+                start += len(found)
+        self._positions = positions
+
+    def positions(self, states: Packed) -> Positions:
+        """See `Visited.positions`."""
+        assert self._table is not None, "number() comes first"
+        assert self._positions is not None, "number() comes first"
+        cells = self._find(self._table, states)
+        return np.where(cells < 0, -1, self._positions[cells]).astype(np.int64)
+
+    def _find(self, table: NDArray[Any], states: Packed) -> Positions:
+        """The cell of each state, -1 for one that is not in the table."""
+        nothing, last = _ones(table.dtype), len(table) - 1
+        cells = _cells(states, len(table))
+        pending = np.arange(len(states))
+        while len(pending):
+            at = cells[pending]
+            held = table[at]
+            empty = held == nothing
+            cells[pending[empty]] = -1
+            pending = pending[(held != states[pending]) & ~empty]
+            cells[pending] = (cells[pending] + 1) & last
+        return cells
+
+
+def _joined(parts: Sequence[Packed], like: Packed) -> Packed:
+    return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else like[:0]
+
+
+def _ones(dtype: np.dtype[Any]) -> Any:
+    return dtype.type(np.iinfo(dtype).max)
+
+
+def _empty(size: int, dtype: np.dtype[Any]) -> NDArray[np.unsignedinteger[Any]]:
+    return np.full(size, _ones(dtype), dtype)
+
+
+def _indices(states: Packed) -> Positions:
+    return states.view(np.int64) if states.dtype == np.uint64 else states.astype(np.int64)
+
+
+def _cells(states: Packed, size: int) -> Positions:
+    """Where each state is looked for first: the upper bits of a product with an odd number, to which every bit of the
+    state carries (Knuth's multiplicative hashing; the multiplier is 2**w divided by the golden ratio)."""
+    width = states.dtype.itemsize * 8
+    ratio = 0x9E3779B97F4A7C15 if width == 64 else 0x9E3779B1
+    kind = states.dtype.type
+    return _indices((states * kind(ratio)) >> kind(width - (size.bit_length() - 1)))
