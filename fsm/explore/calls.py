@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from fsm.engine.turn import Event, Operation, Reply
 from fsm.errors import Place, SpecError
@@ -51,10 +51,14 @@ class Routes:
 
     table: Mapping[str, tuple[str, str | None]]
     at: Place
+    machines: tuple[Machine, ...] = field(default=(), repr=False)
+    instances: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
     @classmethod
-    def of(cls, machines: Iterable[Machine], at: Place) -> Routes:
-        """The routes of machines that stand together; `at` is where they are named.
+    def of(
+        cls, machines: Iterable[Machine], at: Place, instances: Mapping[str, tuple[str, ...]] | None = None
+    ) -> Routes:
+        """The routes of machines that stand together, with their instances; `at` is where they are named.
 
         Errors: `SpecError` where two serve one call, or a call cannot say which instance it means.
         """
@@ -69,7 +73,7 @@ class Routes:
                     message = f"{call} needs the argument {machine.instance!r}, to say which {machine.name} it is for"
                     raise SpecError(serve.at, message, "bad-arguments")
                 table[call] = machine.name, machine.instance
-        return cls(table, at)
+        return cls(table, at, tuple(machines), instances or {})
 
     def event(self, call: str, arguments: Items, number: str) -> Event:
         """The event that begins a call at its target. Errors: `SpecError` for a call that no machine serves."""

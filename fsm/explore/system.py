@@ -4,7 +4,7 @@
     system: failover
     essay: |
       The story, what is frozen, what is left out.
-    world: hosts.worlds.pool:PoolWorld      # imported only when a system names it
+    world: hosts.worlds.pool:PoolWorld      # imported only when a system names it; `any`: fsm.explore.any_world
     settings: {ha: on}                      # keywords of the world
     hosts: 2
     machines: [life, election, monitor, restart, guest]
@@ -42,6 +42,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from fsm.errors import Place, SpecError
+from fsm.explore.any_world import AnyWorld
 from fsm.explore.calls import Routes
 from fsm.explore.world import World
 from fsm.language.document import Item, suggest
@@ -177,7 +178,7 @@ class System:
             if taken is not None and name not in taken:
                 known = suggest(name, taken, 99) or "; it has none"
                 raise SpecError(at, f"{self.world.value} has no setting {name!r}{known}", "unknown-name")
-        routes = Routes.of(self.machines, self.machines_at)
+        routes = Routes.of(self.machines, self.machines_at, self.instances)
         try:
             world: World[Any] = make(
                 n=self.n, off=self.off, faults=frozenset(self.faults), routes=routes, **dict(self.settings)
@@ -211,6 +212,8 @@ class System:
         return None if len(named) < len(taken) else [name for name in named if name not in GIVEN]
 
     def _world_class(self) -> Any:
+        if self.world.value == "any":
+            return AnyWorld
         named = _CLASS.fullmatch(self.world.value)
         try:
             if named is None:
