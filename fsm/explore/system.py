@@ -118,12 +118,17 @@ class System:
 
         Errors: `SpecError`, in the system, a machine, a port or state.yaml.
         """
+        written_out = path.parent.name not in ("", "..")
+        library = Library(path.parent.parent if written_out else path.resolve().parent.parent)
+        return cls.of(library, f"{path.resolve().parent.name}/{path.name}")
+
+    @classmethod
+    def of(cls, library: Library, path: str) -> System:
+        """The system of a document in a library, such as "systems/failover.yaml". Errors: as of `load`."""
         from fsm.explore.joint import Joint
         from fsm.explore.properties import Observer
 
-        written_out = path.parent.name not in ("", "..")
-        library = Library(path.parent.parent if written_out else path.resolve().parent.parent)
-        system = _Reader(library, library.document(f"{path.resolve().parent.name}/{path.name}")).system()
+        system = _Reader(library, library.document(path)).system()
         Observer(system, Joint(system))
         return system
 
