@@ -23,10 +23,12 @@ class Settled:
 class Lasso:
     """The keys of a counterexample: a path, and the index in it to which its last key comes back; None where it ends.
 
-    With loop == len(path) - 1 nothing that is fair can happen in the last state, and it stays for ever."""
+    With loop == len(path) - 1 nothing that is fair can happen in the last state, and it stays for ever. `groups` are
+    (group, fault) of each step that is repeated, for several moves may lead from one state to the next."""
 
     path: Sequence[Any]
     loop: int | None = None
+    groups: Sequence[tuple[str, str | None]] = ()
 
 
 class Search(Protocol):

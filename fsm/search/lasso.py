@@ -1,36 +1,19 @@
-"""Counterexamples to promises of the future: a way to where a run goes round for ever, and the round itself.
+"""The closed walk that shows how a run goes round for ever.
 
-Both engines decide by themselves where such a round is; the round that is shown is laid by the same few lines, for it
+Both engines decide by themselves where that is possible; the walk that is shown is laid by the same few lines, for it
 proves itself: each step is a move, and every debt is paid in it (the tests check both).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Generic
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Generic
 
 from attrs import field, frozen
 
 from fsm.search.fairness import WEAK, Group
 from fsm.search.space import S
-
-
-@frozen
-class Lasso:
-    """A counterexample.
-
-    Arguments:
-        path: keys of states (a state itself, or its packed number), from the beginning on; the way to the round is a
-            shortest one, the round need not be.
-        loop: the index in `path` of the state that the last one is again. That of the last itself: it stays there for
-            ever. None: the path ends, which is a counterexample of another kind.
-        groups: of each step of the round the group of the move, where several moves lead from one state to the next.
-    """
-
-    path: Sequence[Any]
-    loop: int | None = None
-    groups: Sequence[Group] = ()
 
 
 @frozen
@@ -44,7 +27,7 @@ class Round(Generic[S]):
             (`fsm.search.fairness.debt`).
     """
 
-    states: Collection[S]
+    states: Container[S]
     moves: Callable[[S], Iterable[tuple[S, Group]]] = field(repr=False)
     owed: Mapping[Group, str]
 
@@ -81,9 +64,7 @@ def _excused(round_: Round[S], state: S, open_: set[Group]) -> set[Group]:
     return {group for group in open_ if round_.owed[group] == WEAK and group not in possible}
 
 
-def _nearest(
-    round_: Round[S], start: S, open_: set[Group], goal: S | None = None
-) -> tuple[list[S], list[Group]]:
+def _nearest(round_: Round[S], start: S, open_: set[Group], goal: S | None = None) -> tuple[list[S], list[Group]]:
     """The shortest walk inside that pays one of the open debts, or comes to a goal."""
     came: dict[S, tuple[S, Group]] = {}
     waiting = deque([start])

@@ -1,0 +1,273 @@
+"""Promises of the future, decided over arrays. What they mean is said by `fsm.search.liveness_reference`.
+
+The search keeps no edges, so every state is expanded once more, and all moves are kept: by their sources, 8 bytes each.
+A round is looked for in all components at once: scipy finds them, and what each of them owes and pays is counted over
+pairs (component, group). What is left of those that cannot pay a strong debt goes through the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from attrs import define, field, frozen
+from numpy.typing import NDArray
+
+from fsm.search.engine import Lasso
+from fsm.search.fairness import FREE, NEVER, STRONG, WEAK, Group, debt
+from fsm.search.fast import CHUNK, FastSearch
+from fsm.search.lasso import Round, lay
+from fsm.search.result import Limits
+from fsm.search.space import Property
+
+if TYPE_CHECKING:
+    from fsm.search.space import Mask, Packed, Positions
+
+Numbers = NDArray[np.int32]
+DEBTS = (NEVER, FREE, WEAK, STRONG)
+"""In arrays a debt is its index here."""
+_WEAK, _STRONG = DEBTS.index(WEAK), DEBTS.index(STRONG)
+
+
+def decide_fast(search: FastSearch, asked: Sequence[Property]) -> dict[str, Lasso | None]:
+    """Decides `recoverable`, `eventually` and `leads_to`.
+
+    Arguments:
+        search: a finished one. What was found with symmetry is found once more without, unless all that is asked is
+            `recoverable`: fairness tells hosts apart.
+        asked: the properties.
+    Returns: for each by name a counterexample, the keys of which are packed states, or None.
+    Errors: `SpecError` where a formula has no value.
+    """
+    if search.symmetry and any(property_.kind != "recoverable" for property_ in asked):
+        search = FastSearch(search.kernel, False)
+        search.run(Limits())
+    future = _Future(search, Graph.of(search))
+    return {property_.name: future.decide(property_) for property_ in asked}
+
+
+@frozen(eq=False)
+class Graph:
+    """All states and the moves between them. States are positions in the order of the search.
+
+    Arguments:
+        starts: shape (states + 1,): the moves out of state i are starts[i] .. starts[i + 1] - 1.
+        targets: of each move.
+        groups: of each move the number of its group.
+    """
+
+    starts: Positions
+    targets: Numbers
+    groups: Numbers
+
+    @classmethod
+    def of(cls, search: FastSearch) -> Graph:
+        """The graph of a search that has found all states."""
+        counts, none = [np.zeros(1, np.int64)], np.zeros(0, np.int32)
+        targets, groups = [none], [none]
+        for level in search.order:
+            for at in range(0, len(level), CHUNK):
+                chunk = level[at : at + CHUNK]
+                sources, reached, group = _moves(search, chunk)
+                inwards = np.argsort(sources, kind="stable")
+                counts.append(np.bincount(sources, minlength=len(chunk)))
+                targets.append(reached[inwards])
+                groups.append(group[inwards])
+        return cls(np.cumsum(np.concatenate(counts)), np.concatenate(targets), np.concatenate(groups))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def out_of(self, states: Positions) -> tuple[Positions, Positions]:
+        """All moves out of some states: for each the index of its source in `states`, and its own number."""
+        first, counts = self.starts[states], self.starts[states + 1] - self.starts[states]
+        sources = np.repeat(np.arange(len(states)), counts)
+        before = np.cumsum(counts) - counts
+        return sources, np.arange(len(sources)) + (first - before)[sources]
+
+    def backwards(self, lasting: Mask) -> Graph:
+        """Some of the moves, the other way round."""
+        from scipy.sparse import csr_array
+
+        kept = np.flatnonzero(lasting)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lasting)])[self.starts]
+        turned = csr_array((self.groups[kept], self.targets[kept], starts), shape=(len(self), len(self))).tocsc()
+        return Graph(turned.indptr.astype(np.int64), turned.indices, turned.data)
+
+
+@define(eq=False)
+class _Future:
+    """The graph of a search, and what is asked of it."""
+
+    search: FastSearch
+    graph: Graph
+    order: Packed = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.order = np.concatenate(self.search.order) if self.search.order else np.zeros(0, np.uint64)
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The name and fault of every group, by its number."""
+        return self.search.kernel.groups
+
+    def decide(self, property_: Property) -> Lasso | None:
+        """A counterexample, or None."""
+        fairness = self.search.kernel.space.fairness
+        debts = np.array([DEBTS.index(debt(fairness, group, property_.counting_on)) for group in self.groups], np.int8)
+        if property_.kind == "recoverable":
+            return self.stranded(property_, debts)
+        distance, parents = self.ways(property_)
+        round_of = rounds(self.graph, np.flatnonzero(distance >= 0), debts)
+        inside = np.flatnonzero(round_of >= 0)
+        if not len(inside):
+            return None
+        entry = int(inside[np.argmin(distance[inside])])
+        way = [entry]
+        while parents[way[-1]] >= 0:
+            way.append(int(parents[way[-1]]))
+        path = [*self.search.path(int(self.order[way[-1]])), *(int(self.order[state]) for state in way[-2::-1])]
+        walk, taken = lay(self.round(round_of, entry, debts), entry)
+        return Lasso([*path, *(int(self.order[state]) for state in walk)], len(path) - 1, taken)
+
+    def where(self, property_: Property, part: str) -> Mask:
+        """In which states a formula holds."""
+        kernel = self.search.kernel
+        parts = [
+            kernel.holds(property_, part, kernel.see(self.order[at : at + CHUNK]))
+            for at in range(0, len(self.order), CHUNK)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, np.bool_)
+
+    def stranded(self, property_: Property, debts: NDArray[np.int8]) -> Lasso | None:
+        """The way to a first state from which no way leads on to one where the formula holds."""
+        back = self.graph.backwards(debts[self.graph.groups] != DEBTS.index(NEVER))
+        arrives = self.where(property_, "text")
+        frontier = np.flatnonzero(arrives)
+        while len(frontier):
+            sources = np.unique(back.targets[back.out_of(frontier)[1]])
+            frontier = sources[~arrives[sources]].astype(np.int64)
+            arrives[frontier] = True
+        lost = np.flatnonzero(~arrives)
+        return Lasso(self.search.path(int(self.order[lost[0]]))) if len(lost) else None
+
+    def ways(self, property_: Property) -> tuple[Numbers, Numbers]:
+        """For each state its distance from the beginning when the promise is given and not kept so far, -1 where that
+        cannot be; and the state before it on such a way, -1 where it was given in this one."""
+        kept = self.where(property_, "goal" if property_.kind == "leads_to" else "text")
+        given = self.where(property_, "text") if property_.kind == "leads_to" else np.zeros(len(kept), np.bool_)
+        if property_.kind == "eventually":
+            given[: len(self.search.order[0])] = True
+        given &= ~kept
+        distance, parents = np.full((2, len(kept)), -1, np.int32)
+        frontier, first, level = np.zeros(0, np.int64), 0, 0
+        while level < len(self.search.order) or len(frontier):
+            if level < len(self.search.order):
+                last = first + len(self.search.order[level])
+                fresh = first + np.flatnonzero(given[first:last] & (distance[first:last] < 0))
+                distance[fresh] = level
+                frontier, first = np.concatenate([frontier, fresh]), last
+            sources, moves = self.graph.out_of(frontier)
+            targets = self.graph.targets[moves]
+            new = np.flatnonzero((distance[targets] < 0) & ~kept[targets])
+            level += 1
+            distance[targets[new]] = level
+            parents[targets[new]] = frontier[sources[new]]
+            frontier = np.unique(targets[new]).astype(np.int64)
+        return distance, parents
+
+    def round(self, round_of: Positions, entry: int, debts: NDArray[np.int8]) -> Round[int]:
+        """The round that a state is in, for `lay`."""
+        states = np.flatnonzero(round_of == round_of[entry])
+        present = np.unique(self.graph.groups[self.graph.out_of(states)[1]]).tolist()
+        owed = {self.groups[group]: DEBTS[debts[group]] for group in present if debts[group] >= _WEAK}
+
+        def moves(state: int) -> list[tuple[int, Group]]:
+            out = slice(self.graph.starts[state], self.graph.starts[state + 1])
+            pairs = zip(self.graph.targets[out].tolist(), self.graph.groups[out].tolist(), strict=True)
+            return [(target, self.groups[group]) for target, group in pairs if DEBTS[debts[group]] != NEVER]
+
+        return Round(set(states.tolist()), moves, owed)
+
+
+def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8]) -> Positions:
+    """The rounds among some states.
+
+    Arguments:
+        states: positions, in rising order.
+        debts: of each group, an index of `DEBTS`.
+    Returns: for every state of the graph the number of its round, -1 where it is in none.
+    """
+    round_of, found = np.full(len(graph), -1, np.int64), 0
+    while len(states):
+        sources, moves = graph.out_of(states)
+        lasting = np.flatnonzero(debts[graph.groups[moves]] != DEBTS.index(NEVER))
+        sources, moves = sources[lasting], moves[lasting]
+        component, inner = _components(graph, states, sources, moves)
+        owing = np.flatnonzero(debts[graph.groups[moves]] >= _WEAK)
+        refused, broken, leaving = _unpaid(component, sources[owing], graph.groups[moves[owing]], inner[owing], debts)
+        good = ~(refused | broken)[component]
+        round_of[states[good]] = found + component[good]
+        found += len(refused)
+        again = (broken & ~refused)[component]
+        again[leaving] = False
+        states = states[again]
+    return round_of
+
+
+def _components(graph: Graph, states: Positions, sources: Positions, moves: Positions) -> tuple[Numbers, Mask]:
+    """The strongly connected component of each state, and of each move whether it stays in one.
+
+    Arguments:
+        states: positions, in rising order.
+        sources, moves: the moves that count: indices into `states`, in rising order, and numbers of moves.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    place = np.full(len(graph), -1, np.int32)
+    place[states] = np.arange(len(states), dtype=np.int32)
+    targets = place[graph.targets[moves]]
+    inner = targets >= 0
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(sources[inner], minlength=len(states)))])
+    held = csr_array((np.ones(int(starts[-1])), targets[inner], starts), shape=(len(states), len(states)))
+    component: Numbers = connected_components(held, directed=True, connection="strong")[1]
+    return component, inner & (component[sources] == component[targets])  # a target outside is -1, and not inner
+
+
+def _unpaid(
+    component: Numbers, sources: Positions, groups: Numbers, inner: Mask, debts: NDArray[np.int8]
+) -> tuple[Mask, Mask, Positions]:
+    """What components cannot pay.
+
+    Arguments:
+        component: that of each state.
+        sources, groups, inner: of each move that owes something the state it leads out of, its group, and whether it
+            stays in the component.
+        debts: of each group.
+    Returns: which components cannot pay a weak debt, which cannot pay a strong one, and the states in which such a
+    strong one is possible.
+    """
+    many, sizes = len(debts), np.bincount(component)
+    possible = np.unique(sources.astype(np.int64) * many + groups)
+    at, group = possible // many, possible % many
+    pairs = component[at].astype(np.int64) * many + group
+    known, counts = np.unique(pairs, return_counts=True)
+    of, group = known // many, known % many
+    open_ = ~np.isin(known, component[sources[inner]].astype(np.int64) * many + groups[inner])
+    refused, broken = np.zeros((2, len(sizes)), np.bool_)
+    refused[of[open_ & (debts[group] == _WEAK) & (counts == sizes[of])]] = True
+    strong = open_ & (debts[group] == _STRONG)
+    broken[of[strong]] = True
+    return refused, broken, at[np.isin(pairs, known[strong])]
+
+
+def _moves(search: FastSearch, chunk: Packed) -> tuple[Positions, Numbers, Numbers]:
+    """All moves out of some states: source (an index into `chunk`), position of the target, group."""
+    sources, targets, groups = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for batch in search.kernel.expand(chunk):
+        sources.append(batch.sources)
+        targets.append(search.positions(batch.targets).astype(np.int32))
+        groups.append(np.broadcast_to(np.asarray(batch.group, np.int32), len(batch.targets)))
+    return np.concatenate(sources), np.concatenate(targets), np.concatenate(groups)
