@@ -1,0 +1,89 @@
+"""A mutation score for people and for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fsm.mutation.judge import IDENTICAL, KILLED, UNFINISHED, Judged
+from fsm.mutation.score import Score
+
+
+def lines(score: Score) -> Iterator[str]:
+    """The score, who kills what, the operators, and the survivors by row."""
+    killed, identical, survivors = len(score.of(KILLED)), len(score.of(IDENTICAL)), score.survivors
+    yield f"{score.name}: {len(score.judged):,} mutants, {identical:,} of them identical and left out"
+    yield f"score {score.percent:.1f} %: {killed:,} of {score.counted:,} killed, {len(survivors):,} survive"
+    yield from _killers(score)
+    yield from _operators(score)
+    if unfinished := len(score.of(UNFINISHED)):
+        yield f"{unfinished:,} survivors were not explored to the end"
+    rows: dict[str, list[Judged]] = {}
+    for one in survivors:
+        rows.setdefault(_place(one), []).append(one)
+    for place, those in rows.items():
+        yield f"{place} survives"
+        for one in those:
+            yield f"  {one.mutant.operator}: {one.mutant.what}" + (", not finished" if one.fate == UNFINISHED else "")
+
+
+def report(score: Score) -> dict[str, Any]:
+    """The score as JSON can carry it."""
+    return {
+        "name": score.name,
+        "mutants": len(score.judged),
+        "identical": len(score.of(IDENTICAL)),
+        "killed": len(score.of(KILLED)),
+        "survived": len(score.survivors),
+        "score": round(score.percent, 2),
+        "judged": [
+            {
+                "machine": one.mutant.machine,
+                "rows": list(one.mutant.rows),
+                "operator": one.mutant.operator,
+                "what": one.mutant.what,
+                "fate": one.fate,
+                "by": one.by,
+                "name": one.name,
+                "steps": one.steps,
+            }
+            for one in score.judged
+        ],
+    }
+
+
+def _place(one: Judged) -> str:
+    others = len(one.mutant.rows) - 1
+    return one.mutant.rows[0] + (f" (and {others} more of its line)" if others else "")
+
+
+def _killers(score: Score) -> Iterator[str]:
+    steps: dict[tuple[str, str], list[int]] = {}
+    for one in score.of(KILLED):
+        if one.steps is not None:
+            steps.setdefault((one.by, one.name), []).append(one.steps)
+    table = [("killed by", "", "mutants", "steps")]
+    for (by, name), count in sorted(score.killers().items(), key=lambda entry: (entry[0][0], -entry[1])):
+        found = steps.get((by, name))
+        table.append((by, name, f"{count:,}", "" if found is None else f"{min(found)} to {max(found)}"))
+    yield from _columns(table)
+
+
+def _operators(score: Score) -> Iterator[str]:
+    counted = Counter((one.mutant.operator, one.fate) for one in score.judged)
+    table = [("operator", "killed", "identical", "survive")]
+    for operator in dict.fromkeys(one.mutant.operator for one in score.judged):
+        killed, identical = counted[operator, KILLED], counted[operator, IDENTICAL]
+        rest = sum(count for (name, _), count in counted.items() if name == operator) - killed - identical
+        table.append((operator, f"{killed:,}", f"{identical:,}", f"{rest:,}"))
+    yield from _columns(table)
+
+
+def _columns(table: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows of a table: text to the left, numbers to the right."""
+    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
+    texts = [not any(cell[:1].isdigit() for cell in column) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = [c.ljust(w) if text else c.rjust(w) for c, w, text in zip(row, wide, texts, strict=True)]
+        yield "  ".join(cells).rstrip()
