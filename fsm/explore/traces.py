@@ -29,6 +29,8 @@ Commands.
     run for TIME                          let time pass
     show NAME...                          values of sets, pool variables and facts
     machine, send, outcome, timer         one node without a world instead of a system: see `fsm.explore.node_traces`
+    walk, take, again, violates, holds, reaches    moves named one by one, in a system or a model, without a clock: what
+                                          a counterexample of the checker is written as (`fsm.search.walk_traces`)
 
 A moment is one move: its rows stand together under its time, then what changed of the world's facts. What comes by
 itself and changes nothing is not shown. Hosts are numbered from 0.
@@ -44,14 +46,16 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from fsm.errors import Place, SpecError
-from fsm.explore.node_traces import VERBS, NodePlayer, row_line
+from fsm.explore.node_traces import VERBS as NODE_VERBS
+from fsm.explore.node_traces import NodePlayer, row_line
 from fsm.explore.simulate import Moment, Simulation
 from fsm.explore.system import System
 from fsm.language.document import suggest
 from fsm.language.expressions import parse_duration
 from fsm.search.trace import show
+from fsm.search.walk_traces import RULE, WalkPlayer
+from fsm.search.walk_traces import VERBS as WALK_VERBS
 
-RULE = "----"
 PATIENCE = 60.0
 """Seconds after which `run until` gives up, where the trace says nothing else."""
 MARGIN = " " * 9
@@ -108,7 +112,7 @@ def play(path: Path | str, root: Path | str) -> Played:
         root: the folder of specs that its system is in.
     Errors: `SpecError` at the command that cannot be done, or in the specs.
     """
-    player = _Player(Path(root))
+    player = _Player(Path(root), Path(path).parent)
     played = []
     for block in parse(Path(path).read_text("utf-8"), str(path)):
         output = player.run(block.command, block.at) or ["ok"]
@@ -121,26 +125,32 @@ class _Player:
     """Runs commands, one after the other; the commands of the file are its methods `do_…`."""
 
     root: Path
+    folder: Path
     rows: set[str] = field(factory=set)
     muted: list[str] = field(factory=list)
     why: bool = False
     _simulation: Simulation | None = None
     _node: NodePlayer | None = None
+    _walk: WalkPlayer | None = None
 
     def run(self, command: str, at: Place) -> list[str]:
         """The output of a command. Errors: `SpecError` at `at`."""
         verb, _, rest = command.partition(" ")
         verbs: Mapping[str, Callable[[str, Place], list[str]]] = {
             "system": self.do_system, "mute": self.do_mute, "operator": self.do_operator, "fault": self.do_fault,
-            "run": self.do_run, "show": self.do_show, "machine": self.do_machine,
+            "run": self.do_run, "show": self.do_show, "machine": self.do_machine, "walk": self.do_walk,
         }  # fmt: skip
-        if verb in VERBS and verb not in verbs:
-            if self._node is None:
-                raise SpecError(at, "nothing runs yet; begin with 'machine NAME...'", "no-system")
-            return self._node.run(verb, rest.strip(), at)
-        if verb not in verbs:
-            raise SpecError(at, f"there is no command {verb!r}{suggest(verb, (*verbs, *VERBS))}", "unknown-command")
-        return verbs[verb](rest.strip(), at)
+        if verb in verbs:
+            return verbs[verb](rest.strip(), at)
+        for known, player, first in (
+            (NODE_VERBS, self._node, "machine NAME..."), (WALK_VERBS, self._walk, "walk NAME"),
+        ):  # fmt: skip
+            if verb in known and player is None:
+                raise SpecError(at, f"nothing runs yet; begin with '{first}'", "no-system")
+            if verb in known and player is not None:
+                return player.run(verb, rest.strip(), at)
+        near = suggest(verb, (*verbs, *NODE_VERBS, *WALK_VERBS))
+        raise SpecError(at, f"there is no command {verb!r}{near}", "unknown-command")
 
     def simulation(self, at: Place) -> Simulation:
         """What runs. Errors: `SpecError` before the first `system`."""
@@ -149,15 +159,25 @@ class _Player:
         return self._simulation
 
     def do_machine(self, rest: str, at: Place) -> list[str]:
-        self._simulation, self._node = None, NodePlayer.opened(rest, self.root, at, self.rows)
+        self._simulation, self._walk = None, None
+        self._node = NodePlayer.opened(rest, self.root, at, self.rows)
         return []
+
+    def do_walk(self, rest: str, at: Place) -> list[str]:
+        self._simulation, self._node = None, None
+        self._walk = WalkPlayer.opened(rest, (self.root, self.folder), at, self.rows)
+        return self._walk.beginning()
 
     def do_system(self, rest: str, at: Place) -> list[str]:
         name, _, flag = rest.partition(" ")
         if flag not in ("", "why") or not name.isidentifier():
             raise SpecError(at, "write 'system NAME', or 'system NAME why' for the reason of each row", "bad-command")
         self.why = flag == "why"
-        self._node, self._simulation = None, Simulation(System.load(self.root / "systems" / f"{name}.yaml"))
+        self._node, self._walk, self._simulation = (
+            None,
+            None,
+            Simulation(System.load(self.root / "systems" / f"{name}.yaml")),
+        )
         self._simulation.rows = self.rows
         return []
 

@@ -1,8 +1,8 @@
 """A trace as a Mermaid sequence diagram: who spoke to whom, which rows answered and why, what was different after.
 
-Participants are the hosts of a pool, what lies outside of them, and the operator; of a model those that its actions name
-by their arguments, or the model as a whole. An arrow is a step; the note below it holds the rows that fired; a note
-over everybody says what is different now. Faults stand on red ground. What goes on for ever is a loop.
+Participants are the hosts of a pool, what lies outside of them, and the operator; of a model those that its actions
+name by their arguments, or the model as a whole. An arrow is a step; the note below it holds the rows that fired; a
+note over everybody says what is different now. Faults stand on red ground. What goes on for ever is a loop.
 
 Mermaid reads `;` as the end of a line, `#` as the beginning of a character's code and `<` as that of markup, so
 whatever is not plain text is written by its code.

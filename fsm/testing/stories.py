@@ -23,9 +23,9 @@ from fsm.drivers.adapters import Outcome
 from fsm.engine.node import Node
 from fsm.engine.turn import Event, Operation, Read, Turn, no_read
 from fsm.explore.node_traces import command, endings, opening, output
-from fsm.explore.traces import RULE
 from fsm.language.domains import Domain, Value
 from fsm.language.spec import Fields, Machine
+from fsm.search.walk_traces import RULE
 
 Samples = Mapping[str, Sequence[Any]]
 """For fields whose domain is opaque: by the name of the field the values that it may have."""
