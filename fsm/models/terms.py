@@ -68,7 +68,8 @@ class Apply:
 
     ops: and or (any number) · not · == != (values of one type, None included) · < <= > >= (ints; sets: is a subset) ·
     + - * // % min max (ints, two each; division by a constant above 0) · number (the int of an index that is never
-    None) · index (of an int or an optional index; what is outside of the type is an error) · if (test, then, else) ·
+    None) · index (an int or an optional index as a value of the type of the term, an index or an int; what is outside
+    of that type is an error) · if (test, then, else) ·
     in (index, set) · & | \\ (two sets) · set (the set of some indices) · such (of as many tests as the index set has
     members: the set of those whose test holds) · size (of a set) · the (the single member of a set, else an error) ·
     len head tail (of a queue) · append (queue, element) · at (queue, position) · drop (queue, position).
