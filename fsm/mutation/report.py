@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from fsm.mutation.judge import IDENTICAL, KILLED, UNFINISHED, Judged
 from fsm.mutation.score import Score
+from fsm.search.columns import columns
 
 
 def lines(score: Score) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _killers(score: Score) -> Iterator[str]:
     for (by, name), count in sorted(score.killers().items(), key=lambda entry: (entry[0][0], -entry[1])):
         found = steps.get((by, name))
         table.append((by, name, f"{count:,}", "" if found is None else f"{min(found)} to {max(found)}"))
-    yield from _columns(table)
+    yield from columns(table)
 
 
 def _operators(score: Score) -> Iterator[str]:
@@ -77,13 +78,4 @@ def _operators(score: Score) -> Iterator[str]:
         killed, identical = counted[operator, KILLED], counted[operator, IDENTICAL]
         rest = sum(count for (name, _), count in counted.items() if name == operator) - killed - identical
         table.append((operator, f"{killed:,}", f"{identical:,}", f"{rest:,}"))
-    yield from _columns(table)
-
-
-def _columns(table: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows of a table: text to the left, numbers to the right."""
-    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
-    texts = [not any(cell[:1].isdigit() for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = [c.ljust(w) if text else c.rjust(w) for c, w, text in zip(row, wide, texts, strict=True)]
-        yield "  ".join(cells).rstrip()
+    yield from columns(table)
