@@ -12,6 +12,7 @@ COMMANDS = {
     "draw": "fsm.commands.draw_command",
     "schema": "fsm.commands.schema_command",
     "verify": "fsm.commands.verify_command",
+    "diff": "fsm.commands.diff_command",
     "replay": "fsm.commands.replay_command",
     "stubs": "fsm.commands.stubs_command",
     "import-transitions": "fsm.commands.import_transitions_command",

@@ -78,7 +78,7 @@ def _change(key: tuple[str, str], before: Mapping[str, str] | None, after: Mappi
 
 def of_machine(machine: Machine) -> Entries:
     """A machine as entries."""
-    entries: dict[tuple[str, str], Mapping[str, str]] = {("machine", ""): _whole(machine)}
+    entries: dict[tuple[str, str], Mapping[str, str]] = {("head", ""): _whole(machine)}
     entries |= {("group", name): _spare({"states": ", ".join(g), **_hooks(machine, name)})
                 for name, g in machine.groups.items()}  # fmt: skip
     entries |= {("state", name): _spare({"final": "yes" if name in machine.final else "", **_hooks(machine, name)})
