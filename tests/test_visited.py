@@ -74,16 +74,6 @@ def test_states_that_share_every_cell_are_told_apart() -> None:
     assert len(found.add(states[::-1])) == 0
 
 
-def test_an_array_without_duplicates_may_say_so() -> None:
-    """The direct set skips a look then; the answer is the same."""
-    states = np.arange(100, dtype=np.uint32)
-    for unique in (True, False):
-        found = Direct(10)
-        assert found.add(states, unique).tolist() == states.tolist()
-        assert len(found.add(states[50:], unique)) == 0
-        assert len(found) == 100
-
-
 def test_few_bits_get_a_table_and_many_are_hashed() -> None:
     """A byte for every possible state pays up to 2**26 of them."""
     assert isinstance(visited(20), Direct)

@@ -24,7 +24,7 @@ import numpy as np
 from fsm.search.engine import Settled
 from fsm.search.memory import resident
 from fsm.search.result import Limits, Progress
-from fsm.search.space import Batch, Kernel, Property
+from fsm.search.space import Batch, Kernel, Property, Widened
 from fsm.search.visited import Visited, visited
 
 if TYPE_CHECKING:
@@ -50,16 +50,20 @@ class FastSearch:
 
     def __init__(self, kernel: Kernel[Any], symmetry: bool) -> None:
         self.kernel, self.symmetry = kernel, symmetry
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begins with nothing."""
         self.generated = self.edges = 0
         self.order: list[Packed] = []
         self.settled: dict[str, Settled] = {}
         self.needs_seen: set[str] = set()
         self.refused: dict[str, int] = {}
-        properties = kernel.space.properties
+        properties = self.kernel.space.properties
         self._states = [p for p in properties if p.kind in ("always", "reachable", "deadlock")]
         self._steps = [p for p in properties if p.kind == "step"]
         self._needing = [p for p in properties if p.needs]
-        self._visited: Visited = visited(kernel.bits)
+        self._visited: Visited = visited(self.kernel.bits)
         self._numbered = -1
         self._violated = False
 
@@ -90,6 +94,13 @@ class FastSearch:
         Errors: `SpecError` where a formula or a move has no value.
         """
         watch = _Watch(limits, progress)
+        while True:
+            try:
+                return self._run(watch, stop_at_first)
+            except Widened:
+                self._forget()
+
+    def _run(self, watch: _Watch, stop_at_first: bool) -> bool:
         level = self.kernel.initial()
         self.generated += len(level)
         level = self._visited.add(self._canonical(level))
@@ -119,7 +130,7 @@ class FastSearch:
                     self._refuse(chunk, batch)
                 if self._steps:
                     self._judge_steps(chunk, batch)
-                new = self._visited.add(self._canonical(batch.targets), batch.unique and not self.symmetry)
+                new = self._visited.add(self._canonical(batch.targets))
                 if len(new):
                     found.append(new)
             if (stop_at_first and self._violated) or watch.over(self, len(level) - at + sum(map(len, found))):

@@ -39,12 +39,11 @@ class Visited(Protocol):
     def __len__(self) -> int:
         """How many states are in it."""
 
-    def add(self, states: Packed, unique: bool = False) -> Packed:
+    def add(self, states: Packed) -> Packed:
         """Take states in.
 
         Arguments:
             states: shape (n,), all of one kind for the life of the set; the same may occur several times.
-            unique: none does, which may save work.
         Returns: those that are new, each once, in the order that positions count.
         """
 
@@ -89,14 +88,10 @@ class Direct:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, states: Packed, unique: bool = False) -> Packed:
+    def add(self, states: Packed) -> Packed:
         """See `Visited.add`."""
         free = self._free
         new = states[free[states].nonzero()[0]]
-        if unique:
-            free[new] = False
-            self._count += len(new)
-            return new
         parts = []
         while len(new):
             won = self._claims.won(_indices(new))
@@ -135,7 +130,7 @@ class Hashed:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, states: Packed, unique: bool = False) -> Packed:
+    def add(self, states: Packed) -> Packed:
         """See `Visited.add`."""
         parts = [self._add(states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
         return _joined(parts, states)

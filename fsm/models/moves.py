@@ -1,0 +1,285 @@
+"""Actions compiled for packed states: which of them may happen where, and what they lead to.
+
+A guard is taken apart into *literals*, which are bits that must be a pattern, and *tests*, which are all the rest. The
+literals of an action are one mask and one comparison; its tests are only asked where they hold. What many actions have
+in common is asked once: actions lie in a tree, where a node has one literal of all actions below it, and only the states
+in which it holds go further down. Of 192 actions of three hosts with eight states each that leaves an eighth of the work.
+
+Updates with constants are one mask and one pattern as well, and where the guard says what the bits were, one `xor`.
+Other updates are put into their places one by one.
+
+A literal may be asked before what stands before it in the guard, unless that has no value in some states: then whoever
+reads the guard in its order meets that first, and so do we (`fsm.models.vector`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import define, field, frozen
+
+from fsm.models.packing import Field, Packing
+from fsm.models.terms import Apply, Const, GroundAction, Read, Term
+from fsm.models.vector import Columns, Literal, Node, Vectors, either
+
+if TYPE_CHECKING:
+    from fsm.search.space import Mask, Packed, Positions
+
+Trail = tuple["Positions", ...]
+"""Which states these are: indices into indices into … the states that were asked about, the outermost first."""
+
+
+@frozen(eq=False)
+class Fired:
+    """Moves of one action: the states that they lead to, and the trail of those that they come from."""
+
+    action: int
+    targets: Packed
+    trail: Trail
+    generated: int
+
+    def sources(self, size: int) -> Positions:
+        """Indices into all `size` states that were asked about."""
+        found = np.arange(size) if not self.trail else self.trail[-1]
+        for outer in reversed(self.trail[:-1]):
+            found = outer[found]
+        return found
+
+
+@frozen(eq=False)
+class Offence(Exception):
+    """A state in which an action has no value."""
+
+    state: int
+
+
+@frozen(eq=False)
+class Update:
+    """What an action does to the bits of a state.
+
+    Arguments:
+        cleared, set: bits that become 0 before others become 1.
+        writes: values in their places, which were cleared.
+        fails: where a new value is none of its type, or there is none.
+        changes: the state is another one afterwards, wherever the guard holds.
+        flips: the bits that change, where the guard says what they were and constants what they become.
+    """
+
+    cleared: int
+    set: int
+    writes: tuple[Callable[[Columns], Packed], ...]
+    fails: Node | None
+    changes: bool
+    flips: int | None
+
+
+@define(eq=False)
+class Guard:
+    """A guard in parts: where all literals hold, `test` is asked; where `fails`, it has no value."""
+
+    literals: dict[int, int]
+    test: Node | None
+    fails: Node | None
+    never: bool = False
+
+
+def conjuncts(term: Term, positive: bool = True) -> Iterator[Term]:
+    """What must hold for a term to hold (or not to hold), in the order in which it is read."""
+    if isinstance(term, Apply):
+        if term.op == "not":
+            yield from conjuncts(term.args[0], not positive)
+            return
+        if term.op == ("and" if positive else "or"):
+            for arg in term.args:
+                yield from conjuncts(arg, positive)
+            return
+    yield term if positive else Apply("not", (term,), term.type)
+
+
+def take_apart(guard: Term, vectors: Vectors) -> Guard:
+    """The parts of a guard. A literal that says what bits are not is a test, unless it is about a single bit."""
+    found, tests = Guard({}, None, None), list[Term]()
+    safe = True
+    for part in conjuncts(guard):
+        literal = single(vectors.literal(part))
+        if literal is None or not safe:
+            tests.append(part)
+            safe = safe and vectors.fails(part) is None
+        elif literal.pattern is None:
+            found.never = True
+        else:
+            before = found.literals.setdefault(literal.mask, literal.pattern)
+            found.never = found.never or before != literal.pattern
+    if tests:
+        whole = Apply("and", tuple(tests), guard.type) if len(tests) > 1 else tests[0]
+        found.test, found.fails = vectors.compile(whole), vectors.fails(whole)
+    mask, pattern = merged(found.literals)
+    found.never = found.never or any(pattern & m != p for m, p in found.literals.items())
+    return found
+
+
+def single(literal: Literal | None) -> Literal | None:
+    """A literal that says what bits are, if one of these is the same."""
+    if literal is None or literal.positive:
+        return literal
+    if literal.pattern is not None and literal.mask.bit_count() == 1:
+        return Literal(literal.mask, literal.mask ^ literal.pattern)
+    return None
+
+
+def merged(literals: dict[int, int]) -> tuple[int, int]:
+    """All literals as one mask and one pattern."""
+    mask = pattern = 0
+    for bits, value in literals.items():
+        mask, pattern = mask | bits, pattern | value
+    return mask, pattern
+
+
+def read_updates(action: GroundAction, guard: Guard, vectors: Vectors) -> Update:
+    """What an action does to bits, in a state in which its guard holds."""
+    fields = vectors.packing.fields
+    cleared = set_ = written = 0
+    writes, fails = [], list[Node | None]()
+    for slot, term in action.updates:
+        bits = constant_bits(fields[slot], slot, term)
+        if bits is not None:
+            cleared, set_ = cleared | bits[0], set_ | bits[1]
+            continue
+        fails += [vectors.fails(term), vectors.outside(term, fields[slot].type)]
+        writes.append(vectors.packed(term, slot))
+        written |= fields[slot].mask
+    fixed, pattern = merged(guard.literals)
+    changes = (pattern ^ set_) & cleared & fixed != 0
+    flips = (pattern ^ set_) & cleared if not writes and cleared & ~fixed == 0 else None
+    failing = either([part for part in fails if part is not None])
+    return Update(cleared | written, set_, tuple(writes), failing, changes, flips)
+
+
+def constant_bits(place: Field, slot: int, term: Term) -> tuple[int, int] | None:
+    """The bits that an update clears, and those that it sets, whatever they were; None where they depend on the state.
+
+    Besides constants these are the members that a set gains or loses."""
+    if isinstance(term, Const):
+        pattern = place.pattern(term.value)
+        return None if pattern is None else (place.mask, pattern)
+    if isinstance(term, Read) and term.slot == slot:
+        return 0, 0
+    if isinstance(term, Apply) and term.op in ("|", "\\"):
+        kept, other = term.args
+        if isinstance(kept, Const) and term.op == "|":
+            kept, other = other, kept
+        if isinstance(kept, Read) and kept.slot == slot and isinstance(other, Const):
+            members = place.pattern(other.value)
+            return None if members is None else (members, members if term.op == "|" else 0)
+    return None
+
+
+class CompiledAction:
+    """One action, for arrays of states in which those of its literals hold that are not among `guard.literals`.
+
+    Errors: `Offence` where the guard or an update has no value.
+    """
+
+    def __init__(self, number: int, guard: Guard, update: Update, packing: Packing) -> None:
+        kind, (mask, pattern) = packing.kind, merged(guard.literals)
+        self.number = number
+        self._mask, self._pattern = (kind(mask), kind(pattern)) if mask else (None, None)
+        self._test, self._guard_fails = guard.test, guard.fails
+        self._flips = None if update.flips is None else kind(update.flips)
+        self._kept = kind(~update.cleared & ((1 << kind().itemsize * 8) - 1))
+        self._set = kind(update.set)
+        self._writes, self._update_fails, self._changes = update.writes, update.fails, update.changes
+
+    def fire(self, all_: Columns, trail: Trail) -> Fired | None:
+        """Its moves out of some states."""
+        columns, states = all_, all_.states
+        if self._mask is not None:
+            held = (states & self._mask == self._pattern).nonzero()[0]
+            if not len(held):
+                return None
+            states, trail = states[held], (*trail, held)
+        if self._test is not None:
+            columns = all_ if states is all_.states else Columns(states)
+            held = self._tested(columns, self._test)
+            if not len(held):
+                return None
+            if len(held) < len(states):
+                states, trail = states[held], (*trail, held)
+        targets = states ^ self._flips if self._flips is not None else self._updated(columns, states)
+        if self._changes:
+            return Fired(self.number, targets, trail, len(states))
+        changed = (targets != states).nonzero()[0]
+        return Fired(self.number, targets[changed], (*trail, changed), len(states))
+
+    def _updated(self, columns: Columns, states: Packed) -> Packed:
+        targets = states & self._kept | self._set
+        if self._writes:
+            if columns.states is not states:
+                columns = Columns(states)
+            if self._update_fails is not None:
+                offended(columns, self._update_fails)
+            for write in self._writes:
+                targets |= write(columns)
+        return targets
+
+    def _tested(self, columns: Columns, test: Node) -> Positions:
+        """Where the test holds."""
+        if self._guard_fails is not None:
+            offended(columns, self._guard_fails)
+        return spread(test(columns), len(columns.states)).nonzero()[0]
+
+
+def spread(test: Any, size: int) -> Mask:
+    """A test as an array, where it may be one value for all states."""
+    return test if getattr(test, "shape", ()) else np.full(size, bool(test))
+
+
+def offended(columns: Columns, fails: Node) -> None:
+    """Errors: `Offence` for the first state that fails."""
+    found = spread(fails(columns), len(columns.states)).nonzero()[0]
+    if len(found):
+        raise Offence(int(columns.states[found[0]]))
+
+
+@define(eq=False)
+class Branch:
+    """Actions that have a literal in common, which holds in all states that come here."""
+
+    actions: list[CompiledAction] = field(factory=list)
+    below: list[tuple[Any, Any, Branch]] = field(factory=list)
+
+    def fire(self, states: Packed, trail: Trail = ()) -> Iterator[Fired]:
+        """The moves of all these actions out of some states."""
+        columns = Columns(states)
+        for action in self.actions:
+            fired = action.fire(columns, trail)
+            if fired is not None:
+                yield fired
+        for mask, pattern, branch in self.below:
+            held = (states & mask == pattern).nonzero()[0]
+            if len(held):
+                yield from branch.fire(states[held], (*trail, held))
+
+
+def branches(actions: Iterable[tuple[int, Guard, Update]], packing: Packing) -> Branch:
+    """The tree of some actions: the literal that most of them have in common comes first."""
+    found, left = Branch(), [action for action in actions if not action[1].never]
+    while left:
+        counts = Counter(literal for _, guard, _ in left for literal in guard.literals.items())
+        (mask, pattern), often = max(counts.items(), key=lambda c: c[1], default=((0, 0), 0))
+        if often < 2:
+            found.actions += [CompiledAction(number, guard, update, packing) for number, guard, update in left]
+            return found
+        group = [action for action in left if action[1].literals.get(mask) == pattern]
+        left = [action for action in left if action[1].literals.get(mask) != pattern]
+        rest = [(number, _without(guard, mask), update) for number, guard, update in group]
+        found.below.append((packing.kind(mask), packing.kind(pattern), branches(rest, packing)))
+    return found
+
+
+def _without(guard: Guard, mask: int) -> Guard:
+    literals = {bits: pattern for bits, pattern in guard.literals.items() if bits != mask}
+    return Guard(literals, guard.test, guard.fails)

@@ -1,0 +1,325 @@
+"""Terms read by numpy: a term becomes a function from columns of packed states to arrays.
+
+Each term gives two functions. *compile*: its value for every state, garbage where it has none, but never an exception.
+*fails*: where it has none, or None for a term that always has a value; `and`, `or` and `if` shield what stands behind
+them, as they do when Python reads them. So values are computed for whole arrays, and whoever uses them looks first
+whether a state is among them that has to be refused.
+
+Values are as `fsm.models.packing` calls seen: int64, bools bool; a queue is a pair (length, elements). A *literal* (a
+slot is this constant) is one mask and one comparison on the packed states, without any column. What occurs in several
+places is computed once for the same states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import define, field, frozen
+
+from fsm.errors import Place, SpecError
+from fsm.language.domains import Value
+from fsm.models.packing import Packing, element_width, raw, width
+from fsm.models.terms import Apply, Const, Read, Term, Type
+
+if TYPE_CHECKING:
+    from fsm.search.space import Packed
+
+WIDEST = 1 << 62
+"""Numbers beyond this do not fit into an array."""
+
+Seen = Any
+"""An array, a scalar that stands for an array of equal values, or a pair of these."""
+
+
+@define(eq=False)
+class Columns:
+    """Packed states, for a step property also those that their edges lead to, and what was computed of them."""
+
+    states: Packed
+    next: Packed | None = None
+    known: dict[Node, Seen] = field(factory=dict)
+
+
+@define(eq=False)
+class Node:
+    """The value of a term, by columns. What is asked for in several places is kept."""
+
+    compute: Callable[[Columns], Seen]
+    shared: bool = False
+
+    def __call__(self, columns: Columns) -> Seen:
+        if not self.shared:
+            return self.compute(columns)
+        if self not in columns.known:
+            columns.known[self] = self.compute(columns)
+        return columns.known[self]
+
+
+@frozen
+class Literal:
+    """Whether some bits are a pattern; a pattern of None is never there. `next`: in the state that an edge leads to."""
+
+    mask: int
+    pattern: int | None
+    positive: bool = True
+    next: bool = False
+
+
+class Vectors:
+    """The functions of terms over states of one packing.
+
+    Errors: `SpecError` (too-large) for numbers and queues that fit into no array.
+    """
+
+    def __init__(self, packing: Packing, at: Place) -> None:
+        self.packing, self.at = packing, at
+        self._nodes: dict[Term, Node] = {}
+        self._tests: dict[Literal, Node] = {}
+
+    # -- literals
+
+    def literal(self, term: Term) -> Literal | None:
+        """The literal that a term is, if it is one."""
+        if isinstance(term, Read) and term.type.kind == "bool":
+            mask = self.packing.fields[term.slot].mask
+            return Literal(mask, mask, next=term.next)
+        if not isinstance(term, Apply):
+            return None
+        if term.op == "not":
+            inner = self.literal(term.args[0])
+            return None if inner is None else _negated(inner)
+        if term.op in ("==", "!=") and any(isinstance(arg, Const) for arg in term.args):
+            slot, const = term.args if isinstance(term.args[1], Const) else term.args[::-1]
+            if isinstance(slot, Read) and isinstance(const, Const):
+                found = self.packing.fields[slot.slot]
+                equal = Literal(found.mask, found.pattern(const.value), next=slot.next)
+                return equal if term.op == "==" else _negated(equal)
+        if term.op == "in" and isinstance(term.args[0], Const) and isinstance(term.args[1], Read):
+            slot, member = term.args[1], term.args[0].value
+            found = self.packing.fields[slot.slot]
+            inside = member is not None and found.type.low <= member <= found.type.high
+            bit = 1 << (found.shift + member - found.type.low) if inside else 0
+            return Literal(bit, bit if inside else None, next=slot.next)
+        return None
+
+    def test(self, literal: Literal) -> Node:
+        """The function of a literal."""
+        if literal in self._tests:
+            self._tests[literal].shared = True
+            return self._tests[literal]
+        kind = self.packing.kind
+        if literal.pattern is None:
+            value = np.bool_(not literal.positive)
+            node = Node(lambda columns: value)
+        else:
+            mask, pattern = kind(literal.mask), kind(literal.pattern)
+            compare = np.equal if literal.positive else np.not_equal
+            if literal.next:
+                node = Node(lambda columns: compare(columns.next & mask, pattern))
+            else:
+                node = Node(lambda columns: compare(columns.states & mask, pattern))
+        self._tests[literal] = node
+        return node
+
+    # -- values
+
+    def compile(self, term: Term) -> Node:
+        """The value of a term."""
+        if term in self._nodes:
+            self._nodes[term].shared = True
+            return self._nodes[term]
+        literal = self.literal(term)
+        node = self.test(literal) if literal is not None else self._value(term)
+        self._nodes[term] = node
+        return node
+
+    def _value(self, term: Term) -> Node:
+        if isinstance(term, Const):
+            value = constant(term.type, term.value)
+            return Node(lambda columns: value)
+        if isinstance(term, Read):
+            return self._column(term)
+        from fsm.models.operators import OPERATORS
+
+        if term.type.kind == "int" and max(abs(term.type.low), abs(term.type.high)) > WIDEST:
+            raise self.fail(f"{term.op} may come to more than {WIDEST}")
+        if term.type.kind == "queue" and term.type.most * element_width(term.type) > 62:
+            raise self.fail(f"a queue of {term.type.most} elements takes more than 62 bits")
+        return Node(OPERATORS[term.op](self, term))
+
+    def fail(self, message: str) -> SpecError:
+        """What the fast engine cannot compute."""
+        return SpecError(self.at, f"{message}, which is too large for the fast engine: --engine reference", "too-large")
+
+    def _column(self, term: Read) -> Node:
+        place, kind = self.packing.fields[term.slot], self.packing.kind
+        shift, mask, type = kind(place.shift), kind((1 << place.width) - 1), place.type
+        if term.next:
+            return Node(lambda columns: seen(type, (columns.next >> shift & mask).astype(np.int64)))
+        return Node(lambda columns: seen(type, (columns.states >> shift & mask).astype(np.int64)))
+
+    def as_type(self, term: Term, type: Type) -> Callable[[Columns], Seen]:
+        """The value of a term as one of another type of its kind; garbage where that type does not have it."""
+        if isinstance(term, Const):
+            bits = raw(type, term.value)
+            value = seen(type, np.int64(bits or 0))
+            return lambda columns: value
+        code, change = self.compile(term), conversion(term.type, type)
+        return code if change is None else lambda columns: change(code(columns))
+
+    # -- where there is no value
+
+    def fails(self, term: Term) -> Node | None:
+        """Where a term has no value; None for a term that always has one."""
+        if not isinstance(term, Apply):
+            return None
+        if term.op in ("and", "or"):
+            return self._shielded(term)
+        if term.op == "if":
+            return self._chosen(term)
+        from fsm.models.operators import FAILURES
+
+        parts = [part for arg in term.args if (part := self.fails(arg)) is not None]
+        own = FAILURES[term.op](self, term) if term.op in FAILURES else None
+        return either([*parts, *([Node(own)] if own is not None else [])])
+
+    def _shielded(self, term: Apply) -> Node | None:
+        """The first that settles it shields the others."""
+        found: Node | None = None
+        for arg in reversed(term.args):
+            own, settles = self.fails(arg), term.op == "or"
+            if found is not None:
+                found = _behind(self.compile(arg), found, settles)
+            found = either([part for part in (own, found) if part is not None])
+        return found
+
+    def _chosen(self, term: Apply) -> Node | None:
+        test, then, other = term.args
+        parts = [self.fails(test)]
+        for branch, settles in ((then, False), (other, True)):
+            fails = self.fails(branch)
+            parts.append(None if fails is None else _behind(self.compile(test), fails, settles))
+        return either([part for part in parts if part is not None])
+
+    def outside(self, term: Term, type: Type) -> Node | None:
+        """Where the value of a term is none of a type; None where it always is one."""
+        if isinstance(term, Const):
+            value = np.bool_(raw(type, term.value) is None)
+            return Node(lambda columns: value) if value else None
+        code, check = self.compile(term), misfit(term.type, type)
+        return None if check is None else Node(lambda columns: check(code(columns)))
+
+    def packed(self, term: Term, slot: int) -> Callable[[Columns], Packed]:
+        """The value of a term in the place of a slot, the other bits 0."""
+        place, kind = self.packing.fields[slot], self.packing.kind
+        code, shift = self.as_type(term, place.type), kind(place.shift)
+        return lambda columns: np.asarray(bits(place.type, code(columns))).astype(kind) << shift
+
+
+def _negated(literal: Literal) -> Literal:
+    return Literal(literal.mask, literal.pattern, not literal.positive, literal.next)
+
+
+def _behind(test: Node, fails: Node, settles: bool) -> Node:
+    """Where it fails and the test does not come out so that nobody asks."""
+    return Node(lambda columns: (~test(columns) if settles else test(columns)) & fails(columns))
+
+
+def either(parts: list[Node]) -> Node | None:
+    """Where any of some tests holds."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return Node(lambda columns: reduce(np.logical_or, [part(columns) for part in parts]))
+
+
+# -- the values of types
+
+
+def constant(type: Type, value: Value) -> Seen:
+    """A value as an array of one type would have it."""
+    if type.kind in ("int", "index"):
+        return np.int64(-1 if value is None else value)
+    found = raw(type, value)
+    assert found is not None, "a constant has its own type"
+    return seen(type, np.int64(found))
+
+
+def seen(type: Type, bits: Seen) -> Seen:
+    """What bits mean to terms.
+
+    Arguments:
+        bits: int64, as `fsm.models.packing` lays a value of the type out.
+    """
+    if type.kind == "bool":
+        return bits != 0
+    if type.kind == "queue":
+        head = type.most.bit_length()
+        return bits & ((1 << head) - 1), bits >> head
+    if type.kind in ("int", "index") and type.low - type.optional:
+        return bits + (type.low - type.optional)
+    return bits
+
+
+def bits(type: Type, value: Seen) -> Seen:
+    """The inverse of `seen`."""
+    if type.kind == "queue":
+        length, elements = value
+        return length | elements << type.most.bit_length()
+    if type.kind in ("int", "index") and type.low - type.optional:
+        return value - (type.low - type.optional)
+    return value
+
+
+def conversion(given: Type, wanted: Type) -> Callable[[Seen], Seen] | None:
+    """From values of one type to those of another of its kind; None where they look the same."""
+    if given.kind == "enum" and given.members != wanted.members:
+        table = np.array([wanted.members.index(m) if m in wanted.members else -1 for m in given.members], np.int64)
+        return lambda value: table[value]
+    if given.kind == "queue" and given.element != wanted.element:
+        return lambda value: (value[0], _relaid(value[1], given, wanted))
+    return None
+
+
+def _relaid(elements: Seen, given: Type, wanted: Type) -> Seen:
+    """The elements of a queue where another type has them. Both see equal elements in the same way."""
+    out: Seen = np.int64(0)
+    each = element_width(wanted)
+    for position in range(min(given.most, wanted.most)):
+        out = out | stored(wanted, element(given, elements, np.int64(position))) << np.int64(position * each)
+    return out
+
+
+def element(type: Type, elements: Seen, position: Seen) -> Seen:
+    """One element of a queue of this type."""
+    assert type.element is not None
+    each = element_width(type)
+    return seen(type.element, elements >> position * each & ((1 << each) - 1))
+
+
+def stored(type: Type, value: Seen) -> Seen:
+    """An element as a queue of this type keeps it, in the lowest bits."""
+    assert type.element is not None
+    return np.asarray(bits(type.element, value)).astype(np.int64) & ((1 << element_width(type)) - 1)
+
+
+def misfit(given: Type, wanted: Type) -> Callable[[Seen], Seen] | None:
+    """Where a value of one type is none of another of its kind; None where each is.
+
+    An int whose type says 0..0 may be any."""
+    if given.kind in ("int", "index"):
+        low, high = wanted.low - wanted.optional, wanted.high
+        known = given.kind == "index" or given.low != 0 or given.high != 0
+        if known and low <= given.low - given.optional and given.high <= high:
+            return None
+        return lambda value: (value < low) | (value > high)
+    if given.kind == "enum" and not set(given.members) <= set(wanted.members):
+        table = np.array([member not in wanted.members for member in given.members])
+        return lambda value: table[value]
+    if given.kind == "set" and width(given) > width(wanted):
+        return lambda value: value >> width(wanted) != 0
+    if given.kind == "queue" and given.most > wanted.most:
+        return lambda value: value[0] > wanted.most
+    return None
