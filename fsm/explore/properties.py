@@ -79,9 +79,11 @@ class Observer:
         self.formulas = tuple(self._formula(property_) for property_ in system.properties)
         self._parts = {(formula.property.name, "text"): formula for formula in self.formulas}
 
-    def facts_of(self, w: Any) -> Facts:
-        """The facts of a world. Errors: `SpecError` where the world does not keep to its own domains."""
-        values = self.joint.world.state_facts(w)
+    def facts_of(self, w: Any, world: Any = None) -> Facts:
+        """The facts of a world, by another one's word for it if one is given.
+
+        Errors: `SpecError` where the world does not keep to its own domains."""
+        values = (world or self.joint.world).state_facts(w)
         for name, domain in self.facts.items():
             if name not in values or not domain.holds(values[name], self.joint.n):
                 message = f"the world says that {name!r} is {values.get(name)!r}; it declares {domain}"

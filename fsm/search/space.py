@@ -208,7 +208,6 @@ class Batch:
         group: the number of the fairness group of all these moves (`Kernel.groups`), or an array with that of each, or
             a function that gives the array.
         refused: (source, what the node said).
-        unique: no target occurs twice. A batch that does not know says False.
     """
 
     _sources: Positions | Callable[[], Positions]
@@ -216,7 +215,6 @@ class Batch:
     generated: int
     _group: int | NDArray[np.int32] | Callable[[], NDArray[np.int32]]
     refused: tuple[tuple[int, str], ...] = ()
-    unique: bool = False
 
     @property
     def sources(self) -> Positions:
@@ -227,6 +225,12 @@ class Batch:
     def group(self) -> int | NDArray[np.int32]:
         """The number of the fairness group: one for all, or one each."""
         return self._group() if callable(self._group) else self._group
+
+
+class Widened(Exception):
+    """States need more room than they had: those that a search holds are worth nothing any more, it begins again.
+
+    The kernel keeps all it has learnt, so what is repeated is cheap."""
 
 
 class Kernel(Protocol[S]):
@@ -254,7 +258,9 @@ class Kernel(Protocol[S]):
         """The state of a number."""
 
     def expand(self, states: Packed) -> Iterator[Batch]:
-        """All moves out of some states, in as many batches as suits; a source's moves may lie in several."""
+        """All moves out of some states, in as many batches as suits; a source's moves may lie in several.
+
+        Raises: `Widened`."""
 
     def canonical(self, states: Packed) -> Packed:
         """For each state one and the same of all its `images`. Errors: as `Space.images`."""

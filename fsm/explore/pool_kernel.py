@@ -1,0 +1,314 @@
+"""The fast engine for pools: many joint states at once, in arrays.
+
+A joint state is packed into one integer: from the lowest bits on the number of each host's local state, of the pool
+variables and of the world, on top what is left of each budget. Numbers are given as values turn up, and a field that
+becomes too narrow is widened (`fsm.search.space.Widened`).
+
+States are expanded in chunks. What may happen is looked up by what it depends on (`fsm.explore.pool_tables`), which
+gives pairs of a state and an action; of all pairs the events of one host are then one lookup of turns, their effects
+another of updates. Only what was never met before is asked of machines and world, one at a time in Python, and that is
+little: the parts of a pool have few values, it is their combinations that are many.
+
+Actions that concern several hosts at once are taken one by one by the plain rules (`fsm.explore.joint`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import define
+from numpy.typing import NDArray
+
+from fsm.explore.joint import Choice, JointState
+from fsm.explore.memo import Numbers, Words
+from fsm.explore.pool_seen import PoolSeen
+from fsm.explore.pool_tables import LOCAL_BITS, NONE, POOL_BITS, PoolTables
+from fsm.explore.world import Action
+from fsm.explore.world_words import WORD, Fields, Relaid
+from fsm.search.space import Batch, Property, Widened
+
+if TYPE_CHECKING:
+    from fsm.explore.pool_space import PoolSpace
+    from fsm.search.space import Mask, Packed
+
+WORLD_BITS = 24
+CHUNK = 1 << 15
+"""States that are expanded together: their pairs stay in the cache of the processor."""
+
+
+@define(eq=False)
+class _Unpacked:
+    """A chunk of states, each part an array. waits: of each host what it waits for."""
+
+    states: Packed
+    locals: list[Words]
+    pool: Words
+    worlds: NDArray[np.int64]
+    waits: list[Numbers]
+    left: list[Words]
+
+
+@define(eq=False)
+class _Pairs:
+    """States and what may happen in them. at: indices of states. rows: of `Actions`. words: of the worlds after it."""
+
+    at: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    words: Words
+
+
+_Found = tuple[_Pairs, "Packed", NDArray[np.int64], int, list[tuple[int, str]]]
+"""Pairs, the target of each, indices of those that change their state, how many were not refused, refusals."""
+
+
+class PoolKernel:
+    """A system, packed.
+
+    Arguments:
+        space: the system.
+    Errors: `SpecError` (too-large) where a state does not fit.
+    """
+
+    def __init__(self, space: PoolSpace) -> None:
+        self.space, self._joint = space, space.joint
+        n = self._n = space.joint.n
+        self._tables = PoolTables(space.joint)
+        self._seen = PoolSeen(space.observer, self._tables)
+        first = space.joint.initial()[0]
+        budgets = [max(1, left.bit_length()) for left in first.budgets]
+        local = max(1, min(12, (WORD - WORLD_BITS - 9 - sum(budgets)) // n))
+        pool = max(1, min(12, WORD - WORLD_BITS - n * local - sum(budgets)))
+        self._fields = Fields([*[local] * n, pool, WORLD_BITS, *budgets])
+
+    @property
+    def bits(self) -> int:
+        """The width of a state; it may grow, and then `Widened` is raised."""
+        return self._fields.bits
+
+    @property
+    def groups(self) -> list[tuple[str, str | None]]:
+        """(group, fault) of every number so far."""
+        return self._tables.groups.values
+
+    def initial(self) -> Packed:
+        """The states at the beginning."""
+        return np.array([self.pack(state) for state in self.space.initial()], np.uint64)
+
+    def pack(self, state: JointState) -> int:
+        """The number of a state. Raises: `Widened`."""
+        tables = self._tables
+        while True:
+            try:
+                word = np.array([tables.words.word(tables.taken(state.world))], np.uint64)
+                break
+            except Relaid:
+                continue
+        world = int(tables.words.numbers.find(word)[0])
+        numbers = [tables.local(local) for local in state.locals]
+        numbers += [tables.pool(state.pool), world, *state.budgets]
+        self._fit()
+        return sum(number << shift for number, shift in zip(numbers, self._fields.shifts, strict=True))
+
+    def unpack(self, packed: int) -> JointState:
+        """The state of a number."""
+        tables, n = self._tables, self._n
+        numbers = [self._fields.one(int(packed), i) for i in range(len(self._fields.widths))]
+        return JointState(
+            tuple(tables.locals.values[number] for number in numbers[:n]),
+            tables.pools.values[numbers[n]],
+            tables.given(tables.words.world(numbers[n + 1])),
+            tuple(numbers[n + 2 :]),
+        )
+
+    def expand(self, states: Packed) -> Iterator[Batch]:
+        """All moves out of some states. Raises: `Widened`, before anything of the chunk in question is given."""
+        for start in range(0, len(states), CHUNK):
+            chunk = self._unpacked(states[start : start + CHUNK])
+            yield self._batch(self._certain(self._chunk, chunk), start)
+
+    def canonical(self, states: Packed) -> Packed:
+        """Of all images of each state the smallest."""
+        packed = ([self.pack(image) for image in self.space.images(self.unpack(int(state)))] for state in states)
+        return np.array([min(images) for images in packed], np.uint64)
+
+    def stuck(self, states: Packed) -> Mask:
+        """Where nothing is possible but faults and orders."""
+        stuck = np.ones(len(states), np.bool_)
+        for start in range(0, len(states), CHUNK):
+            pairs = self._certain(self._pairs, self._unpacked(states[start : start + CHUNK]))
+            free = np.array([fault is None for _, fault in self.groups], np.bool_)
+            stuck[start + pairs.at[free[self._tables.actions.group.array[pairs.rows]]]] = False
+        return stuck
+
+    def see(self, states: Packed) -> Numbers:
+        """The number of the observation of each state."""
+        found = [self._certain(self._observed, states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
+        return np.concatenate(found) if found else np.zeros(0, np.int32)
+
+    def holds(self, property_: Property, part: str, seen: Any, target: Any = None) -> Mask:
+        """Whether a formula holds, decided once for each observation, of a step once for each pair of them."""
+        return self._seen.holds(property_, part, seen, target)
+
+    def fired(self) -> Iterable[str]:
+        """The rows that fired so far."""
+        return self._tables.fired
+
+    def _certain(self, compute: Any, *arguments: Any) -> Any:
+        """What a function gives once no word is packed anew while it is under way."""
+        while True:
+            try:
+                return compute(*arguments)
+            except Relaid:
+                continue
+
+    def _fit(self) -> None:
+        """Makes room for every number there is. Raises: `Widened`."""
+        tables, n = self._tables, self._n
+        needed = [len(tables.locals.values)] * n + [len(tables.pools.values), len(tables.words.words)]
+        if any(count > 1 << width for count, width in zip(needed, self._fields.widths, strict=False)):
+            old, budgets = self._fields, [1 << width for width in self._fields.widths[n + 2 :]]
+            self._fields = old.widened([*needed, *budgets], self.space.at)
+            raise Widened
+
+    def _unpacked(self, states: Packed) -> _Unpacked:
+        fields, n = self._fields, self._n
+        states = states.astype(np.uint64, copy=False)
+        locals_ = [fields.get(states, host) for host in range(n)]
+        waits = [self._tables.waits.array[local.view(np.int64)] for local in locals_]
+        budgets = [fields.get(states, i) for i in range(n + 2, len(fields.widths))]
+        worlds = fields.get(states, n + 1).view(np.int64)
+        return _Unpacked(states, locals_, fields.get(states, n), worlds, waits, budgets)
+
+    def _words(self, chunk: _Unpacked) -> Words:
+        return self._tables.words.words.array[chunk.worlds]
+
+    def _observed(self, states: Packed) -> Numbers:
+        chunk = self._unpacked(states)
+        return self._seen.observe(chunk.locals, chunk.pool, self._words(chunk))
+
+    def _pairs(self, chunk: _Unpacked) -> _Pairs:
+        """Everything that may happen in the states of a chunk. Raises: `Relaid`."""
+        tables, n = self._tables, self._n
+        words, fields = self._words(chunk), tables.words.fields
+        found: list[_Pairs] = []
+        for host in range(n):
+            lives = tables.alive[host].find(words & fields.mask(tables.world.lives_by(host)))
+            at = np.flatnonzero(lives)
+            entries = tables.orders[host].find(chunk.locals[host][at])
+            picked, rows = self._rows(entries)
+            at = at[picked]
+            found.append(_Pairs(at, rows, words[at]))
+        for source, memo in zip(tables.sources, tables.of_source, strict=True):
+            mask = fields.mask(source.of)
+            at, rows = self._rows(memo.find(words & mask, tables.hearing(source, chunk.waits)))
+            found.append(_Pairs(at, rows, (words[at] & ~mask) | tables.actions.put.array[rows]))
+        at, rows, after = (
+            np.concatenate([getattr(pairs, name) for pairs in found]) for name in ("at", "rows", "words")
+        )
+        if chunk.left:
+            budget = tables.actions.budget.array[rows]
+            left = np.stack(chunk.left)[budget, at]  # NONE takes the last row, and is let through
+            able = np.flatnonzero((budget == NONE) | (left > 0))
+            at, rows, after = at[able], rows[able], after[able]
+        return _Pairs(at, rows, after)
+
+    def _rows(self, entries: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows of entries, one entry after the other, and for each the index of its entry."""
+        actions = self._tables.actions
+        counts = actions.count.array[entries]
+        busy = np.flatnonzero(counts)
+        entries, counts = entries[busy], counts[busy]
+        ends = np.cumsum(counts, dtype=np.int64)
+        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+            actions.start.array[entries] - (ends - counts), counts
+        )
+        return np.repeat(busy, counts), rows
+
+    def _chunk(self, chunk: _Unpacked) -> _Found:
+        """Everything that comes of a chunk. Raises: `Relaid`, `Widened`."""
+        tables = self._tables
+        pairs = self._pairs(chunk)
+        actions, words = tables.actions, tables.chains.follow(pairs.words, tables.actions.chain.array[pairs.rows])
+        change = np.zeros(len(pairs.at), np.uint64)
+        refused = np.full(len(pairs.at), NONE, np.int32)
+        hosts = actions.host.array[pairs.rows]
+        for host in range(self._n):
+            mine = np.flatnonzero(hosts == host)
+            if len(mine):
+                words[mine], change[mine], refused[mine] = self._turns(chunk, pairs, host, mine, words[mine])
+        worlds = tables.words.numbers.find(words)
+        self._fit()
+        n, shifts = self._n, [np.uint64(shift) for shift in self._fields.shifts]
+        targets = chunk.states[pairs.at] + change
+        targets += (worlds.astype(np.uint64) - chunk.worlds[pairs.at].view(np.uint64)) << shifts[n + 1]
+        for i in range(len(chunk.left)):
+            targets -= (actions.budget.array[pairs.rows] == i).astype(np.uint64) << shifts[n + 2 + i]
+        messages = [(int(pairs.at[i]), tables.refusals.values[refused[i]]) for i in np.flatnonzero(refused != NONE)]
+        self._take_wide(chunk, pairs, targets, refused, messages)
+        answered = refused == NONE
+        kept = np.flatnonzero(answered & (targets != chunk.states[pairs.at]))
+        return pairs, targets, kept, int(np.count_nonzero(answered)), messages
+
+    def _turns(
+        self, chunk: _Unpacked, pairs: _Pairs, host: int, mine: NDArray[np.int64], words: Words
+    ) -> tuple[Words, Packed, Numbers]:
+        """What comes of the actions of one host: words of worlds, changes to packed states, refusals."""
+        tables, actions, rows, at = self._tables, self._tables.actions, pairs.rows[mine], pairs.at[mine]
+        before = chunk.locals[host][at]
+        after, pool = before.copy(), chunk.pool[at].copy()
+        reborn = np.flatnonzero(actions.restart.array[rows])
+        after[reborn] = tables.reboots[host].find(before[reborn]).astype(np.uint64)
+        events = actions.event.array[rows]
+        told = np.flatnonzero(events != NONE)
+        views = tables.views[host].find(words[told] & tables.words.fields.mask(tables.world.seen_by(host)))
+        keys = after[told] | pool[told] << np.uint64(LOCAL_BITS)
+        keys |= views.astype(np.uint64) << np.uint64(LOCAL_BITS + POOL_BITS)
+        turns = tables.turns[host].find(keys, events[told].astype(np.uint64))
+        refused = np.full(len(mine), NONE, np.int32)
+        refused[told] = tables.turn_refused.array[turns]
+        after[told], pool[told] = tables.turn_local.array[turns], tables.turn_pool.array[turns]
+        words[told] = tables.chains.follow(words[told], tables.turn_chain.array[turns])
+        shifts = self._fields.shifts
+        change = (after - before) << np.uint64(shifts[host])
+        change += (pool - chunk.pool[at]) << np.uint64(shifts[self._n])
+        return words, change, refused
+
+    def _take_wide(
+        self, chunk: _Unpacked, pairs: _Pairs, targets: Packed, refused: Numbers, messages: list[tuple[int, str]]
+    ) -> None:
+        """Enters the targets of actions that concern several hosts."""
+        wide = self._tables.actions.wide.array[pairs.rows]
+        for i in np.flatnonzero(wide != NONE):
+            state = self.unpack(int(chunk.states[pairs.at[i]]))
+            move = self._joint.take(state, self._wide(state, int(wide[i])))
+            if move.turn is not None and move.turn.refused is not None:
+                refused[i] = 0
+                messages.append((int(pairs.at[i]), move.turn.refused))
+            elif move.target is not None:
+                self._tables.fired.update(fired.row for fired in (move.turn.fired if move.turn else ()))
+                targets[i] = self.pack(move.target)
+
+    def _wide(self, state: JointState, number: int) -> Choice:
+        """A choice that concerns several hosts, in a state."""
+        source, then, budget = self._tables.wide[number]
+        world = list(self._tables.taken(state.world))
+        for part in source.of:
+            world[part] = then.action.world[part]
+        w = tuple(world)
+        for update in then.updates:
+            w = update(w)
+        a = then.action
+        return Choice(Action(a.label, self._tables.given(w), a.fault, a.host, a.event, a.restart), budget)
+
+    def _batch(self, found: _Found, start: int) -> Batch:
+        pairs, targets, kept, generated, messages = found
+        refused = tuple((at + start, message) for at, message in messages)
+        return Batch(
+            lambda: pairs.at[kept] + start,
+            targets[kept],
+            generated,
+            lambda: self._tables.actions.group.array[pairs.rows[kept]],
+            refused,
+        )

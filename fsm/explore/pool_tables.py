@@ -1,0 +1,270 @@
+"""What the kernel of pools remembers: everything that happens, asked of Python once for what it depends on.
+
+- *entries* of a source: the actions that it has in some parts of the world while hosts wait for certain things;
+- *orders*: what a host's timers and operators may bring, by its local state;
+- *turns*, by (host, local, pool, event, view), and their effects as chains of updates;
+- *updates*, by the parts of the world that they read.
+
+Actions lie in columns, one row each, entries in consecutive rows. What a move is stands in `fsm.explore.joint`, and
+nothing here may differ from it: the tests explore small systems both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from fsm.engine.turn import Effects, Event
+from fsm.errors import SpecError
+from fsm.explore.calls import items
+from fsm.explore.joint import Joint
+from fsm.explore.memo import Fill, Memo, Numbers, Words
+from fsm.explore.parted import Parted, Source, Then, Update, Whole, effects_key
+from fsm.explore.pool_space import group_of
+from fsm.explore.world_words import Grown, Numbered, WorldWords
+
+NONE = -1
+LOCAL_BITS, POOL_BITS = 24, 20
+"""Fields of the key of a turn; the rest is the view's."""
+_LOCAL, _POOL = (1 << LOCAL_BITS) - 1, (1 << POOL_BITS) - 1
+
+
+class Actions:
+    """Actions in columns.
+
+    Arguments:
+        words: of the worlds that they lead to; `put` lies in these.
+
+    put: the fields of its source's parts after it. host, event, budget: numbers, NONE where there is none. restart: 1
+    where the host loses its memory. chain: updates that follow. group: number of (group, fault). wide: index of what
+    concerns several hosts, else NONE.
+    """
+
+    def __init__(self, words: WorldWords) -> None:
+        self.put = Grown(np.uint64)
+        words.arrays.append(self.put)
+        self.host, self.event, self.budget, self.chain, self.group, self.wide = (Grown(np.int32) for _ in range(6))
+        self.restart = Grown(np.bool_)
+        self.start, self.count = Grown(np.int32), Grown(np.int32)
+
+    def add(self, rows: Sequence[tuple[int, int, int, bool, int, int, int, int]]) -> int:
+        """A new entry: rows of (put, host, event, restart, budget, chain, group, wide). Returns its number."""
+        self.start.append(len(self.put))
+        self.count.append(len(rows))
+        columns = (self.put, self.host, self.event, self.restart, self.budget, self.chain, self.group, self.wide)
+        for row in rows:
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+        return len(self.start) - 1
+
+
+class Chains:
+    """Updates of worlds, one after the other; chain 0 is empty.
+
+    Arguments:
+        words: what they update.
+    """
+
+    def __init__(self, words: WorldWords) -> None:
+        self._words, self._updates, self._known = words, Numbered(), Numbered()
+        self._start, self._length, self._steps = Grown(np.int32), Grown(np.int32), Grown(np.int32)
+        self._put = Grown(np.uint64)
+        self._memo = Memo(self._fill, tagged=True)
+        words.arrays.append(self._put)
+        words.memos.append(self._memo)
+        self.number(())
+
+    def number(self, updates: Sequence[Update]) -> int:
+        """The number of a chain."""
+        steps = tuple(self._updates.of(update) for update in updates)
+        number = self._known.of(steps)
+        if number == len(self._start):
+            self._start.append(len(self._steps))
+            self._length.append(len(steps))
+            self._steps.extend(steps)
+        return number
+
+    def follow(self, words: Words, chains: Numbers) -> Words:
+        """The words of worlds after a chain each. Raises: `fsm.explore.world_words.Relaid`."""
+        length = self._length.array[chains]
+        going = np.flatnonzero(length)
+        if not len(going):
+            return words
+        fields = self._words.fields
+        masks = np.array([fields.mask(update.of) for update in self._updates.values], np.uint64)
+        words, k = words.copy(), 0
+        while len(going):
+            step = self._steps.array[self._start.array[chains[going]] + k]
+            mask, before = masks[step], words[going]
+            found = self._memo.find(before & mask, step.astype(np.uint64))
+            words[going] = (before & ~mask) | self._put.array[found]
+            k += 1
+            going = going[length[going] > k]
+        return words
+
+    def _fill(self, keys: Words, tags: Words | None) -> list[int]:
+        assert tags is not None
+        found = []
+        for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
+            update: Update = self._updates.values[tag]
+            put = self._words.word(update(self._words.some(key, update.of)))
+            self._put.append(put)
+            found.append(len(self._put) - 1)
+        return found
+
+
+class PoolTables:
+    """The memory of one joint system.
+
+    Arguments:
+        joint: the nodes and the world.
+    """
+
+    def __init__(self, joint: Joint) -> None:
+        self.joint, n = joint, joint.n
+        world: Any = joint.world
+        self.parted: bool = isinstance(world, Parted)
+        self.world: Any = world if self.parted else Whole(world, n)
+        first = self.taken(next(iter(world.initial())))
+        self.words = WorldWords(len(first), joint.system.at)
+        self.locals, self.pools, self.refusals, self.groups = Numbered(), Numbered(), Numbered(), Numbered()
+        self.wide: list[tuple[Source, Then, int | None]] = []
+        self.fired: set[str] = set()
+        self._views, self._events, self._pendings, self._performed = (Numbered() for _ in range(4))
+        self.waits, self._wait_bits = Grown(np.int32), 48 // n
+        self.actions, self.chains = Actions(self.words), Chains(self.words)
+        self.sources: Sequence[Source] = self.world.sources
+        self.of_source = [Memo(_filling(self._entries, i), tagged=bool(s.hears)) for i, s in enumerate(self.sources)]
+        self.alive = [Memo(_filling(self._alive, host)) for host in range(n)]
+        self.views = [Memo(_filling(self._see, host)) for host in range(n)]
+        self.words.memos += [*self.of_source, *self.alive, *self.views]
+        self.orders = [Memo(_filling(self._orders, host)) for host in range(n)]
+        self.reboots = [Memo(_filling(self._reboot, host)) for host in range(n)]
+        self.turns = [Memo(_filling(self._turn, host), tagged=True) for host in range(n)]
+        self.turn_local, self.turn_pool, self.turn_chain, self.turn_refused = (Grown(np.int32) for _ in range(4))
+
+    def taken(self, w: Any) -> Any:
+        """A world as parts."""
+        return w if self.parted else self.world.taken(w)
+
+    def given(self, parts: Any) -> Any:
+        """The world of parts."""
+        return parts if self.parted else self.world.given(parts)
+
+    def local(self, local: tuple[Any, ...]) -> int:
+        """The number of a local state."""
+        number = self.locals.of(local)
+        if number == len(self.waits):
+            # every node has the same machines, so that what a local state waits for is the same on each
+            self.waits.append(self._pendings.of(tuple(self.joint.nodes[0].pending(local))))
+        return self._below(number, LOCAL_BITS)
+
+    def pool(self, pool: tuple[Any, ...]) -> int:
+        """The number of the pool variables."""
+        return self._below(self.pools.of(pool), POOL_BITS)
+
+    def hearing(self, source: Source, waits: Sequence[Numbers]) -> Words | None:
+        """What the hosts that a source hears wait for, as one number."""
+        if not source.hears:
+            return None
+        heard = np.zeros(len(waits[0]), np.uint64)
+        for host in source.hears:
+            heard |= waits[host].astype(np.uint64) << np.uint64(self._wait_bits * host)
+        return heard
+
+    def _below(self, number: int, bits: int) -> int:
+        if number >> bits:
+            message = f"more than {1 << bits} different states of one part; use fewer hosts, or budgets for faults"
+            raise SpecError(self.joint.system.at, message, "too-large")
+        return number
+
+    def _entries(self, index: int, keys: Words, tags: Words | None) -> list[int]:
+        source, n = self.sources[index], self.joint.n
+        heard = [0] * len(keys) if tags is None else tags.tolist()
+        found = []
+        for key, tag in zip(keys.tolist(), heard, strict=True):
+            pending: list[tuple[tuple[str, str], ...]] = [()] * n
+            for host in source.hears:
+                pending[host] = self._pendings.values[tag >> self._wait_bits * host & ((1 << self._wait_bits) - 1)]
+            w = self.words.some(key, source.of)
+            rows = (self._row(source, then) for then in source.act(w, pending))
+            found.append(self.actions.add([row for row in rows if row is not None]))
+        return found
+
+    def _row(self, source: Source, then: Then) -> tuple[int, int, int, bool, int, int, int, int] | None:
+        action = then.action
+        choice = self.joint.choice(action)
+        if choice is None:
+            return None
+        budget = NONE if choice.budget is None else choice.budget
+        group = self.groups.of((group_of(action), action.fault))
+        put = self.words.word(action.world)
+        concerned = {*action.restart, *([action.host] if action.event is not None else [])}
+        if len(concerned) > 1:
+            self.wide.append((source, then, choice.budget))
+            return put, NONE, NONE, False, budget, 0, group, len(self.wide) - 1
+        host = concerned.pop() if concerned else None
+        event = NONE if action.event is None else self._event(action.event)
+        chain = self.chains.number(then.updates)
+        return put, NONE if host is None else host, event, bool(action.restart), budget, chain, group, NONE
+
+    def _event(self, event: Event) -> int:
+        return self._events.number((event.machine, event.name, items(event.payload), event.call), event)
+
+    def _orders(self, host: int, keys: Words, _: Words | None) -> list[int]:
+        found = []
+        for local in keys.tolist():
+            rows = []
+            for choice in self.joint.own(None, host, self.locals.values[local]):
+                action = choice.action
+                assert action.event is not None
+                group = self.groups.of((group_of(action), action.fault))
+                budget = NONE if choice.budget is None else choice.budget
+                rows.append((0, host, self._event(action.event), False, budget, 0, group, NONE))
+            found.append(self.actions.add(rows))
+        return found
+
+    def _alive(self, host: int, keys: Words, _: Words | None) -> list[int]:
+        of = self.world.lives_by(host)
+        return [int(self.world.alive(self.words.some(key, of), host)) for key in keys.tolist()]
+
+    def _see(self, host: int, keys: Words, _: Words | None) -> list[int]:
+        of = self.world.seen_by(host)
+        return [self._views.of(self.world.view(self.words.some(key, of), host)) for key in keys.tolist()]
+
+    def _reboot(self, host: int, keys: Words, _: Words | None) -> list[int]:
+        return [self.local(self.joint.reboot(host, self.locals.values[local])) for local in keys.tolist()]
+
+    def _turn(self, host: int, keys: Words, tags: Words | None) -> list[int]:
+        assert tags is not None
+        found = []
+        for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
+            local = self.locals.values[key & _LOCAL]
+            pool = self.pools.values[key >> LOCAL_BITS & _POOL]
+            view = self._views.values[key >> LOCAL_BITS + POOL_BITS]
+            turn = self.joint.turn(host, local, pool, self._events.values[tag], view)
+            refused, effects = NONE, evolve(turn.effects, timers=())
+            if turn.refused is not None:
+                refused = self.refusals.of(turn.refused)
+            else:
+                self.fired.update(row.row.id for row, _, _ in turn.rows)
+            self.turn_local.append(self.local(turn.local))
+            self.turn_pool.append(self.pool(turn.pool))
+            self.turn_chain.append(self._effects(host, effects) if refused == NONE else 0)
+            self.turn_refused.append(refused)
+            found.append(len(self.turn_local) - 1)
+        return found
+
+    def _effects(self, host: int, effects: Effects) -> int:
+        known = self._performed.number((host, effects_key(effects)), None)
+        if self._performed.values[known] is None:
+            self._performed.values[known] = self.chains.number(self.world.updates(host, effects))
+        return int(self._performed.values[known])
+
+
+def _filling(fill: Any, index: int) -> Fill:
+    """A function of several hosts or sources as one of a single one."""
+    return lambda keys, tags: fill(index, keys, tags)

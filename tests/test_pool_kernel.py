@@ -1,0 +1,122 @@
+"""The kernel of pools: everything in arrays is what the plain rules say, state by state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsm.explore.joint import JointState
+from fsm.explore.pool_kernel import PoolKernel
+from fsm.explore.pool_space import PoolSpace
+from fsm.explore.system import System
+from fsm.search.fast import FastSearch
+from fsm.search.reference import ReferenceSearch
+from fsm.search.result import Limits
+
+ROOT = Path(__file__).parents[1]
+TOYS = Path(__file__).parent / "data" / "toys" / "systems"
+
+
+def space_of(path: Path, **settings: object) -> PoolSpace:
+    """A system with settings such as `hosts=3` or `faults_loss=1`."""
+    system = System.load(path)
+    for name, value in settings.items():
+        system = system.with_setting(name.replace("_", "."), str(value))
+    return PoolSpace(system)
+
+
+SMALL = [
+    (TOYS / "ring.yaml", {"hosts": 3, "faults_duplicate": 2}),
+    (TOYS / "careless.yaml", {"hosts": 3}),
+    (TOYS / "asking.yaml", {"operator_asker_go": 1, "faults_loss": 1, "faults_late": 1}),
+    (TOYS / "asking.yaml", {"operator_asker_go": 1, "faults_outage": 1, "faults_crash": 1}),
+    (TOYS / "asking.yaml", {"hosts": 1, "faults_loss": "any", "faults_outage": "any", "faults_restart": "any"}),
+    (ROOT / "specs/systems/failover.yaml", {"faults_restart": 0, "faults_boot": 1}),
+    (
+        ROOT / "specs/systems/enable.yaml",
+        {"faults_crash": 0, "faults_restart": 0, "faults_late": 0, "faults_loss": 0, "faults_statefile": 0},
+    ),
+    (ROOT / "specs/systems/lock.yaml", {"faults_boot": 1}),
+    (ROOT / "specs/systems/lease.yaml", {"faults_stop": 0, "faults_crash": 0, "hosts": 2}),
+]
+
+
+def moves_by_rules(space: PoolSpace, states: Iterable[JointState]) -> Counter[object]:
+    """(source, target, group, fault) of every move that changes something, and refusals."""
+    found: Counter[object] = Counter()
+    for state in states:
+        for edge in space.edges(state):
+            if edge.refused is not None:
+                found[state, edge.refused] += 1
+            elif edge.target != state:
+                found[state, edge.target, edge.group, edge.fault] += 1
+    return found
+
+
+def moves_by_kernel(kernel: PoolKernel, states: np.ndarray) -> Counter[object]:
+    """The same, of packed states."""
+    found: Counter[object] = Counter()
+    whole = [kernel.unpack(int(state)) for state in states]
+    for batch in kernel.expand(states):
+        groups = np.broadcast_to(batch.group, batch.targets.shape)
+        for source, target, group in zip(batch.sources.tolist(), batch.targets.tolist(), groups.tolist(), strict=True):
+            found[whole[source], kernel.unpack(target), *kernel.groups[group]] += 1
+        for source, message in batch.refused:
+            found[whole[source], message] += 1
+    return found
+
+
+@pytest.mark.parametrize(("path", "settings"), SMALL)
+def test_both_searches_find_the_same(path: Path, settings: dict[str, object]) -> None:
+    """States, moves, levels, rows, refusals, and where each property is decided."""
+    space = space_of(path, **settings)
+    plain, fast = ReferenceSearch(space), FastSearch(PoolKernel(space), symmetry=False)
+    assert plain.run(Limits(), None, False)
+    assert fast.run(Limits(), None, False)
+    for name in ("distinct", "generated", "edges", "depth", "needs_seen"):
+        assert getattr(plain, name) == getattr(fast, name), name
+    assert set(plain.fired) == set(fast.fired)
+    assert set(plain.refused) == set(fast.refused)
+    assert set(plain.settled) == set(fast.settled)
+    assert {fast.state(int(key)) for level in fast.order for key in level} == set(plain.parents)
+
+
+@pytest.mark.parametrize(("path", "settings"), SMALL)
+def test_moves_and_what_is_seen_are_those_of_the_rules(path: Path, settings: dict[str, object]) -> None:
+    """Groups, faults and targets of every move out of some hundred states; observations; what is stuck."""
+    space = space_of(path, **settings)
+    kernel = PoolKernel(space)
+    search = FastSearch(kernel, symmetry=False)
+    search.run(Limits(states=300), None, False)
+    packed = np.concatenate(search.order)[:300]
+    states = [kernel.unpack(int(state)) for state in packed]
+    assert [kernel.pack(state) for state in states] == packed.tolist()
+    assert moves_by_kernel(kernel, packed) == moves_by_rules(space, states)
+    assert kernel.stuck(packed).tolist() == [all(e.fault is not None for e in space.edges(state)) for state in states]
+    seen = kernel.see(packed)
+    for property_ in space.properties:
+        if property_.kind == "step":
+            after = np.roll(seen, 1)
+            expected = [space.holds(property_, "text", s, states[i - 1]) for i, s in enumerate(states)]
+            assert kernel.holds(property_, "text", seen, after).tolist() == expected
+        else:
+            expected = [space.holds(property_, "text", state) for state in states]
+            assert kernel.holds(property_, "text", seen).tolist() == expected
+
+
+def test_fields_that_are_too_narrow_are_widened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that begins with no room for what it finds comes to the same end."""
+    space = space_of(TOYS / "asking.yaml", operator_asker_go=1, faults_loss=1)
+    monkeypatch.setattr("fsm.explore.pool_kernel.WORLD_BITS", 3)
+    monkeypatch.setattr("fsm.explore.world_words.FIRST_BITS", 2)
+    kernel = PoolKernel(space)
+    bits = kernel.bits
+    search, plain = FastSearch(kernel, symmetry=False), ReferenceSearch(space)
+    assert search.run(Limits(), None, False)
+    assert plain.run(Limits(), None, False)
+    assert (search.distinct, search.edges, search.generated) == (plain.distinct, plain.edges, plain.generated)
+    assert kernel.bits > bits
