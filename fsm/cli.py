@@ -13,6 +13,7 @@ COMMANDS = {
     "schema": "fsm.commands.schema_command",
     "verify": "fsm.commands.verify_command",
     "diff": "fsm.commands.diff_command",
+    "coverage": "fsm.commands.coverage_command",
     "replay": "fsm.commands.replay_command",
     "stubs": "fsm.commands.stubs_command",
     "import-transitions": "fsm.commands.import_transitions_command",
