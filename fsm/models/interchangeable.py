@@ -10,7 +10,7 @@ Left out: symmetries of which members are told apart, such as a ring that may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations as orders
 from itertools import product
 from math import factorial, prod
@@ -66,11 +66,11 @@ def interchangeable(model: Model, grounded: Grounded) -> tuple[str, ...]:
     raise SpecError(told.at, f"{message}; explore without symmetry", "not-symmetric")
 
 
-def permutations(model: Model, grounded: Grounded) -> tuple[Permutation, ...]:
-    """Every way to rename the members of the interchangeable sets, the one that changes nothing first.
+def permutations(model: Model, grounded: Grounded, names: Sequence[str] = ()) -> tuple[Permutation, ...]:
+    """Every way to rename the members of the interchangeable sets, or of these, the one that changes nothing first.
 
     Errors: `SpecError` (not-symmetric; too-large where there are over `MOST`)."""
-    names = interchangeable(model, grounded)
+    names = names or interchangeable(model, grounded)
     number = prod(factorial(grounded.indices[name]) for name in names)
     if number > MOST:
         message = f"{model.name} has {number} permutations of {', '.join(names)}; at most {MOST} are tried"

@@ -5,8 +5,8 @@
     moves           actions: masks, patterns, and the tree of what guards have in common
     canonical       one state for all its images
 
-Whatever has no value (the head of an empty queue, a number outside of the type) is found here, but said by the space: it
-is asked for that one state, and raises what the reference engine would.
+Whatever has no value (the head of an empty queue, a number outside of the type) is found here, but said by the space:
+it is asked for that one state, and raises what the reference engine would.
 """
 
 from __future__ import annotations

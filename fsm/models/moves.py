@@ -2,8 +2,9 @@
 
 A guard is taken apart into *literals*, which are bits that must be a pattern, and *tests*, which are all the rest. The
 literals of an action are one mask and one comparison; its tests are only asked where they hold. What many actions have
-in common is asked once: actions lie in a tree, where a node has one literal of all actions below it, and only the states
-in which it holds go further down. Of 192 actions of three hosts with eight states each that leaves an eighth of the work.
+in common is asked once: actions lie in a tree, where a node has one literal of all actions below it, and only the
+states in which it holds go further down. Of 192 actions of three hosts with eight states each that leaves an eighth of
+the work.
 
 Updates with constants are one mask and one pattern as well, and where the guard says what the bits were, one `xor`.
 Other updates are put into their places one by one.
@@ -116,7 +117,7 @@ def take_apart(guard: Term, vectors: Vectors) -> Guard:
     if tests:
         whole = Apply("and", tuple(tests), guard.type) if len(tests) > 1 else tests[0]
         found.test, found.fails = vectors.compile(whole), vectors.fails(whole)
-    mask, pattern = merged(found.literals)
+    pattern = merged(found.literals)[1]
     found.never = found.never or any(pattern & m != p for m, p in found.literals.items())
     return found
 
@@ -186,7 +187,7 @@ class CompiledAction:
     def __init__(self, number: int, guard: Guard, update: Update, packing: Packing) -> None:
         kind, (mask, pattern) = packing.kind, merged(guard.literals)
         self.number = number
-        self._mask, self._pattern = (kind(mask), kind(pattern)) if mask else (None, None)
+        self._mask, self._pattern = kind(mask) if mask else None, kind(pattern)
         self._test, self._guard_fails = guard.test, guard.fails
         self._flips = None if update.flips is None else kind(update.flips)
         self._kept = kind(~update.cleared & ((1 << kind().itemsize * 8) - 1))
@@ -215,7 +216,7 @@ class CompiledAction:
         return Fired(self.number, targets[changed], (*trail, changed), len(states))
 
     def _updated(self, columns: Columns, states: Packed) -> Packed:
-        targets = states & self._kept | self._set
+        targets: Packed = states & self._kept | self._set
         if self._writes:
             if columns.states is not states:
                 columns = Columns(states)
@@ -234,7 +235,8 @@ class CompiledAction:
 
 def spread(test: Any, size: int) -> Mask:
     """A test as an array, where it may be one value for all states."""
-    return test if getattr(test, "shape", ()) else np.full(size, bool(test))
+    found: Mask = test if getattr(test, "shape", ()) else np.full(size, bool(test))
+    return found
 
 
 def offended(columns: Columns, fails: Node) -> None:

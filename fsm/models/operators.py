@@ -1,7 +1,7 @@
 """The operations of terms on arrays: what each computes (`OPERATORS`), and where it has no value (`FAILURES`).
 
-Left out: what is the same for all of them (`fsm.models.vector`). Nothing here raises for a value: where a term has none,
-the array has garbage, and whoever asks looks at `FAILURES` first.
+Left out: what is the same for all of them (`fsm.models.vector`). Nothing here raises for a value: where a term has
+none, the array has garbage, and whoever asks looks at `FAILURES` first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where each slot of a model lies in a packed state, and what its bits mean.
 
-A slot takes as many bits as its type needs, none shared: a bool 1; an enumeration, an int and an index as many as number
-their values (none is 0, then come the others); a set one for each index; a queue its length and then its elements, the
-first one lowest, those that are not there 0. So each state has one number, and equal values have equal bits.
+A slot takes as many bits as its type needs, none shared: a bool 1; an enumeration, an int and an index as many as
+number their values (none is 0, then come the others); a set one for each index; a queue its length and then its
+elements, the first one lowest, those that are not there 0. So each state has one number, and equal values equal bits.
 
 *raw* is a value as its bits say it. *seen* is a value as terms compute with it (`fsm.models.vector`): an int and an
 index themselves, none as -1, a set with bit i for index i.
@@ -133,7 +133,7 @@ class Packing:
             widest = max(slots, key=lambda slot: width(slot.type))
             said = f"a state takes {shift} bits ({widest.name} alone {width(widest.type)}), and the fast engine packs"
             raise SpecError(at, f"{said} at most {MOST_BITS}: narrower types, or --engine reference", "too-large")
-        self.kind: type[np.unsignedinteger] = np.uint32 if shift <= NARROW_BITS else np.uint64  # type: ignore[type-arg]
+        self.kind: type[np.unsignedinteger] = np.uint32 if shift <= NARROW_BITS else np.uint64
 
     def pack(self, state: Sequence[Value]) -> int:
         """The number of a state. Errors: `ValueError` where a value is outside of the type of its slot."""

@@ -42,6 +42,12 @@ class Columns:
     next: Packed | None = None
     known: dict[Node, Seen] = field(factory=dict)
 
+    def of(self, next: bool) -> Packed:
+        """The states, or those that their edges lead to."""
+        found = self.next if next else self.states
+        assert found is not None, "only a step property reads the next state"
+        return found
+
 
 @define(eq=False)
 class Node:
@@ -51,6 +57,7 @@ class Node:
     shared: bool = False
 
     def __call__(self, columns: Columns) -> Seen:
+        """The value for these states."""
         if not self.shared:
             return self.compute(columns)
         if self not in columns.known:
@@ -117,10 +124,7 @@ class Vectors:
         else:
             mask, pattern = kind(literal.mask), kind(literal.pattern)
             compare = np.equal if literal.positive else np.not_equal
-            if literal.next:
-                node = Node(lambda columns: compare(columns.next & mask, pattern))
-            else:
-                node = Node(lambda columns: compare(columns.states & mask, pattern))
+            node = Node(lambda columns: compare(columns.of(literal.next) & mask, pattern))
         self._tests[literal] = node
         return node
 
@@ -157,9 +161,7 @@ class Vectors:
     def _column(self, term: Read) -> Node:
         place, kind = self.packing.fields[term.slot], self.packing.kind
         shift, mask, type = kind(place.shift), kind((1 << place.width) - 1), place.type
-        if term.next:
-            return Node(lambda columns: seen(type, (columns.next >> shift & mask).astype(np.int64)))
-        return Node(lambda columns: seen(type, (columns.states >> shift & mask).astype(np.int64)))
+        return Node(lambda columns: seen(type, (columns.of(term.next) >> shift & mask).astype(np.int64)))
 
     def as_type(self, term: Term, type: Type) -> Callable[[Columns], Seen]:
         """The value of a term as one of another type of its kind; garbage where that type does not have it."""
