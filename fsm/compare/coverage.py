@@ -3,7 +3,8 @@ random tests, golden traces and journals of real runs came by.
 
 What is claimed.
 - *explored*: some state that the system reaches lets the row fire. It holds of a system whose exploration was cut
-  short too, for what was reached is reached; that a row was not reached says nothing then.
+  short too, for what was reached is reached; that a row was not reached says nothing then. Such a system is explored
+  again without any faults, which may lead further.
 - *needs F*: in no system that reaches the row it is reached once the fault F may not happen, all else left as it is.
   Each such system was explored again without F, to its end. `F?` where one of these searches was cut short, so that it
   is not known. A row that is reached through either of two faults needs neither of them; where it is reached only with
@@ -45,8 +46,8 @@ class Explored:
     Arguments:
         distinct, seconds, finished: of its exploration.
         rows, states: what it reaches.
-        without: for each fault, and for `SOME` without any, what it reaches still; None where that is not known. Empty
-            where no fault can happen.
+        without: for each fault, and for `SOME` without any, all that it reaches still; None where that is not known.
+            Empty where no fault can happen.
     """
 
     name: str
@@ -129,16 +130,14 @@ def explored(
     whole = searched(())
     system: Any = whole.space
     machines: Sequence[Machine] = system.system.machines
-    faults = [fault for fault, budget in system.system.faults.items() if budget != 0]
-    off = {fault: [(f"faults.{fault}", "0")] for fault in faults}
-    off |= {SOME: [pair for pairs in off.values() for pair in pairs]} if faults else {}
-    without: dict[str, frozenset[str] | None] = {}
-    for name, more in off.items():
-        result = searched(more) if whole.finished else None
-        known = result is not None and result.finished
-        without[name] = _reached(machines, result.fired) if result is not None and known else None
-    both = _reached(machines, whole.fired)
-    return Explored(path.stem, whole.distinct, whole.seconds, whole.finished, whole.fired, both - whole.fired, without)
+    off = {fault: [(f"faults.{fault}", "0")] for fault, budget in system.system.faults.items() if budget != 0}
+    off |= {SOME: [pair for pairs in off.values() for pair in pairs]} if off else {}
+    runs = {name: searched(more) for name, more in off.items() if whole.finished or name == SOME}
+    reached = {name: _reached(machines, result.fired) for name, result in runs.items()}
+    without = {name: reached[name] if name in runs and runs[name].finished else None for name in off}
+    fired = whole.fired.union(*(result.fired for result in runs.values()))
+    both = _reached(machines, fired)
+    return Explored(path.stem, whole.distinct, whole.seconds, whole.finished, fired, both - fired, without)
 
 
 def _reached(machines: Sequence[Machine], fired: frozenset[str]) -> frozenset[str]:

@@ -52,8 +52,8 @@ class Compared:
 
 @frozen
 class Diff:
-    """A whole comparison. `behaviour` is None where none was compared; `revised` says that a side comes from git, while
-    the code of worlds is that which is installed."""
+    """A whole comparison. `behaviour` is None where none was compared; `revised` says that it is that of machines from
+    git in a world whose code is that which is installed."""
 
     old: str
     new: str
@@ -78,11 +78,12 @@ def diff(old: Side, new: Side, system: str | None, compare: Compare) -> Diff:
     Errors: `SpecError`.
     """
     found = tuple(_compared(old, new))
-    behaviour = None
+    behaviour, revised = None, False
     with _spaces(old, new, system) as files:
         if files is not None and found:
             behaviour = compare(*files)
-    return Diff(old.said, new.said, found, behaviour, old.revision is not None or new.revision is not None)
+            revised = (old.revision or new.revision) is not None and kind_of(read(files[1])) == "system"
+    return Diff(old.said, new.said, found, behaviour, revised)
 
 
 def kind_of(document: Item) -> str:

@@ -13,7 +13,7 @@ from fsm.compare.diff import Compared, Diff
 from fsm.compare.walk import Apart
 from fsm.pictures.mermaid import mermaid
 from fsm.pictures.page import table
-from fsm.search.result import Result
+from fsm.search.result import HOLDS, Result
 from fsm.search.trace import Trace, plain, show
 
 SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
@@ -21,6 +21,7 @@ BALLS = {ADDED: "🟢", REMOVED: "🔴", CHANGED: "🟠"}
 COMMENT = 65_000
 """Characters that fit into a comment on GitHub, which takes 65,536; pictures are left out of a longer one."""
 PROSE = "why"
+ARROW = "-&gt;"
 WORLD = "The code of worlds is that which is installed, also for specs of a revision."
 
 
@@ -50,7 +51,7 @@ def _plural(kind: str, n: int) -> str:
 
 def _said(behaviour: Behaviour) -> str:
     """The behaviour in a few words."""
-    parts = [f"{moved.property} {moved.old or 'not there'} → {moved.new or 'not there'}" for moved in behaviour.moved]
+    parts = [f"{moved.property} {_move(moved)}" for moved in behaviour.moved if moved.old or moved.new != HOLDS]
     walked = behaviour.walked
     if walked.apart is not None:
         parts.append(f"told apart after {_steps(len(walked.apart.old), len(walked.apart.new))}")
@@ -187,7 +188,10 @@ def markdown(diff: Diff) -> str:
 
 
 def _comment(diff: Diff, pictures: bool) -> Iterator[str]:
-    yield from (f"**`fsm diff`** {escape(diff.old)} → {escape(diff.new)}: {escape(summary(diff), quote=False)}", "")
+    yield from (
+        f"**`fsm diff`** {escape(diff.old)} → {escape(diff.new)}: {escape(summary(diff), quote=False).replace(ARROW, '→')}",
+        "",
+    )
     whole = [one for one in diff.specs if not one.changes]
     if whole:
         yield from table(("", "spec"), ((BALLS[one.sign], f"{one.sign}: {one.kind} `{one.name}`") for one in whole))
