@@ -188,10 +188,8 @@ def markdown(diff: Diff) -> str:
 
 
 def _comment(diff: Diff, pictures: bool) -> Iterator[str]:
-    yield from (
-        f"**`fsm diff`** {escape(diff.old)} → {escape(diff.new)}: {escape(summary(diff), quote=False).replace(ARROW, '→')}",
-        "",
-    )
+    said = escape(summary(diff), quote=False).replace(ARROW, "→")
+    yield from (f"**`fsm diff`** {escape(diff.old)} → {escape(diff.new)}: {said}", "")
     whole = [one for one in diff.specs if not one.changes]
     if whole:
         yield from table(("", "spec"), ((BALLS[one.sign], f"{one.sign}: {one.kind} `{one.name}`") for one in whole))
