@@ -232,6 +232,7 @@ def _components(graph: Graph, states: Positions, sources: Positions, moves: Posi
     inner = targets >= 0
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(sources[inner], minlength=len(states)))])
     held = csr_array((np.ones(int(starts[-1])), targets[inner], starts), shape=(len(states), len(states)))
+    held.sum_duplicates()  # scipy goes round for ever where a move is given twice
     component: Numbers = connected_components(held, directed=True, connection="strong")[1]
     return component, inner & (component[sources] == component[targets])  # a target outside is -1, and not inner
 
