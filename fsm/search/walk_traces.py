@@ -85,7 +85,7 @@ class WalkPlayer:
             folders: the folder of specs, then those from which files are seen.
         """
         origin, start = _origin(text, at)
-        space = load_space(_file(origin.name, folders, at), origin.settings, origin.without)
+        space = load_space(named_file(origin.name, folders, at), origin.settings, origin.without)
         try:
             return cls(begin(space, start), rows)
         except LookupError as error:
@@ -192,7 +192,7 @@ def _origin(text: str, at: Place) -> tuple[Origin, int]:
     return Origin(name, tuple(settings), tuple(without)), start
 
 
-def _file(name: str, folders: Sequence[Path], at: Place) -> Path:
+def named_file(name: str, folders: Sequence[Path], at: Place) -> Path:
     """The file of a name; a model's number may be left out."""
     root, *others = folders
     if name.endswith(".yaml"):

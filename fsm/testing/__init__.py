@@ -15,6 +15,12 @@
     def test_the_door_does_what_it_did(trace):
         assert play(trace, "specs").text == trace.read_text()
 
+    SPACE = open_space("failover", {"hosts": 3})
+
+    @given(walk=walks(SPACE))                                # walks through a system or model too large to be explored
+    def test_every_walk_keeps_its_promises(walk):
+        follow(SPACE, walk)
+
 `pytest --fsm-cover=specs --fsm-floor=row:95` says how much of the table the tests have seen; a floor wants the same
 stories in every run, so a profile of Hypothesis with `derandomize=True`. What fails is shrunk, and shown as a golden
 trace: pasted into a file of `tests/traces`, it is played again, and fails where the spec has changed.
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from fsm.testing.performing import AdapterFault
     from fsm.testing.stories import Story
     from fsm.testing.strategies import events, sequences, values
+    from fsm.testing.walks import follow, open_space, walks
     from fsm.testing.worlds import world_machine
 
 __all__ = [
@@ -43,9 +50,12 @@ __all__ = [
     "Story",
     "adapter_machine",
     "events",
+    "follow",
+    "open_space",
     "play",
     "sequences",
     "values",
+    "walks",
     "world_machine",
 ]
 
@@ -56,9 +66,12 @@ _EXPORTS = {
     "Story": "fsm.testing.stories",
     "adapter_machine": "fsm.testing.adapters",
     "events": "fsm.testing.strategies",
+    "follow": "fsm.testing.walks",
+    "open_space": "fsm.testing.walks",
     "play": "fsm.explore.traces",
     "sequences": "fsm.testing.strategies",
     "values": "fsm.testing.strategies",
+    "walks": "fsm.testing.walks",
     "world_machine": "fsm.testing.worlds",
 }
 

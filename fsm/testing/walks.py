@@ -1,0 +1,165 @@
+"""Hypothesis strategies: random walks through a system or model, and the check that follows one.
+
+    from hypothesis import example, given
+    from fsm.testing import follow, open_space, walks
+
+    SPACE = open_space("failover", {"hosts": 3})
+
+    @given(walk=walks(SPACE))
+    @example(walk=["host 0 leaves the liveset", "the agent of host 1 starts"])     # what was found once
+    def test_every_walk_keeps_its_promises(walk):
+        follow(SPACE, walk)
+
+A walk is the list of the labels of its moves, so that what fails can be pinned as it is printed. It is drawn as a text
+with one character for each move (see `fsm.testing.strategies`): a character means that of the possible moves whose
+label hashes highest together with it. So each move has the same chance, and when one is cut out of a walk, those behind it
+mostly mean what they meant before: walks shrink to the few moves that matter. Each walk does without some kinds of
+fault, where anything else is possible, for walks in which everything breaks all the time never come far.
+
+The checker looks at every state and this at some; it is for spaces that are too large for it, and for pinned walks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+from zlib import crc32
+
+from attrs import define, field
+from hypothesis import strategies as st
+
+from fsm.errors import Place
+from fsm.locate import specs
+from fsm.search.load import load_space
+from fsm.search.space import Edge, Space
+from fsm.search.walk import Walk, begin, named_edges
+from fsm.search.walk_traces import named_file
+
+REMEMBERED = 10_000
+"""States of a space whose moves a strategy remembers: examples begin alike."""
+FAULT_BITS = 8
+CHARACTERS = st.characters(min_codepoint=0x10000, max_codepoint=0x10FFFF)
+
+
+def open_space(name: str, settings: Mapping[str, object] | None = None, without: Sequence[str] = ()) -> Space[Any]:
+    """A system or model, to be walked through.
+
+    Arguments:
+        name: of one that is shipped, or a file.
+        settings: as `fsm verify --set` takes them: {"hosts": 3}.
+        without: clauses of the world to switch off.
+    Errors: `fsm.errors.SpecError`.
+    """
+    path = named_file(name, (specs(), Path()), Place(name))
+    return load_space(path, [(key, str(value)) for key, value in (settings or {}).items()], without)
+
+
+def walks(space: Space[Any], *, most: int = 50) -> st.SearchStrategy[list[str]]:
+    """Walks from the first state at the beginning, each move of which is possible when it comes.
+
+    Arguments:
+        space: where.
+        most: the length of the longest.
+    """
+    return _walks(space, most)
+
+
+@st.composite
+def _walks(draw: st.DrawFn, space: Space[Any], most: int) -> list[str]:
+    without = draw(st.integers(0, 2**FAULT_BITS - 1))
+    least = draw(st.integers(0, most))  # texts of no least length are short: five characters or so
+    return _guided(space, draw(st.text(CHARACTERS, min_size=least, max_size=most)), without)
+
+
+def follow(space: Space[Any], walk: Sequence[str]) -> Walk[Any]:
+    """Takes a walk, and fails where it breaks a promise.
+
+    A label that is not possible ends the walk: a way that led to a mistake is closed once that is mended. Looked at are
+    always, step and deadlock properties; eventually and leads_to where the walk ends in a state that it was in before,
+    or that it may stay in, for then it may go round for ever; and turns that are refused.
+
+    Arguments:
+        space, walk: where, and the labels of the moves.
+    Returns: the walk that was taken.
+    Errors: `AssertionError` with the story of what is broken.
+    """
+    taken = begin(space)
+    _look(taken)
+    for label in walk:
+        edge = {name: edge for _, name, edge in _moves(space, taken.state)}.get(label) or taken.moves().get(label)
+        if edge is None:
+            break
+        taken.names.append(label)
+        taken.edges.append(edge)
+        if edge.target is None:
+            raise AssertionError(_story(taken, f"the spec has no answer: {taken.refused}"))
+        taken.states.append(edge.target)
+        _look(taken)
+    for loop in [number for number in range(1, len(taken.states) + 1) if taken.closes(number)]:
+        for promised in space.properties:
+            if promised.kind in ("eventually", "leads_to", "deadlock") and taken.breaks(promised, loop):
+                raise AssertionError(_story(taken, f"{promised.name} is violated: {promised.why}", loop))
+    return taken
+
+
+def _look(walk: Walk[Any]) -> None:
+    """Judges the last state and the move to it."""
+    sound, last = _KNOWN.setdefault(walk.space, _Known()).sound, tuple(walk.states[-2:])
+    if last in sound:
+        return
+    for promised in walk.space.properties:
+        end = Walk(walk.space, 1, walk.states[-2:] if promised.kind == "step" else walk.states[-1:])
+        if promised.kind in ("always", "step") and end.breaks(promised):
+            raise AssertionError(_story(walk, f"{promised.name} is violated: {promised.why}"))
+    if len(sound) < REMEMBERED:
+        sound.add(last)
+
+
+def _story(walk: Walk[Any], what: str, loop: int | None = None) -> str:
+    return "\n".join([what, *walk.trace(loop).lines(), f"walk={walk.names!r}"])
+
+
+@define(eq=False)
+class _Known:
+    """What is remembered of a space, so that walks that begin alike cost little: moves by state, and the states and
+    moves that break no promise."""
+
+    moves: dict[Any, list[tuple[int, str, Edge[Any]]]] = field(factory=dict)
+    sound: set[Any] = field(factory=set)
+
+
+_KNOWN: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+
+
+def _guided(space: Space[Any], script: str, without: int) -> list[str]:
+    """The labels that a text means, for walks without those kinds of fault whose bit is set."""
+    state, labels = begin(space).state, list[str]()
+    for character in script:
+        moves, number = _moves(space, state), ord(character)
+        usual = [move for move in moves if not (move[2].fault and without >> _bit(move[2].fault) & 1)]
+        if not moves:
+            break
+        _, label, edge = max(usual or moves, key=lambda move: hash((move[0], number)))
+        labels.append(label)
+        if edge.target is None:
+            break
+        state = edge.target
+    return labels
+
+
+def _bit(kind: str) -> int:
+    return crc32(kind.encode()) % FAULT_BITS
+
+
+def _moves(space: Space[Any], state: Any) -> list[tuple[int, str, Edge[Any]]]:
+    """The moves that change a state or are refused, with the hashes of their labels."""
+    known = _KNOWN.setdefault(space, _Known()).moves
+    found = known.get(state)
+    if found is None:
+        edges = named_edges(space, state).items()
+        found = [(crc32(name.encode()), name, edge) for name, edge in edges if edge.target != state]
+        if len(known) < REMEMBERED:
+            known[state] = found
+    return found
