@@ -17,97 +17,25 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
 from keyword import iskeyword
-from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve
 
 from fsm.errors import Place, SpecError
 from fsm.language.document import suggest
+from fsm.models.functions import FUNCTIONS, appended, called
 from fsm.models.operations import FALSE, TRUE, apply, arithmetic, joint, negated, number, whole
+from fsm.models.quantifiers import QUANTIFIERS, comprehension, quantified, until
+from fsm.models.scope import NONE, WORDS, Array, Reading, Scope, described, index_type, picked, same
 from fsm.models.terms import BOOL, Const, Read, Term, ToldApart, Type
 
 LONGEST = 2000
 DEEPEST = 40
-MOST_TERMS = 1_000_000
-"""Nodes that are looked at while a model is written out; more than that would not fit into anybody's patience."""
 WRITTEN = "write one such as 'tries + 1' or 'tries < 3 and not armed', with == to compare"
-NONE = Type("none")
-WORDS = {"true": TRUE, "false": FALSE, "none": Const(None, NONE)}
-FUNCTIONS = {"empty": 1, "one": 1, "the": 1, "lowest": 1, "size": 1, "len": 1, "head": 1, "tail": 1, "append": 2,
-             "drop": 2, "min": 2, "max": 2}  # fmt: skip
-QUANTIFIERS = ("all", "any", "count")
 _COMPARE = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _SETS = {ast.BitAnd: "&", ast.BitOr: "|", ast.Sub: "\\"}
 _INTS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 _PYTHON = {"and", "or", "not", "in", "if", "else", "is", "for", "True", "False", "None"}
-
-
-@frozen
-class Array:
-    """The slots of a variable: `sizes` of the index sets `each`, the last index running fastest from slot `first`."""
-
-    name: str
-    type: Type
-    each: tuple[str, ...]
-    sizes: tuple[int, ...]
-    first: int
-
-    def slot(self, index: tuple[int, ...]) -> int:
-        """The number of the slot of an index."""
-        place = 0
-        for at, size in zip(index, self.sizes, strict=True):
-            place = place * size + at
-        return self.first + place
-
-
-@frozen
-class Scope:
-    """What names mean: `bound` parameters and arguments, `indices` sizes of index sets, variables; with `next` a
-    variable also as it is after the step."""
-
-    bound: Mapping[str, Const] = field(factory=dict)
-    indices: Mapping[str, int] = field(factory=dict)
-    variables: Mapping[str, Array] = field(factory=dict)
-    next: bool = False
-
-    def names(self) -> list[str]:
-        """Everything that may be written as a name."""
-        after = [f"next_{name}" for name in self.variables] if self.next else []
-        return [*self.bound, *self.indices, *self.variables, *after, *WORDS]
-
-    def binding(self, name: str, value: Const) -> Scope:
-        """The same with one more name."""
-        return evolve(self, bound={**self.bound, name: value})
-
-
-@define
-class Reading:
-    """What is kept while a model is read: how much was looked at, and what tells indices apart."""
-
-    told_apart: dict[str, ToldApart] = field(factory=dict)
-    looked_at: int = 0
-
-
-def index_type(name: str, size: int, optional: bool = False) -> Type:
-    """The type of the members of an index set."""
-    return Type("index", high=size - 1, of=name, optional=optional)
-
-
-def described(type_: Type) -> str:
-    """A type in the words of a spec."""
-    if type_.kind == "enum":
-        return f"[{', '.join(type_.members)}]"
-    if type_.kind == "int":
-        return f"a number of {type_.low}..{type_.high}"
-    if type_.kind == "index":
-        return type_.of + ("?" if type_.optional else "")
-    if type_.kind == "set":
-        return f"set of {type_.of}"
-    if type_.kind == "queue" and type_.element is not None:
-        return f"queue of {described(type_.element)}"
-    return type_.kind
 
 
 def read_expression(text: str, scope: Scope, at: Place, wanted: Type | None, reading: Reading) -> Term:
@@ -127,6 +55,25 @@ def read_expression(text: str, scope: Scope, at: Place, wanted: Type | None, rea
         return reader.of(tree, wanted) if wanted is not None else reader.visit(tree)
     except RecursionError:
         raise SpecError(at, f"{text!r} is nested too deep", "bad-expression") from None
+
+
+def read_target(text: str, scope: Scope, at: Place, reading: Reading) -> tuple[Array, tuple[Term, ...]]:
+    """The variable that an update sets, as `turn` or `state[r]`, and the terms of its subscript.
+
+    Arguments: as of `read_expression`.
+    Errors: `SpecError`.
+    """
+    tree = parsed(text, at)
+    node = tree.value if isinstance(tree, ast.Subscript) else tree
+    array = scope.variables.get(node.id) if isinstance(node, ast.Name) else None
+    if array is None:
+        known = suggest(text, scope.variables)
+        raise SpecError(at, f"{text!r} is no variable that could be set{known}", "unknown-name")
+    if bool(array.each) != isinstance(tree, ast.Subscript):
+        subscript = f"[{', '.join(array.each)}]" if array.each else ""
+        raise SpecError(at, f"{text!r}: write {array.name}{subscript}", "bad-type")
+    reader = ExpressionReader(text, scope, at, reading)
+    return array, reader.index(array, tree) if isinstance(tree, ast.Subscript) else ()
 
 
 def parsed(text: str, at: Place) -> ast.expr:
@@ -152,23 +99,22 @@ class ExpressionReader:
     depth: int = 0
 
     def fail(self, message: str, rule: str = "bad-expression") -> SpecError:
+        """The error `message` where the expression stands, to be raised by the caller."""
         return SpecError(self.at, message, rule)
 
     def refused(self, node: ast.expr) -> SpecError:
+        """The error of a node that has no meaning here."""
         return self.fail(f"{ast.unparse(node)!r} is not part of the expression language; {WRITTEN}")
 
     def visit(self, node: ast.expr, wanted: Type | None = None) -> Term:
         """The term of a node; `wanted` gives a bare word its meaning as a member, and `[]` and `{}` theirs."""
-        method = getattr(self, f"visit_{type(node).__name__}", None)
+        method = getattr(self, f"_visit_{type(node).__name__}", None)
         if method is None:
             raise self.refused(node)
         self.depth += 1
-        self.reading.looked_at += 1
+        self.reading.spend(1, self.at)
         if self.depth > DEEPEST:
             raise self.fail(f"an expression nested deeper than {DEEPEST}; use a variable for a part of it")
-        if self.reading.looked_at > MOST_TERMS:
-            remedy = "take smaller parameters, or fewer arguments and quantifiers inside of each other"
-            raise self.fail(f"written out, the model has over {MOST_TERMS} terms; {remedy}", "too-large")
         term: Term = method(node, wanted)
         self.depth -= 1
         return term
@@ -178,9 +124,11 @@ class ExpressionReader:
         return self.fit(self.visit(node, wanted), wanted, node)
 
     def test(self, node: ast.expr) -> Term:
+        """The term of a node that is true or false."""
         return self.of(node, BOOL)
 
     def count(self, node: ast.expr) -> Term:
+        """The term of a node that is a number."""
         return self.of(node, whole(0, 0))
 
     def fit(self, term: Term, wanted: Type, node: ast.expr) -> Term:
@@ -189,7 +137,7 @@ class ExpressionReader:
         if kind == "int" and given.kind == "index":
             return self.numbered(term, node)
         if kind == "index" and given.kind == "int":
-            self.tell_apart(wanted.of, node)
+            self.tell_apart(wanted.of, f"{ast.unparse(node)!r} is a number, used as a member of {wanted.of}")
             if isinstance(term, Const) and not wanted.low <= term.value <= wanted.high:
                 message = f"{ast.unparse(node)!r} is {term.value}, but {wanted.of} has {wanted.low}..{wanted.high}"
                 raise self.fail(message, "bad-value")
@@ -203,7 +151,7 @@ class ExpressionReader:
 
     def numbered(self, term: Term, node: ast.expr) -> Term:
         """An index as the number that it is."""
-        self.tell_apart(term.type.of, node)
+        self.tell_apart(term.type.of, f"{ast.unparse(node)!r} is used as a number")
         sure = self.sure(term)
         return apply("number", sure, type=whole(sure.type.low, sure.type.high))
 
@@ -211,10 +159,11 @@ class ExpressionReader:
         """An index that is never none."""
         return apply("index", term, type=evolve(term.type, optional=False)) if term.type.optional else term
 
-    def tell_apart(self, name: str, node: ast.expr) -> None:
-        self.reading.told_apart.setdefault(name, ToldApart(name, ast.unparse(node), self.at))
+    def tell_apart(self, name: str, text: str) -> None:
+        """Notes what tells the members of an index set apart, unless something was noted before."""
+        self.reading.told_apart.setdefault(name, ToldApart(name, text, self.at))
 
-    def visit_Constant(self, node: ast.Constant, wanted: Type | None) -> Term:
+    def _visit_Constant(self, node: ast.Constant, wanted: Type | None) -> Term:
         if type(node.value) is bool:
             return TRUE if node.value else FALSE
         if type(node.value) is int and abs(node.value) < 2**31:
@@ -224,7 +173,7 @@ class ExpressionReader:
         remedy = "names stand without quotes" if isinstance(node.value, str) else "write numbers, names and sets only"
         raise self.fail(f"{node.value!r}: {remedy}")
 
-    def visit_Name(self, node: ast.Name, wanted: Type | None) -> Term:
+    def _visit_Name(self, node: ast.Name, wanted: Type | None) -> Term:
         known = self.named(node.id)
         if known is None and wanted is not None and wanted.kind == "enum" and node.id in wanted.members:
             return Const(node.id, wanted)
@@ -258,11 +207,10 @@ class ExpressionReader:
             return self.scope.variables[stem], True
         return None, False
 
-    def visit_Subscript(self, node: ast.Subscript, wanted: Type | None) -> Term:
+    def _visit_Subscript(self, node: ast.Subscript, wanted: Type | None) -> Term:
         array, after = self.array(node.value.id) if isinstance(node.value, ast.Name) else (None, False)
         if array is not None and array.each:
-            index = self.index(array, node)
-            return picked(array, index, after)
+            return picked(array, self.index(array, node), after, self.reading, self.at)
         if isinstance(node.value, ast.Name) and array is None and self.named(node.value.id) is None:
             known = [name for name, found in self.scope.variables.items() if found.each]
             raise self.fail(f"unknown name {node.value.id!r}{suggest(node.value.id, known)}", "unknown-name")
@@ -279,18 +227,18 @@ class ExpressionReader:
         types = [index_type(name, size) for name, size in zip(array.each, array.sizes, strict=True)]
         return tuple(self.sure(self.of(part, type_)) for part, type_ in zip(parts, types, strict=True))
 
-    def visit_BoolOp(self, node: ast.BoolOp, wanted: Type | None) -> Term:
+    def _visit_BoolOp(self, node: ast.BoolOp, wanted: Type | None) -> Term:
         op, settles = ("and", FALSE) if isinstance(node.op, ast.And) else ("or", TRUE)
         return apply(op, *until(settles, (self.test(value) for value in node.values)))
 
-    def visit_UnaryOp(self, node: ast.UnaryOp, wanted: Type | None) -> Term:
+    def _visit_UnaryOp(self, node: ast.UnaryOp, wanted: Type | None) -> Term:
         if isinstance(node.op, ast.Not):
             return negated(self.test(node.operand))
         if isinstance(node.op, ast.USub):
             return arithmetic("-", number(0), self.count(node.operand))
         raise self.refused(node)
 
-    def visit_IfExp(self, node: ast.IfExp, wanted: Type | None) -> Term:
+    def _visit_IfExp(self, node: ast.IfExp, wanted: Type | None) -> Term:
         test = self.test(node.test)
         if isinstance(test, Const):
             return self.visit(node.body if test.value else node.orelse, wanted)
@@ -301,7 +249,7 @@ class ExpressionReader:
         then, other = self.alike(then, other, node)
         return apply("if", test, then, other, type=joint(then.type, other.type))
 
-    def visit_Set(self, node: ast.Set, wanted: Type | None) -> Term:
+    def _visit_Set(self, node: ast.Set, wanted: Type | None) -> Term:
         elements = [self.visit(element) for element in node.elts]
         of = next((e.type for e in elements if e.type.kind == "index"), None)
         if of is None and wanted is not None and wanted.kind == "set":
@@ -312,12 +260,12 @@ class ExpressionReader:
         members = [self.sure(self.fit(e, of, child)) for e, child in zip(elements, node.elts, strict=True)]
         return apply("set", *members, type=Type("set", high=of.high, of=of.of))
 
-    def visit_Dict(self, node: ast.Dict, wanted: Type | None) -> Term:
+    def _visit_Dict(self, node: ast.Dict, wanted: Type | None) -> Term:
         if node.keys or wanted is None or wanted.kind != "set":
             raise self.refused(node) if node.keys else self.fail("'{}': no set is needed here", "bad-type")
         return Const(frozenset(), wanted)
 
-    def visit_List(self, node: ast.List, wanted: Type | None) -> Term:
+    def _visit_List(self, node: ast.List, wanted: Type | None) -> Term:
         if wanted is None or wanted.kind != "queue" or wanted.element is None:
             raise self.fail(f"{ast.unparse(node)!r}: no queue is needed here", "bad-type")
         queue: Term = Const((), evolve(wanted, most=0))
@@ -325,7 +273,7 @@ class ExpressionReader:
             queue = appended(queue, self.of(element, wanted.element))
         return queue
 
-    def visit_BinOp(self, node: ast.BinOp, wanted: Type | None) -> Term:
+    def _visit_BinOp(self, node: ast.BinOp, wanted: Type | None) -> Term:
         left = self.visit(node.left, wanted if wanted is not None and wanted.kind == "set" else None)
         if left.type.kind == "set" and type(node.op) in _SETS:
             return apply(_SETS[type(node.op)], left, self.of(node.right, left.type), type=left.type)
@@ -338,12 +286,12 @@ class ExpressionReader:
             raise self.fail(f"{ast.unparse(node)!r}: divide by a constant above 0; this {said}", "bad-value")
         return arithmetic(op, self.fit(left, whole(0, 0), node.left), right)
 
-    def visit_Compare(self, node: ast.Compare, wanted: Type | None) -> Term:
+    def _visit_Compare(self, node: ast.Compare, wanted: Type | None) -> Term:
         if len(node.ops) != 1:
             raise self.fail(f"{ast.unparse(node)!r}: compare two things at a time")
         op, right_node = type(node.ops[0]), node.comparators[0]
         if op in (ast.In, ast.NotIn):
-            found = self.contained(node, node.left, right_node)
+            found = self._contained(node, node.left, right_node)
             return found if op is ast.In else negated(found)
         if op not in _COMPARE:
             raise self.refused(node)
@@ -355,15 +303,15 @@ class ExpressionReader:
             right = self.visit(right_node, left.type)
         word = _COMPARE[op]
         if word in ("==", "!="):
-            equal = self.equal(left, right, node)
+            equal = self._equal(left, right, node)
             return equal if word == "==" else negated(equal)
-        return self.ordered(word, left, right, node)
+        return self._ordered(word, left, right, node)
 
-    def equal(self, left: Term, right: Term, node: ast.Compare) -> Term:
+    def _equal(self, left: Term, right: Term, node: ast.Compare) -> Term:
         left, right = self.alike(left, right, node)
         return apply("==", left, right)
 
-    def ordered(self, word: str, left: Term, right: Term, node: ast.Compare) -> Term:
+    def _ordered(self, word: str, left: Term, right: Term, node: ast.Compare) -> Term:
         if left.type.kind == "set" and same(left.type, right.type):
             if word in (">", ">="):
                 left, right = right, left
@@ -382,7 +330,7 @@ class ExpressionReader:
             right, left = self.alike(right, left, node)
             return left, right
         if kinds == {"int", "index"}:
-            self.tell_apart(left.type.of, node)
+            self.tell_apart(left.type.of, f"{ast.unparse(node)!r} compares a member with a number")
             if isinstance(right, Const) and left.type.low <= right.value <= left.type.high:
                 return left, Const(right.value, evolve(left.type, optional=False))
             return self.numbered(left, node), right
@@ -397,7 +345,7 @@ class ExpressionReader:
             raise self.fail(message, "bad-type")
         return left, right
 
-    def contained(self, node: ast.Compare, left_node: ast.expr, right_node: ast.expr) -> Term:
+    def _contained(self, node: ast.Compare, left_node: ast.expr, right_node: ast.expr) -> Term:
         """`x in S`: S a list of values, a set, or a set that is written out."""
         left = self.visit(left_node)
         if isinstance(right_node, (ast.List, ast.Tuple)):
@@ -418,10 +366,10 @@ class ExpressionReader:
         inside = apply("in", self.sure(found), right)
         return apply("and", negated(apply("==", found, Const(None, found.type))), inside)
 
-    def visit_Call(self, node: ast.Call, wanted: Type | None) -> Term:
+    def _visit_Call(self, node: ast.Call, wanted: Type | None) -> Term:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in QUANTIFIERS and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-            return self.quantified(name, node.args[0])
+            return quantified(self, name, node.args[0])
         if name in QUANTIFIERS:
             raise self.fail(f"{ast.unparse(node)!r}: write {name}(... for x in S)")
         if name not in FUNCTIONS or node.keywords:
@@ -431,143 +379,5 @@ class ExpressionReader:
             raise self.fail(f"{ast.unparse(node)!r}: {name}() takes {FUNCTIONS[name]}, not {len(node.args)}")
         return called(self, name, node.args, wanted)
 
-    def quantified(self, name: str, node: ast.GeneratorExp) -> Term:
-        if name == "count":
-            total: Term = number(0)
-            for held in self.instances(node.generators, node.elt, "and"):
-                total = arithmetic("+", total, apply("if", held, number(1), number(0), type=whole(0, 1)))
-            return total
-        filtered, op, settles = ("or", "and", FALSE) if name == "all" else ("and", "or", TRUE)
-        return apply(op, *until(settles, self.instances(node.generators, node.elt, filtered)))
-
-    def instances(self, loops: list[ast.comprehension], element: ast.expr, filtered: str) -> Iterator[Term]:
-        """The body of a quantifier for each member; `filtered` says what joins it to what was asked of the member:
-        "and" that it holds, "or" that it does not."""
-        if not loops:
-            yield self.test(element)
-            return
-        for test, reader in self.members(loops[0]):
-            for body in reader.instances(loops[1:], element, filtered):
-                yield apply("and", test, body) if filtered == "and" else apply("or", negated(test), body)
-
-    def members(self, loop: ast.comprehension) -> Iterator[tuple[Term, ExpressionReader]]:
-        """For each member that there may be whether it is one, and a reader that knows it by its name."""
-        if not isinstance(loop.target, ast.Name) or loop.is_async:
-            raise self.fail(f"{ast.unparse(loop.target)!r}: a quantifier has one name, as in 'for x in S'")
-        name = loop.target.id
-        if name in self.scope.names():
-            raise self.fail(f"the name {name!r} is taken; use another one in the quantifier", "bad-name")
-        for member, test in self.walked(loop.iter):
-            inner = evolve(self, scope=self.scope.binding(name, member))
-            tests = until(FALSE, (test, *(inner.test(asked) for asked in loop.ifs)) if test != FALSE else (test,))
-            joined = apply("and", *tests)
-            if joined != FALSE:
-                yield joined, inner
-
-    def walked(self, node: ast.expr) -> Iterator[tuple[Const, Term]]:
-        """What a quantifier goes through: members with the term that says whether they are there."""
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
-            ends = [self.count(end) for end in node.args]
-            if not 1 <= len(ends) <= 2 or not all(isinstance(end, Const) for end in ends):
-                raise self.fail(f"{ast.unparse(node)!r}: write range(n) with n a constant, and ask for less by 'if'")
-            values = [end.value for end in ends if isinstance(end, Const)]
-            yield from ((number(value), TRUE) for value in range(*values))
-            return
-        members = self.visit(node)
-        if members.type.kind != "set":
-            raise self.fail(f"{ast.unparse(node)!r} is {described(members.type)}, not a set or range(n)", "bad-type")
-        for value in range(members.type.high + 1):
-            member = Const(value, index_type(members.type.of, members.type.high + 1))
-            yield member, apply("in", member, members)
-
-    def visit_SetComp(self, node: ast.SetComp, wanted: Type | None) -> Term:
-        loop = node.generators[0]
-        target = loop.target.id if isinstance(loop.target, ast.Name) else ""
-        if len(node.generators) > 1 or not isinstance(node.elt, ast.Name) or node.elt.id != target:
-            raise self.fail(f"{ast.unparse(node)!r}: a set is written {{x for x in S if ...}}")
-        whole_set = self.visit(loop.iter)
-        if whole_set.type.kind != "set":
-            raise self.fail(f"{ast.unparse(loop.iter)!r} is {described(whole_set.type)}, not a set", "bad-type")
-        tests: list[Term] = [FALSE] * (whole_set.type.high + 1)
-        for test, inner in self.members(loop):
-            tests[inner.scope.bound[target].value] = test
-        return apply("such", *tests, type=whole_set.type)
-
-
-def until(settles: Const, terms: Any) -> Iterator[Term]:
-    """Terms up to the first that settles a conjunction or disjunction."""
-    for term in terms:
-        yield term
-        if term == settles:
-            return
-
-
-def same(given: Type, wanted: Type) -> bool:
-    """Whether values of two types are of one kind; bounds, lengths and whether there may be none are not looked at,
-    but for what queues hold."""
-    if given.kind == "queue" and wanted.kind == "queue" and given.element is not None and wanted.element is not None:
-        return given.element == wanted.element
-    return (given.kind, given.members, given.of) == (wanted.kind, wanted.members, wanted.of)
-
-
-def picked(array: Array, index: tuple[Term, ...], after: bool) -> Term:
-    """The slot of an index: an `if` for each value of what is not constant."""
-    for position, part in enumerate(index):
-        if not isinstance(part, Const):
-            chosen: Term | None = None
-            for value in reversed(range(array.sizes[position])):
-                member = Const(value, part.type)
-                inner = picked(array, (*index[:position], member, *index[position + 1 :]), after)
-                chosen = (
-                    inner if chosen is None else apply("if", apply("==", part, member), inner, chosen, type=array.type)
-                )
-            if chosen is not None:
-                return chosen
-    return Read(array.slot(tuple(part.value for part in index if isinstance(part, Const))), array.type, after)
-
-
-def appended(queue: Term, element: Term) -> Term:
-    """A queue with one more element, which is seen to be one of its type."""
-    of = queue.type.element
-    if of is not None and of.kind == "int" and not of.low <= element.type.low <= element.type.high <= of.high:
-        element = apply("index", element, type=of)
-    if of is not None and of.kind == "index" and element.type.optional and not of.optional:
-        element = apply("index", element, type=of)
-    return apply("append", queue, element, type=evolve(queue.type, most=queue.type.most + 1))
-
-
-def called(reader: ExpressionReader, name: str, args: list[ast.expr], wanted: Type | None) -> Term:
-    """A function of what it is given."""
-    if name in ("min", "max"):
-        total, *others = [reader.count(arg) for arg in args]
-        for other in others:
-            total = arithmetic(name, total, other)
-        return total
-    first = reader.visit(args[0], wanted if name in ("append", "drop", "tail") else None)
-    kind = "set" if name in ("empty", "one", "the", "lowest", "size") else "queue"
-    if first.type.kind != kind:
-        raise reader.fail(f"{ast.unparse(args[0])!r} is {described(first.type)}; {name}() takes a {kind}", "bad-type")
-    if kind == "set":
-        return of_set(reader, name, first, args[0])
-    shorter = evolve(first.type, most=max(first.type.most - 1, 0))
-    if name == "append":
-        return appended(first, reader.of(args[1], first.type.element or BOOL))
-    if name == "drop":
-        return apply("drop", first, reader.count(args[1]), type=shorter)
-    types = {"len": whole(0, first.type.most), "head": first.type.element or BOOL, "tail": shorter}
-    return apply(name, first, type=types[name])
-
-
-def of_set(reader: ExpressionReader, name: str, members: Term, node: ast.expr) -> Term:
-    """A function of a set; the lowest member is chosen by an `if` for each, and `the` has the word for an empty set."""
-    count, index = members.type.high + 1, index_type(members.type.of, members.type.high + 1)
-    size = apply("size", members, type=whole(0, count))
-    if name in ("size", "empty", "one"):
-        return size if name == "size" else apply("==", size, number(0 if name == "empty" else 1))
-    chosen = apply("the", members, type=index)
-    if name == "lowest":
-        reader.tell_apart(index.of, node)
-        for value in reversed(range(count)):
-            member = Const(value, index)
-            chosen = apply("if", apply("in", member, members), member, chosen, type=index)
-    return chosen
+    def _visit_SetComp(self, node: ast.SetComp, wanted: Type | None) -> Term:
+        return comprehension(self, node)

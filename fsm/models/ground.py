@@ -7,7 +7,6 @@ counts what is left of it.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
@@ -17,18 +16,10 @@ from attrs import define, evolve, field
 from fsm.errors import Place
 from fsm.language.document import Item, suggest
 from fsm.language.domains import Value
-from fsm.models.expressions import (
-    Array,
-    ExpressionReader,
-    Reading,
-    Scope,
-    described,
-    index_type,
-    parsed,
-    read_expression,
-)
+from fsm.models.expressions import read_expression, read_target
 from fsm.models.model import Action, Model, Variable
 from fsm.models.operations import FALSE, TRUE, apply, arithmetic, joint, number, whole
+from fsm.models.scope import Array, Reading, Scope, described, index_type
 from fsm.models.terms import BOOL, Const, GroundAction, Grounded, Read, Slot, Term, ToldApart, Type
 from fsm.models.types import MOST_MEMBERS, contains, default, how_many, read_number, read_type, said, values
 
@@ -153,13 +144,13 @@ class _Grounding:
         happens = fault is None or self.model.faults.get(fault, 0) != 0
         outer = self.reading
         if not happens:  # its texts are looked at, but what they tell apart does not matter
-            self.reading = Reading(looked_at=outer.looked_at)
+            self.reading = Reading(terms=outer.terms)
         spent = self.budget(fault) if happens and fault is not None else None
         for ground_action in self.instances(action, self.arguments(action)):
             if happens:
                 yield ground_action if spent is None else limited(ground_action, spent)
         if not happens:
-            outer.looked_at, self.reading = self.reading.looked_at, outer
+            outer.terms, self.reading = self.reading.terms, outer
 
     def budget(self, fault: str) -> Read | None:
         """The slot that counts what is left of a fault; None if it may happen any number of times."""
@@ -224,17 +215,7 @@ class _Updates:
     def all(self, updates: Mapping[str, Item]) -> dict[int, Term]:
         """The new value of each slot that is set."""
         for target, item in updates.items():
-            tree = parsed(target, item.at)
-            reader = ExpressionReader(target, self.scope, item.at, self.reading)
-            node = tree.value if isinstance(tree, ast.Subscript) else tree
-            array = self.scope.variables.get(node.id) if isinstance(node, ast.Name) else None
-            if array is None:
-                known = suggest(target, self.scope.variables)
-                raise item.fail(f"{target!r} is no variable that could be set{known}", "unknown-name")
-            if bool(array.each) != isinstance(tree, ast.Subscript):
-                subscript = f"[{', '.join(array.each)}]" if array.each else ""
-                raise item.fail(f"{target!r}: write {array.name}{subscript}", "bad-type")
-            index = reader.index(array, tree) if isinstance(tree, ast.Subscript) else ()
+            array, index = read_target(target, self.scope, item.at, self.reading)
             self.set(array, index, self.value(item, array), item.at)
         return self.written
 

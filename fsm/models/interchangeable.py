@@ -62,8 +62,8 @@ def interchangeable(model: Model, grounded: Grounded) -> tuple[str, ...]:
     if told is None:
         message = f"{model.name} has no index set of two members or more, so there is nothing to exchange"
         raise SpecError(model.at, message, "not-symmetric")
-    message = f"{told.text!r} tells the members of {told.of} apart, so they are not interchangeable"
-    raise SpecError(told.at, f"{message}; explore without symmetry", "not-symmetric")
+    message = f"{told.text}, so the members of {told.of} are not interchangeable; explore without symmetry"
+    raise SpecError(told.at, message, "not-symmetric")
 
 
 def permutations(model: Model, grounded: Grounded, names: Sequence[str] = ()) -> tuple[Permutation, ...]:

@@ -9,10 +9,11 @@
     - {action: prepare, each: {r: rm}, if: "state[r] == working", set: {"state[r]": "prepared"}, why: "..."}
 
 Variables have finite types, an action may happen in every state where its `if` holds, and `set` says what the next
-state is, all at once. An action with `fault` happens if `faults` names that kind: `any` number of times, or at most so often.
+state is, all at once. An action with `fault` happens if `faults` names that kind: `any` number of times, or at most so
+often.
 
-Here a model is what its file says, text by text. What the texts mean depends on the parameters, and is found out when it
-is grounded (`fsm.models.ground`), which `Model.load` does once, so that every message comes then.
+Here a model is what its file says, text by text. What the texts mean depends on the parameters, and is found out when
+it is grounded (`fsm.models.ground`), which `Model.load` does once, so that every message comes then.
 """
 
 from __future__ import annotations

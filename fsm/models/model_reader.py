@@ -12,8 +12,10 @@ from attrs import frozen
 from fsm.errors import Place
 from fsm.language.document import Item
 from fsm.language.load import OTHER_KINDS, parameter_name
-from fsm.models.expressions import FUNCTIONS, QUANTIFIERS, WORDS
+from fsm.models.functions import FUNCTIONS
 from fsm.models.model import Action, Model, Variable, budget, whole_number
+from fsm.models.quantifiers import QUANTIFIERS
+from fsm.models.scope import WORDS
 from fsm.search.property_reader import read_fairness, read_property
 
 MODEL_KEYS = ("language", "model", "essay", "parameters", "indices", "variables", "where", "constraint", "faults",

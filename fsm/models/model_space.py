@@ -15,13 +15,13 @@ from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fsm.errors import Place, SpecError
 from fsm.language.domains import Value, shown
-from fsm.models.expressions import described
 from fsm.models.model import Model
 from fsm.models.operations import NoValue
+from fsm.models.scope import described
 from fsm.models.source import OutOfType, Source, apart, checked
 from fsm.models.terms import GroundAction, Grounded, Term
 from fsm.search.space import Edge, Fairness, Firing, Property, Told
@@ -79,16 +79,16 @@ class ModelSpace:
         holds = predicate(self.grounded.where, len(self.grounded.slots))
         return (state for state in combined if self._asked(holds, item.at, "'where'", state))
 
-    def edges(self, state: State) -> Iterator[Edge[State]]:
+    def edges(self, state: State) -> Sequence[Edge[State]]:
         """What each action makes of a state."""
         try:
-            moves = self._moves(state)
+            edges = self._edges(state)
         except (NoValue, OutOfType) as error:
             raise self._located(state, error) from None
         kept = self._kept
-        for action, target in moves:
-            cut = kept is not None and not kept(target)
-            yield Edge(action.label, target, action.label, action.fault, None, cut, action)
+        if kept is None:
+            return edges
+        return [edge if kept(edge.target) else evolve(edge, cut=True) for edge in edges]
 
     def fired(self, edge: Edge[State]) -> Sequence[str]:
         """The name of the action."""
@@ -119,8 +119,10 @@ class ModelSpace:
 
     def holds(self, property_: Property, part: str, state: State, target: State | None = None) -> bool:
         """Whether a part of a property holds in a state, or on the step to `target`."""
-        formula = self._formulas[property_.name, part]
-        return self._asked(formula, property_.at, f"{property_.name!r}", state, target)
+        try:
+            return self._formulas[property_.name, part](state, target)
+        except NoValue as error:
+            raise self._without_value(property_.at, repr(property_.name), error, state) from None
 
     @cached_property
     def _permutations(self) -> Sequence[Permutation]:
@@ -133,7 +135,7 @@ class ModelSpace:
         return {key: predicate(term, len(self.grounded.slots)) for key, term in self.grounded.formulas.items()}
 
     @cached_property
-    def _kept(self) -> Callable[[State], bool] | None:
+    def _kept(self) -> Callable[[Any], bool] | None:
         term, item = self.grounded.constraint, self.model.constraint
         if term is None or item is None:
             return None
@@ -141,14 +143,17 @@ class ModelSpace:
         return lambda state: self._asked(holds, item.at, "'constraint'", state)
 
     @cached_property
-    def _moves(self) -> Callable[[State], list[tuple[GroundAction, State]]]:
+    def _edges(self) -> Callable[[State], list[Edge[State]]]:
         return successors(self.grounded, self.grounded.actions)
 
-    def _asked(self, formula: Callable[..., bool], at: Place, what: str, state: State, target: Any = None) -> bool:
+    def _asked(self, formula: Callable[..., bool], at: Place, what: str, state: State) -> bool:
         try:
-            return formula(state, target)
+            return formula(state)
         except NoValue as error:
-            raise SpecError(at, f"{what} has no value: {error}; in {self._told(state)}", "no-value") from None
+            raise self._without_value(at, what, error, state) from None
+
+    def _without_value(self, at: Place, what: str, error: NoValue, state: State) -> SpecError:
+        return SpecError(at, f"{what} has no value: {error}; in {self._told(state)}", "no-value")
 
     def _located(self, state: State, error: Exception) -> SpecError:
         """The error of the action that has no value in a state, found by trying them one by one."""
@@ -156,8 +161,7 @@ class ModelSpace:
             try:
                 successors(self.grounded, (action,))(state)
             except NoValue as found:
-                message = f"{action.label} has no value: {found}; in {self._told(state)}"
-                return SpecError(action.at, message, "no-value")
+                return self._without_value(action.at, action.label, found, state)
             except OutOfType as found:
                 slot = self.grounded.slots[found.slot]
                 given = "none" if found.value is None else shown(found.value)
@@ -198,12 +202,13 @@ def _after(term: Term, slots: int) -> list[str]:
     return [apart(slots, "t", "target")] if reads_next(term) else []
 
 
-def successors(grounded: Grounded, actions: Sequence[GroundAction]) -> Callable[[State], list[tuple[Any, State]]]:
-    """A function that gives for a state the actions that may happen, each with the state after it.
+def successors(grounded: Grounded, actions: Sequence[GroundAction]) -> Callable[[State], list[Edge[State]]]:
+    """A function that gives for a state an edge for each action that may happen there.
 
     Errors of the function: `NoValue`, `OutOfType`."""
     source, slots = Source(), len(grounded.slots)
-    lines = ["def moves(state):", apart(slots), "    found = []"]
+    source.names["Edge"] = Edge
+    lines = ["def edges(state):", apart(slots), "    found = []"]
     for number, action in enumerate(actions):
         source.names[f"a{number}"] = action
         lines.append(f"    if {source.of(action.guard)}:")
@@ -211,5 +216,6 @@ def successors(grounded: Grounded, actions: Sequence[GroundAction]) -> Callable[
             lines += [f"        {line}" for line in checked(source, slot, grounded.slots[slot].type, term)]
         written = {slot for slot, _ in action.updates}
         new = ", ".join(f"{'n' if slot in written else 's'}{slot}" for slot in range(slots))
-        lines.append(f"        found.append((a{number}, ({new},)))")
-    return source.function([*lines, "    return found"], "moves")
+        said = f"{action.label!r}, ({new},), {action.label!r}, {action.fault!r}, None, False, a{number}"
+        lines.append(f"        found.append(Edge({said}))")
+    return source.function([*lines, "    return found"], "edges")

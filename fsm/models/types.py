@@ -16,8 +16,9 @@ from attrs import evolve
 
 from fsm.language.document import Item, suggest
 from fsm.language.domains import Value
-from fsm.models.expressions import Reading, Scope, index_type, read_expression
+from fsm.models.expressions import read_expression
 from fsm.models.operations import whole
+from fsm.models.scope import Reading, Scope, index_type
 from fsm.models.terms import Const, Type
 
 MOST_VALUES = 1_000_000
