@@ -12,8 +12,8 @@
 
 A walk is the list of the labels of its moves, so that what fails can be pinned as it is printed. It is drawn as a text
 with one character for each move (see `fsm.testing.strategies`): a character means that of the possible moves whose
-label hashes highest together with it. So each move has the same chance, and when one is cut out of a walk, those behind it
-mostly mean what they meant before: walks shrink to the few moves that matter. Each walk does without some kinds of
+label hashes highest together with it. So each move has the same chance, and when one is cut out of a walk, those behind
+it mostly mean what they meant before: walks shrink to the few moves that matter. Each walk does without some kinds of
 fault, where anything else is possible, for walks in which everything breaks all the time never come far.
 
 The checker looks at every state and this at some; it is for spaces that are too large for it, and for pinned walks.
@@ -56,24 +56,26 @@ def open_space(name: str, settings: Mapping[str, object] | None = None, without:
     return load_space(path, [(key, str(value)) for key, value in (settings or {}).items()], without)
 
 
-def walks(space: Space[Any], *, most: int = 50) -> st.SearchStrategy[list[str]]:
-    """Walks from the first state at the beginning, each move of which is possible when it comes.
+def walks(space: Space[Any], *, most: int = 50, start: int = 1) -> st.SearchStrategy[list[str]]:
+    """Walks each move of which is possible when it comes.
 
     Arguments:
         space: where.
         most: the length of the longest.
+        start: the number of the state at the beginning, from 1.
     """
-    return _walks(space, most)
+    return _walks(space, most, start)
 
 
 @st.composite
-def _walks(draw: st.DrawFn, space: Space[Any], most: int) -> list[str]:
+def _walks(draw: st.DrawFn, space: Space[Any], most: int, start: int) -> list[str]:
     without = draw(st.integers(0, 2**FAULT_BITS - 1))
     least = draw(st.integers(0, most))  # texts of no least length are short: five characters or so
-    return _guided(space, draw(st.text(CHARACTERS, min_size=least, max_size=most)), without)
+    script = draw(st.text(CHARACTERS, min_size=least, max_size=most))
+    return _guided(space, begin(space, start).state, script, without)
 
 
-def follow(space: Space[Any], walk: Sequence[str]) -> Walk[Any]:
+def follow(space: Space[Any], walk: Sequence[str], *, start: int = 1) -> Walk[Any]:
     """Takes a walk, and fails where it breaks a promise.
 
     A label that is not possible ends the walk: a way that led to a mistake is closed once that is mended. Looked at are
@@ -81,11 +83,11 @@ def follow(space: Space[Any], walk: Sequence[str]) -> Walk[Any]:
     or that it may stay in, for then it may go round for ever; and turns that are refused.
 
     Arguments:
-        space, walk: where, and the labels of the moves.
+        space, walk, start: where, the labels of the moves, and the number of the state at the beginning.
     Returns: the walk that was taken.
     Errors: `AssertionError` with the story of what is broken.
     """
-    taken = begin(space)
+    taken = begin(space, start)
     _look(taken)
     for label in walk:
         edge = {name: edge for _, name, edge in _moves(space, taken.state)}.get(label) or taken.moves().get(label)
@@ -133,9 +135,9 @@ class _Known:
 _KNOWN: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
-def _guided(space: Space[Any], script: str, without: int) -> list[str]:
-    """The labels that a text means, for walks without those kinds of fault whose bit is set."""
-    state, labels = begin(space).state, list[str]()
+def _guided(space: Space[Any], state: Any, script: str, without: int) -> list[str]:
+    """The labels that a text means from a state on, for walks without those kinds of fault whose bit is set."""
+    labels = list[str]()
     for character in script:
         moves, number = _moves(space, state), ord(character)
         usual = [move for move in moves if not (move[2].fault and without >> _bit(move[2].fault) & 1)]
