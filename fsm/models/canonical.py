@@ -88,7 +88,7 @@ class Columns:
             for i in range(last):
                 one, other = columns[i], columns[i + 1]
                 columns[i], columns[i + 1] = np.maximum(one, other), np.minimum(one, other)
-        found = states & self.kind(self.others)
+        found: Packed = states & self.kind(self.others)
         for member, column in enumerate(columns):
             self._put(found, member, column)
         return found
@@ -127,7 +127,7 @@ def columns_of(
         spoken = [n for n in (*each.get(slot.variable, ()), *spoken_of(slot.type)) if n in names]
         if name not in spoken:
             continue
-        if len(spoken) > 1 or slot.type.kind == "queue" and spoken_of(slot.type):
+        if len(spoken) > 1 or (slot.type.kind == "queue" and spoken_of(slot.type)):
             return None
         others &= ~at.mask
         if not spoken_of(slot.type):
@@ -190,7 +190,7 @@ class Image:
 def renaming(type: Type, change: Change, kind: Any) -> Callable[[Packed], Packed]:
     """The bits of a value under new names, from a table; of a queue element by element."""
     if type.kind != "queue":
-        table = np.array([renamed(type, change, bits) for bits in range(1 << width(type))], kind)
+        table: Packed = np.array([renamed(type, change, bits) for bits in range(1 << width(type))], kind)
         return lambda bits: table[bits]
     assert type.element is not None
     head, each = type.most.bit_length(), width(type.element)

@@ -90,7 +90,7 @@ class ModelKernel:
         for number, action in enumerate(self._grounded.actions):
             guard = take_apart(action.guard, self._vectors)
             found.append((number, guard, read_updates(action, guard, self._vectors)))
-        return branches(found, self.packing)
+        return branches(found, self._vectors)
 
     def expand(self, states: Packed) -> Iterator[Batch]:
         """All moves out of some states, those of many actions in one batch."""

@@ -1,10 +1,10 @@
 """Actions compiled for packed states: which of them may happen where, and what they lead to.
 
-A guard is taken apart into *literals*, which are bits that must be a pattern, and *tests*, which are all the rest. The
-literals of an action are one mask and one comparison; its tests are only asked where they hold. What many actions have
-in common is asked once: actions lie in a tree, where a node has one literal of all actions below it, and only the
-states in which it holds go further down. Of 192 actions of three hosts with eight states each that leaves an eighth of
-the work.
+A guard is taken apart into *literals*, which are bits that must be one of a few patterns, and *tests*, which are all
+the rest. The literals of an action that leave one pattern each are together one mask and one comparison; its tests are
+only asked where all literals hold. What many actions have in common is asked once: actions lie in a tree, where a node
+has one literal of all actions below it, and only the states in which it holds go further down. Of the actions of three
+hosts with eight states each that leaves an eighth of the work.
 
 Updates with constants are one mask and one pattern as well, and where the guard says what the bits were, one `xor`.
 Other updates are put into their places one by one.
@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import define, field, frozen
 
-from fsm.models.packing import Field, Packing
+from fsm.models.packing import Field
 from fsm.models.terms import Apply, Const, GroundAction, Read, Term
 from fsm.models.vector import Columns, Literal, Node, Vectors, either
 
@@ -79,9 +81,10 @@ class Update:
 
 @define(eq=False)
 class Guard:
-    """A guard in parts: where all literals hold, `test` is asked; where `fails`, it has no value."""
+    """A guard in parts: where all literals hold (by mask the patterns that are right), `test` is asked; where `fails`,
+    it has no value. `never`: the literals contradict each other."""
 
-    literals: dict[int, int]
+    literals: dict[int, frozenset[int]]
     test: Node | None
     fails: Node | None
     never: bool = False
@@ -101,41 +104,34 @@ def conjuncts(term: Term, positive: bool = True) -> Iterator[Term]:
 
 
 def take_apart(guard: Term, vectors: Vectors) -> Guard:
-    """The parts of a guard. A literal that says what bits are not is a test, unless it is about a single bit."""
+    """The parts of a guard."""
     found, tests = Guard({}, None, None), list[Term]()
     safe = True
     for part in conjuncts(guard):
-        literal = single(vectors.literal(part))
-        if literal is None or not safe:
+        literal = vectors.literal(part)
+        if literal is None or not literal.positive or not safe:
             tests.append(part)
             safe = safe and vectors.fails(part) is None
-        elif literal.pattern is None:
-            found.never = True
         else:
-            before = found.literals.setdefault(literal.mask, literal.pattern)
-            found.never = found.never or before != literal.pattern
+            before = found.literals.get(literal.mask, literal.patterns)
+            found.literals[literal.mask] = before & literal.patterns
     if tests:
         whole = Apply("and", tuple(tests), guard.type) if len(tests) > 1 else tests[0]
         found.test, found.fails = vectors.compile(whole), vectors.fails(whole)
-    pattern = merged(found.literals)[1]
-    found.never = found.never or any(pattern & m != p for m, p in found.literals.items())
+    mask, pattern = fixed(found.literals)
+    found.never = not all(
+        any((p ^ pattern) & m & mask == 0 for p in patterns) for m, patterns in found.literals.items()
+    )
     return found
 
 
-def single(literal: Literal | None) -> Literal | None:
-    """A literal that says what bits are, if one of these is the same."""
-    if literal is None or literal.positive:
-        return literal
-    if literal.pattern is not None and literal.mask.bit_count() == 1:
-        return Literal(literal.mask, literal.mask ^ literal.pattern)
-    return None
-
-
-def merged(literals: dict[int, int]) -> tuple[int, int]:
-    """All literals as one mask and one pattern."""
+def fixed(literals: dict[int, frozenset[int]]) -> tuple[int, int]:
+    """The bits that are the same in all states where some literals hold, and what they are."""
     mask = pattern = 0
-    for bits, value in literals.items():
-        mask, pattern = mask | bits, pattern | value
+    for bits, patterns in literals.items():
+        if patterns:
+            same = bits & ~(reduce(or_, patterns) ^ reduce(and_, patterns))
+            mask, pattern = mask | same, pattern | (min(patterns) & same)
     return mask, pattern
 
 
@@ -152,9 +148,10 @@ def read_updates(action: GroundAction, guard: Guard, vectors: Vectors) -> Update
         fails += [vectors.fails(term), vectors.outside(term, fields[slot].type)]
         writes.append(vectors.packed(term, slot))
         written |= fields[slot].mask
-    fixed, pattern = merged(guard.literals)
-    changes = (pattern ^ set_) & cleared & fixed != 0
-    flips = (pattern ^ set_) & cleared if not writes and cleared & ~fixed == 0 else None
+    known, pattern = fixed(guard.literals)
+    changes = any(m & ~cleared == 0 and set_ & m not in patterns for m, patterns in guard.literals.items())
+    changes = changes or (pattern ^ set_) & cleared & known != 0
+    flips = (pattern ^ set_) & cleared if not writes and cleared & ~known == 0 else None
     failing = either([part for part in fails if part is not None])
     return Update(cleared | written, set_, tuple(writes), failing, changes, flips)
 
@@ -184,46 +181,47 @@ class CompiledAction:
     Errors: `Offence` where the guard or an update has no value.
     """
 
-    def __init__(self, number: int, guard: Guard, update: Update, packing: Packing) -> None:
-        kind, (mask, pattern) = packing.kind, merged(guard.literals)
+    def __init__(self, number: int, guard: Guard, update: Update, vectors: Vectors) -> None:
+        kind = vectors.packing.kind
+        single = {mask: patterns for mask, patterns in guard.literals.items() if len(patterns) == 1}
+        mask, pattern = fixed(single)
+        filters = [Literal(mask, frozenset({pattern}))] if mask else []
+        filters += [Literal(mask, patterns) for mask, patterns in guard.literals.items() if mask not in single]
         self.number = number
-        self._mask, self._pattern = kind(mask) if mask else None, kind(pattern)
+        self._filters = [vectors.test(literal) for literal in filters]
         self._test, self._guard_fails = guard.test, guard.fails
         self._flips = None if update.flips is None else kind(update.flips)
         self._kept = kind(~update.cleared & ((1 << kind().itemsize * 8) - 1))
         self._set = kind(update.set)
         self._writes, self._update_fails, self._changes = update.writes, update.fails, update.changes
 
-    def fire(self, all_: Columns, trail: Trail) -> Fired | None:
+    def fire(self, columns: Columns, trail: Trail) -> Fired | None:
         """Its moves out of some states."""
-        columns, states = all_, all_.states
-        if self._mask is not None:
-            held = (states & self._mask == self._pattern).nonzero()[0]
+        for test in self._filters:
+            held = test(columns).nonzero()[0]
             if not len(held):
                 return None
-            states, trail = states[held], (*trail, held)
+            if len(held) < len(columns.states):
+                columns, trail = Columns(columns.states[held]), (*trail, held)
         if self._test is not None:
-            columns = all_ if states is all_.states else Columns(states)
             held = self._tested(columns, self._test)
             if not len(held):
                 return None
-            if len(held) < len(states):
-                states, trail = states[held], (*trail, held)
-        targets = states ^ self._flips if self._flips is not None else self._updated(columns, states)
+            if len(held) < len(columns.states):
+                columns, trail = Columns(columns.states[held]), (*trail, held)
+        states = columns.states
+        targets = states ^ self._flips if self._flips is not None else self._updated(columns)
         if self._changes:
             return Fired(self.number, targets, trail, len(states))
         changed = (targets != states).nonzero()[0]
         return Fired(self.number, targets[changed], (*trail, changed), len(states))
 
-    def _updated(self, columns: Columns, states: Packed) -> Packed:
-        targets: Packed = states & self._kept | self._set
-        if self._writes:
-            if columns.states is not states:
-                columns = Columns(states)
-            if self._update_fails is not None:
-                offended(columns, self._update_fails)
-            for write in self._writes:
-                targets |= write(columns)
+    def _updated(self, columns: Columns) -> Packed:
+        targets: Packed = columns.states & self._kept | self._set
+        if self._update_fails is not None:
+            offended(columns, self._update_fails)
+        for write in self._writes:
+            targets |= write(columns)
         return targets
 
     def _tested(self, columns: Columns, test: Node) -> Positions:
@@ -251,7 +249,7 @@ class Branch:
     """Actions that have a literal in common, which holds in all states that come here."""
 
     actions: list[CompiledAction] = field(factory=list)
-    below: list[tuple[Any, Any, Branch]] = field(factory=list)
+    below: list[tuple[Node, Branch]] = field(factory=list)
 
     def fire(self, states: Packed, trail: Trail = ()) -> Iterator[Fired]:
         """The moves of all these actions out of some states."""
@@ -260,28 +258,28 @@ class Branch:
             fired = action.fire(columns, trail)
             if fired is not None:
                 yield fired
-        for mask, pattern, branch in self.below:
-            held = (states & mask == pattern).nonzero()[0]
+        for test, branch in self.below:
+            held = test(columns).nonzero()[0]
             if len(held):
                 yield from branch.fire(states[held], (*trail, held))
 
 
-def branches(actions: Iterable[tuple[int, Guard, Update]], packing: Packing) -> Branch:
+def branches(actions: Iterable[tuple[int, Guard, Update]], vectors: Vectors) -> Branch:
     """The tree of some actions: the literal that most of them have in common comes first."""
     found, left = Branch(), [action for action in actions if not action[1].never]
     while left:
         counts = Counter(literal for _, guard, _ in left for literal in guard.literals.items())
-        (mask, pattern), often = max(counts.items(), key=lambda c: c[1], default=((0, 0), 0))
+        (mask, patterns), often = max(counts.items(), key=lambda count: count[1], default=((0, frozenset()), 0))
         if often < 2:
-            found.actions += [CompiledAction(number, guard, update, packing) for number, guard, update in left]
+            found.actions += [CompiledAction(number, guard, update, vectors) for number, guard, update in left]
             return found
-        group = [action for action in left if action[1].literals.get(mask) == pattern]
-        left = [action for action in left if action[1].literals.get(mask) != pattern]
+        group = [action for action in left if action[1].literals.get(mask) == patterns]
+        left = [action for action in left if action[1].literals.get(mask) != patterns]
         rest = [(number, _without(guard, mask), update) for number, guard, update in group]
-        found.below.append((packing.kind(mask), packing.kind(pattern), branches(rest, packing)))
+        found.below.append((vectors.test(Literal(mask, patterns)), branches(rest, vectors)))
     return found
 
 
 def _without(guard: Guard, mask: int) -> Guard:
-    literals = {bits: pattern for bits, pattern in guard.literals.items() if bits != mask}
+    literals = {bits: patterns for bits, patterns in guard.literals.items() if bits != mask}
     return Guard(literals, guard.test, guard.fails)

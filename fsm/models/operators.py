@@ -45,14 +45,15 @@ def _and(vectors: Vectors, term: Apply) -> Code:
     mask, pattern, codes = 0, 0, list[Node]()
     for arg in term.args:
         literal = vectors.literal(arg)
-        if literal is None or not literal.positive or literal.next or literal.pattern is None:
+        if literal is None or not literal.positive or literal.next or len(literal.patterns) != 1:
             codes.append(vectors.compile(arg))
-        elif (pattern ^ literal.pattern) & mask & literal.mask:
+            continue
+        bits = min(literal.patterns)
+        if (pattern ^ bits) & mask & literal.mask:
             return lambda columns: np.bool_(False)
-        else:
-            mask, pattern = mask | literal.mask, pattern | literal.pattern
+        mask, pattern = mask | literal.mask, pattern | bits
     if mask:
-        codes.insert(0, vectors.test(Literal(mask, pattern)))
+        codes.insert(0, vectors.test(Literal(mask, frozenset({pattern}))))
     return lambda columns: reduce(and_, [code(columns) for code in codes])
 
 

@@ -12,20 +12,25 @@ places is computed once for the same states.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from fsm.errors import Place, SpecError
 from fsm.language.domains import Value
-from fsm.models.packing import Packing, element_width, raw, width
+from fsm.models.operations import OPERATIONS, NoValue, within
+from fsm.models.packing import Packing, cardinality, element_width, raw, value_of, width
 from fsm.models.terms import Apply, Const, Read, Term, Type
 
 if TYPE_CHECKING:
     from fsm.search.space import Packed
+
+FEW = 64
+"""A test of one slot with so many values at most is tried with each."""
 
 WIDEST = 1 << 62
 """Numbers beyond this do not fit into an array."""
@@ -67,10 +72,13 @@ class Node:
 
 @frozen
 class Literal:
-    """Whether some bits are a pattern; a pattern of None is never there. `next`: in the state that an edge leads to."""
+    """Whether some bits are one of some patterns. `next`: in the state that an edge leads to.
+
+    Negated, it says so itself where the patterns that are left are few (`Vectors.negated`), else `positive` is False.
+    """
 
     mask: int
-    pattern: int | None
+    patterns: frozenset[int]
     positive: bool = True
     next: bool = False
 
@@ -85,48 +93,107 @@ class Vectors:
         self.packing, self.at = packing, at
         self._nodes: dict[Term, Node] = {}
         self._tests: dict[Literal, Node] = {}
+        self._literals: dict[Term, Literal | None] = {}
+        self._universes: dict[int, frozenset[int] | None] = {}
 
     # -- literals
 
     def literal(self, term: Term) -> Literal | None:
         """The literal that a term is, if it is one."""
+        if term not in self._literals:
+            self._literals[term] = self._equality(term) or self._few(term)
+        return self._literals[term]
+
+    def _equality(self, term: Term) -> Literal | None:
+        """A bool, a slot that is a constant, a constant that is in a set, or the opposite of these."""
+        fields = self.packing.fields
         if isinstance(term, Read) and term.type.kind == "bool":
-            mask = self.packing.fields[term.slot].mask
-            return Literal(mask, mask, next=term.next)
+            return Literal(fields[term.slot].mask, frozenset({fields[term.slot].mask}), next=term.next)
         if not isinstance(term, Apply):
             return None
         if term.op == "not":
             inner = self.literal(term.args[0])
-            return None if inner is None else _negated(inner)
+            return None if inner is None else self.negated(inner)
         if term.op in ("==", "!=") and any(isinstance(arg, Const) for arg in term.args):
             slot, const = term.args if isinstance(term.args[1], Const) else term.args[::-1]
             if isinstance(slot, Read) and isinstance(const, Const):
-                found = self.packing.fields[slot.slot]
-                equal = Literal(found.mask, found.pattern(const.value), next=slot.next)
-                return equal if term.op == "==" else _negated(equal)
+                pattern = fields[slot.slot].pattern(const.value)
+                patterns = frozenset() if pattern is None else frozenset({pattern})
+                equal = Literal(fields[slot.slot].mask, patterns, next=slot.next)
+                return equal if term.op == "==" else self.negated(equal)
         if term.op == "in" and isinstance(term.args[0], Const) and isinstance(term.args[1], Read):
             slot, member = term.args[1], term.args[0].value
-            found = self.packing.fields[slot.slot]
-            inside = member is not None and found.type.low <= member <= found.type.high
-            bit = 1 << (found.shift + member - found.type.low) if inside else 0
-            return Literal(bit, bit if inside else None, next=slot.next)
+            place = fields[slot.slot]
+            if member is None or not place.type.low <= member <= place.type.high:
+                return Literal(place.mask, frozenset(), next=slot.next)
+            bit = 1 << (place.shift + member - place.type.low)
+            return Literal(bit, frozenset({bit}), next=slot.next)
         return None
+
+    def _few(self, term: Term) -> Literal | None:
+        """Any test of a single slot that has few values: it is tried with each."""
+        reads = set(reads_of(term))
+        if len(reads) != 1 or term.type.kind != "bool":
+            return None
+        read = reads.pop()
+        values = self._universe(self.packing.fields[read.slot].mask)
+        if values is None:
+            return None
+        place = self.packing.fields[read.slot]
+        try:
+            held = [v for v in values if evaluated(term, value_of(place.type, v >> place.shift))]
+        except NoValue:
+            return None
+        return Literal(place.mask, frozenset(held), next=read.next)
+
+    def _universe(self, mask: int) -> frozenset[int] | None:
+        """The patterns that the bits of a mask may be, where these are a slot with few values, or one bit."""
+        if mask not in self._universes:
+            place = next((place for place in self.packing.fields if place.mask == mask), None)
+            found = None
+            if place is not None and place.type.kind not in ("set", "queue"):
+                size = cardinality(place.type)
+                found = frozenset(v << place.shift for v in range(size)) if size <= FEW else None
+            elif mask.bit_count() == 1:
+                found = frozenset({0, mask})
+            self._universes[mask] = found
+        return self._universes[mask]
+
+    def negated(self, literal: Literal) -> Literal:
+        """The opposite of a literal."""
+        universe = self._universe(literal.mask)
+        if universe is None:
+            return evolve(literal, positive=not literal.positive)
+        return evolve(literal, patterns=universe - literal.patterns)
 
     def test(self, literal: Literal) -> Node:
         """The function of a literal."""
         if literal in self._tests:
             self._tests[literal].shared = True
             return self._tests[literal]
-        kind = self.packing.kind
-        if literal.pattern is None:
-            value = np.bool_(not literal.positive)
-            node = Node(lambda columns: value)
+        kind, after = self.packing.kind, literal.next
+        mask, patterns, wanted = literal.mask, literal.patterns, literal.positive
+        universe = self._universe(mask)
+        if universe is not None and len(universe - patterns) == 1:
+            patterns, wanted = universe - patterns, not wanted
+        mask, patterns = fewer(mask, patterns)
+        if len(patterns) == 1:
+            bits, pattern = kind(mask), kind(min(patterns))
+            compare = np.equal if wanted else np.not_equal
+            node = Node(lambda columns: compare(columns.of(after) & bits, pattern))
+        elif not patterns:
+            node = Node(lambda columns: np.bool_(not wanted))
         else:
-            mask, pattern = kind(literal.mask), kind(literal.pattern)
-            compare = np.equal if literal.positive else np.not_equal
-            node = Node(lambda columns: compare(columns.of(literal.next) & mask, pattern))
+            node = Node(self._table(mask, patterns, wanted, after))
         self._tests[literal] = node
         return node
+
+    def _table(self, mask: int, patterns: frozenset[int], wanted: bool, after: bool) -> Callable[[Columns], Seen]:
+        kind, low = self.packing.kind, (mask & -mask).bit_length() - 1
+        table = np.full((mask >> low) + 1, not wanted)
+        table[[pattern >> low for pattern in patterns]] = wanted
+        shift, bits = kind(low), kind(mask >> low)
+        return lambda columns: table[columns.of(after) >> shift & bits]
 
     # -- values
 
@@ -221,8 +288,37 @@ class Vectors:
         return lambda columns: np.asarray(bits(place.type, code(columns))).astype(kind) << shift
 
 
-def _negated(literal: Literal) -> Literal:
-    return Literal(literal.mask, literal.pattern, not literal.positive, literal.next)
+def fewer(mask: int, patterns: frozenset[int]) -> tuple[int, frozenset[int]]:
+    """The same with less bits and one pattern, where the patterns are all that some of the bits can be."""
+    if not patterns:
+        return mask, patterns
+    free = reduce(or_, patterns) ^ reduce(and_, patterns)
+    if len(patterns) != 1 << free.bit_count():
+        return mask, patterns
+    return mask & ~free, frozenset({min(patterns)})
+
+
+def reads_of(term: Term) -> Iterator[Read]:
+    """The slots that a term reads."""
+    if isinstance(term, Read):
+        yield term
+    elif isinstance(term, Apply):
+        for arg in term.args:
+            yield from reads_of(arg)
+
+
+def evaluated(term: Term, value: Value) -> Value:
+    """A term that reads one slot, for one value of it. Errors: `NoValue`."""
+    if isinstance(term, Const):
+        return term.value
+    if isinstance(term, Read):
+        return value
+    if term.op in ("and", "or"):
+        return (all if term.op == "and" else any)(evaluated(arg, value) for arg in term.args)
+    if term.op == "if":
+        return evaluated(term.args[1 if evaluated(term.args[0], value) else 2], value)
+    args = [evaluated(arg, value) for arg in term.args]
+    return within(args[0], term.type.low, term.type.high) if term.op == "index" else OPERATIONS[term.op](*args)
 
 
 def _behind(test: Node, fails: Node, settles: bool) -> Node:
