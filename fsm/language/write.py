@@ -9,7 +9,7 @@ The layout follows from the data (and from where comments stand) alone, so that 
 
 Rules.
 - Keys that the language knows stand in its order; names that an author gave stay in his.
-- Rows, effects, variables and properties are one line each, whatever its length. Their columns stand under each other;
+- Rows, effects, variables, actions and properties are one line each, whatever its length. Their columns stand under each other;
   a cell that is longer than its column may be sticks out, and the next ones come back into line as soon as they can.
 - Anything else is one line if that is short enough and no comment stands inside of it, else one line for each entry.
 - Conditions, durations and reasons are quoted, because a bare comma or brace in them breaks a flow row quietly; a text
@@ -38,10 +38,14 @@ WIDTH = 120
 PORT_KEYS = ("language", "port", "essay", "operations", "signals", "events")
 SYSTEM_KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool",
                "faults", "operator", "latency", "sets", "fair", "properties")  # fmt: skip
+MODEL_KEYS = ("language", "model", "essay", "parameters", "indices", "variables", "where", "constraint", "faults",
+              "actions", "fair", "properties")  # fmt: skip
 STATE_KEYS = ("language", "essay", "parameters", "variables")
 OPERATION_KEYS = ("to", "instant", "idempotent", "arguments", "outcomes", "why")
 SERVE_KEYS = ("busy", "cancelled_by")
 VARIABLE_KEYS = ("type", "store", "initial", "why")
+MODEL_VARIABLE_KEYS = ("each", "type", "most", "initial")
+ACTION_KEYS = ("action", "each", "if", "set", "fault", "why")
 PASSED_KEYS = ("in", "on", "why")
 HOOK_KEYS = ("set", "tell", "why")
 PROPERTY_KEYS = ("always", "step", "reachable", "recoverable", "eventually", "leads_to", "deadlock", "needs",
@@ -92,6 +96,16 @@ SECTIONS = {
     "parameters": Section(quoted=True),
     "latency": Section(quoted=True),
 }
+MODEL_SECTIONS: dict[str, Section | None] = {
+    "parameters": None,
+    "variables": Section(MODEL_VARIABLE_KEYS, ((("each", "type"), 44), (("most",), 20), (("initial",), 0)), lines=True),
+    "actions": Section(
+        ACTION_KEYS,
+        ((("action",), 24), (("each",), 36), (("if",), 60), (("set",), 60), (("fault",), 20), (("why",), 0)),
+        lines=True,
+    ),
+}
+"""What is written otherwise in a model."""
 _WORD = re.compile(r"[A-Za-z_][\w.-]*(:[\w.-]+)*( [A-Za-z_][\w.-]*)*", re.ASCII)
 _QUOTED_KEYS = {"if", "after", "why"}
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -179,7 +193,8 @@ class _Layout:
 
     def keys(self) -> tuple[str, ...]:
         """The order of the top-level keys of such a document."""
-        for kind, keys in (("machine", MACHINE_KEYS), ("port", PORT_KEYS), ("system", SYSTEM_KEYS)):
+        for kind, keys in (("machine", MACHINE_KEYS), ("port", PORT_KEYS), ("system", SYSTEM_KEYS),
+                           ("model", MODEL_KEYS)):  # fmt: skip
             if kind in self.top.value:
                 return keys
         return STATE_KEYS
@@ -192,10 +207,12 @@ class _Layout:
     def section(self, key: str, node: Node) -> Iterator[Line]:
         """A top-level key and what stands below it."""
         section = SECTIONS.get(key)
+        if "model" in self.top.value:
+            section = MODEL_SECTIONS.get(key, section)
         if key in ("signals", "events") and "port" in self.top.value:
             section = Section()
         if section is None or not isinstance(node.value, dict | list) or not node.value:
-            yield from self.entry(0, key, node, quoted=key == "essay")
+            yield from self.entry(0, key, node, quoted=key in ("essay", "where", "constraint"))
             return
         yield Line(0, f"{spelled(key)}:", node.start, node.key_end)
         entries: list[tuple[str, Node]]

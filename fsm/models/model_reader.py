@@ -11,18 +11,15 @@ from attrs import frozen
 
 from fsm.errors import Place
 from fsm.language.document import Item
-from fsm.language.load import OTHER_KINDS, parameter_name
+from fsm.language.load import parameter_name
+from fsm.language.write import ACTION_KEYS, MODEL_KEYS, MODEL_VARIABLE_KEYS
 from fsm.models.functions import FUNCTIONS
 from fsm.models.model import Action, Model, Variable, budget, whole_number
 from fsm.models.quantifiers import QUANTIFIERS
 from fsm.models.scope import WORDS
 from fsm.search.property_reader import read_fairness, read_property
 
-MODEL_KEYS = ("language", "model", "essay", "parameters", "indices", "variables", "where", "constraint", "faults",
-              "actions", "fair", "properties")  # fmt: skip
 NEEDED = ("model", "essay", "variables", "actions", "properties")
-MODEL_VARIABLE_KEYS = ("each", "type", "most", "initial")
-ACTION_KEYS = ("action", "each", "if", "set", "fault", "why")
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 RESERVED = {*WORDS, *FUNCTIONS, *QUANTIFIERS, "range", "me", "else", "any"}
 
@@ -35,11 +32,6 @@ class ModelReader:
 
     def model(self) -> Model:
         """The model. Errors: `SpecError`."""
-        said = self.document.mapping("a model")
-        kinds = {"machine": "a machine", **OTHER_KINDS}
-        other = next((what for key, what in kinds.items() if key in said and "model" not in said), None)
-        if other is not None:
-            raise self.document.fail(f"this is {other}, no model", "no-model")
         top = self.document.mapping("a model", MODEL_KEYS)
         for key in NEEDED:
             if key not in top:

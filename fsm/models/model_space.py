@@ -167,7 +167,7 @@ class ModelSpace:
                 given = "none" if found.value is None else shown(found.value)
                 message = f"{action.label} sets {slot.name} to {given}, outside of {described(slot.type)}"
                 remedy = "change the type, or ask for it by 'if'"
-                return SpecError(action.at, f"{message}; {remedy}; in {self._told(state)}", "out-of-type")
+                return SpecError(action.at, f"{message}; {remedy}; in {self._told(state)}", "out-of-domain")
         raise error
 
     def _told(self, state: State) -> str:
