@@ -99,7 +99,7 @@ def _verdict(
         lasso = Lasso([*search.path(settled.state), *end])
     trace = None if lasso is None else _story(space, search, lasso, symmetry)
     if property_.kind == "reachable":
-        return Verdict(property_, HOLDS if trace else NOT_REACHED if finished else OPEN, trace)
+        return Verdict(property_, HOLDS if trace is not None else NOT_REACHED if finished else OPEN, trace)
     if trace is not None:
         return Verdict(property_, VIOLATED, trace)
     vacuous = property_.needs and property_.name not in search.needs_seen
