@@ -71,12 +71,16 @@ def _step(step: TraceStep, ids: Mapping[str, str]) -> Iterator[str]:
         yield f"Note over {ids[OUTSIDE]}: {_text([label])}"
     else:
         yield f"{ids[source]}->>{ids[target]}: {_text([label])}"
-    if answer := list(_answer(step)):
+    answer = list(_answer(step))
+    changes = [f"{name}: {show(before)} -> {show(after)}" for name, (before, after) in step.changes.items()]
+    if len(ids) == 1:
+        answer, changes = answer + changes, []
+    if answer:
         yield f"Note over {ids[target]}: {_text(answer)}"
     for to, what in step.told.replies:
         yield f"{ids[target]}-->>{ids[to]}: {_text([what])}"
-    if step.changes:
-        yield _everybody(ids, (f"{n}: {show(before)} -> {show(after)}" for n, (before, after) in step.changes.items()))
+    if changes:
+        yield _everybody(ids, changes)
     if fault:
         yield "end"
 
