@@ -1,0 +1,91 @@
+"""A frontier as tables: for a terminal, as Markdown, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fsm.search.columns import columns, markdown
+from fsm.search.frontier import LEVELS, Frontier, said
+
+
+def text(found: Frontier) -> Iterator[str]:
+    """Two tables with what was not found out, for a terminal."""
+    yield f"{found.name}: {len(found.runs)} explorations with up to {found.at_once} kinds of fault at a time"
+    yield from columns(_alone(found))
+    yield from _together(found)
+    yield from columns(_smallest(found))
+    yield from _unknown(found)
+
+
+def as_markdown(found: Frontier) -> Iterator[str]:
+    """The same as Markdown."""
+    yield from markdown(_alone(found))
+    yield ""
+    yield from _together(found)
+    yield ""
+    yield from markdown(_smallest(found))
+    yield ""
+    yield from (f"{line}  " for line in _unknown(found))
+
+
+def to_json(found: Frontier) -> dict[str, Any]:
+    """All of it as JSON can carry it."""
+    kinds = found.kinds
+
+    def named(vector: tuple[int, ...]) -> dict[str, str]:
+        return {kind: LEVELS[level] for kind, level in zip(kinds, vector, strict=True)}
+
+    return {
+        "name": found.name,
+        "faults": list(kinds),
+        "alone": found.alone,
+        "together": [list(those) for those in found.together],
+        "smallest": {
+            name: [{"budgets": named(vector), "steps": steps} for vector, steps in vectors.items()]
+            for name, vectors in found.smallest.items()
+        },
+        "reachable": sorted(found.reach),
+        "settled": sorted(found.settled),
+        "unknown": {name: [named(vector) for vector in vectors] for name, vectors in found.unknown.items()},
+        "at_once": found.at_once,
+        "runs": [
+            {"budgets": named(run.vector), "distinct": run.states, "finished": run.finished} for run in found.runs
+        ],
+    }
+
+
+def _alone(found: Frontier) -> list[list[str]]:
+    """Kind × what it breaks, any number of times and alone."""
+    rows = [["any number of times", "breaks"]]
+    for kind, broken in found.alone.items():
+        names = "not known" if broken is None else ", ".join(f"{name} ({steps})" for name, steps in broken.items())
+        rows.append([kind, names or "nothing"])
+    return rows
+
+
+def _together(found: Frontier) -> Iterator[str]:
+    for those in found.together:
+        yield f"any number of times together, and nothing breaks: {', '.join(those) or 'no fault at all'}"
+
+
+def _smallest(found: Frontier) -> list[list[str]]:
+    """A row for each smallest vector: property, what comes true, the budgets, the steps."""
+    rows = [["property", "", *found.kinds, "steps"]]
+    for name, vectors in found.smallest.items():
+        reach = name in found.reach
+        for vector, steps in sorted(vectors.items(), key=lambda entry: (sum(entry[0]), entry[0])):
+            bound = "at most " if sum(map(bool, vector)) > found.at_once else ""
+            levels = [LEVELS[level] if level else "." for level in vector]
+            rows.append([name, bound + ("reached" if reach else "violated"), *levels, str(steps)])
+        if not vectors:
+            kept = "not reached" if reach else "holds"
+            rows.append([name, kept + ("" if name in found.settled else " so far"), *("." for _ in found.kinds), ""])
+    return rows
+
+
+def _unknown(found: Frontier) -> Iterator[str]:
+    yield "the smallest budgets with which a property is violated or reached; '.' is none, steps are the shortest"
+    for run in found.runs:
+        if not run.finished:
+            yield f"not finished: {said(found.kinds, run.vector)}, {run.states:,} states"
