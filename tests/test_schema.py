@@ -28,7 +28,7 @@ DATA = Path(__file__).parent / "data"
 ROOTS = (specs(), DATA / "engine", DATA / "toys")
 SCHEMAS: dict[str, dict[str, Any]] = {kind: json.loads(schema(kind)) for kind in KINDS}
 VALIDATORS: dict[str, Validator] = {kind: Draft202012Validator(SCHEMAS[kind]) for kind in KINDS}
-FOLDERS = {"machines": "machine", "ports": "port", "systems": "system"}
+FOLDERS = {"machines": "machine", "ports": "port", "systems": "system", "examples": "model"}
 SPECS = [path for root in ROOTS for path in sorted(root.rglob("*.yaml")) if path.parent.name != "pools"]
 
 LAMP: dict[str, Any] = {

@@ -10,7 +10,7 @@ import argparse
 from importlib.resources import files
 from typing import Any
 
-KINDS = ("machine", "port", "state", "system")
+KINDS = ("machine", "port", "state", "system", "model")
 
 
 def add(subparsers: Any) -> None:
@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def schema(kind: str) -> str:
-    """The JSON text of the schema of a kind of document: machine, port, state or system."""
+    """The JSON text of the schema of a kind of document: machine, port, state, system or model."""
     return (files("fsm") / "schema" / f"{kind}.json").read_text("utf-8")

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from fsm.models.terms import Grounded
 
 LARGEST = 1_000_000
-"""The largest parameter and budget."""
+"""The largest parameter."""
+LARGEST_BUDGET = 1000
 
 
 @frozen
@@ -145,7 +146,7 @@ def budget(kind: str, item: Item) -> int | None:
     if item.value == "any":
         return None
     number = whole_number(item.value)
-    if number is None or number < 0:
-        message = f"{kind}: a budget is 'any' or a number up to {LARGEST}, not {item.plain()!r}"
+    if number is None or not 0 <= number <= LARGEST_BUDGET:
+        message = f"{kind}: a budget is 'any' or a number up to {LARGEST_BUDGET}, not {item.plain()!r}"
         raise item.fail(message, "bad-value")
     return number
