@@ -20,7 +20,7 @@ from fsm.search.trace_table import folded
 SETTINGS = '%%{init: {"sequence": {"mirrorActors": false}}}%%'
 OUTSIDE, OPERATOR = "outside", "operator"
 FAULT = "rect rgb(255, 214, 214)"
-COLUMNS = 44
+COLUMNS = 38
 """The longest line of a text, in characters."""
 _CODED = re.compile(r"[^\w .,:()\[\]{}=/'&|!?+*>-]")
 _WORDS_OF_MERMAID = re.compile(r"\b(?=(?:end|wrap|nowrap)\b)(\w)", re.IGNORECASE)
