@@ -1,9 +1,10 @@
 """What properties may speak of, and properties compiled to functions.
 
-Names. A condition of `sets` speaks of one host, `me`: states of machines by their name (`all_in`, `any_in` where a
-machine has instances), shared variables by theirs, a machine's own variables as `machine_variable`, and all facts of
-the world. A property speaks of the pool: the sets, the facts of the world, the pool variables. A `step` property
-speaks of two states: plain names of the source, `next_name` of the target.
+Names. A condition of `sets` speaks of one host, `me`: states of machines by their name (`all_in`, `any_in` or a
+quantifier where a machine has instances), shared variables by theirs, a machine's own variables as `machine_variable`,
+and all facts of the world. A property speaks of the pool: the sets, the facts of the world, the pool variables. A
+`step` property speaks of two states: plain names of the source, `next_name` of the target. Both may speak of all hosts
+and VMs (`fsm.explore.quantifiers`).
 
 What a property can see of a state is its *observation*: (sets, pool variables, facts). States outnumber observations by
 far, so the checker decides each property once for each observation, and for each pair of them that an edge joins.
@@ -12,7 +13,6 @@ far, so the checker decides each property once for each observation, and for eac
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,18 +20,14 @@ from attrs import frozen
 
 from fsm.errors import Place, SpecError
 from fsm.explore.joint import Joint, JointState, Local
+from fsm.explore.quantifiers import Grounder, plain
 from fsm.explore.system import System
 from fsm.language.domains import Domain, Value
-from fsm.language.expressions import BOOL, HOSTS, NotOne, compile_source, parse_expression
+from fsm.language.expressions import BOOL, HOST, HOSTS, NotOne, compile_source, parse_expression
 from fsm.search.space import Property
 
 Facts = tuple[Value, ...]
 Observation = tuple[tuple[frozenset[int], ...], tuple[Value, ...], Facts]
-
-
-def plain(name: str) -> str:
-    """A variable's name as properties write it: `restart[v].resident` is `restart_v_resident`."""
-    return re.sub(r"\W+", "_", name).strip("_")
 
 
 @frozen
@@ -76,8 +72,13 @@ class Observer:
                 if name in self._scope:
                     raise SpecError(system.at, f"{name!r} names two things here; rename the set", "duplicate-name")
                 self._scope[name], self._codes[name] = domain, f"L[{part}][{index}]"
-        self.formulas = tuple(self._formula(property_) for property_ in system.properties)
-        self._parts = {(formula.property.name, "text"): formula for formula in self.formulas}
+        self._parts = {
+            (property_.name, part): self._formula(property_, part)
+            for property_ in system.properties
+            for part in ("text", "goal", "needs")
+            if getattr(property_, part)
+        }
+        self.formulas = tuple(self._parts[property_.name, "text"] for property_ in system.properties)
 
     def facts_of(self, w: Any, world: Any = None) -> Facts:
         """The facts of a world, by another one's word for it if one is given.
@@ -118,14 +119,24 @@ class Observer:
         names = (*self.sets, *self.pool, *self.facts)
         return dict(zip(names, (value for part in observation for value in part), strict=True))
 
-    def _formula(self, property_: Property) -> Formula:
+    def _formula(self, property_: Property, part: str) -> Formula:
+        text: str = getattr(property_, part)
         scope, codes = dict(self._scope), dict(self._codes)
-        if property_.kind == "step":
+        if property_.kind == "step" and part == "text":
             scope |= {f"next_{name}": domain for name, domain in self._scope.items()}
             codes |= {f"next_{name}": code.replace("L", "P", 1) for name, code in self._codes.items()}
-        expression = parse_expression(property_.text, scope, property_.at, BOOL)
-        _refuse_me(property_.text, property_.at)
-        return Formula(property_, compile_source(expression.source(codes), 0, self.joint.n))
+        function = self._compiled(text, property_.at, scope, codes, 0)
+        _refuse_me(text, property_.at)
+        return Formula(property_, function)
+
+    def _compiled(
+        self, text: str, at: Place, scope: Mapping[str, Domain], codes: Mapping[str, str], me: int
+    ) -> Callable[[Any, Any, Any], Value]:
+        """A formula as a function, its quantifiers written out: what they range over gets names of its own."""
+        n, instances = self.joint.n, self.joint.system.instances
+        hosts = {str(host): HOST for host in range(n)} if " for " in text else {}
+        expression = parse_expression(text, {**scope, **hosts}, at, BOOL, Grounder(n, instances, at).visit)
+        return compile_source(expression.source({**codes, **{host: host for host in hosts}}), me, n)
 
     def _condition(self, text: str, at: Place, host: int) -> Callable[[Any, Any, Any], Value]:
         """A condition as a function of (local, pool, facts)."""
@@ -133,15 +144,18 @@ class Observer:
         scope: dict[str, Domain] = dict(self.facts)
         codes = {name: f"p[{index}]" for index, name in enumerate(self.facts)}
         for name, (store, slot) in layout.variable_slot.items():
-            if "[" not in name:
-                scope[plain(name)] = layout.domain(name)
-                codes[plain(name)] = f"{'P' if store == 'pool' else 'L'}[{slot}]"
+            scope[plain(name)] = layout.domain(name)
+            codes[plain(name)] = f"{'P' if store == 'pool' else 'L'}[{slot}]"
         for machine in self.joint.system.machines:
             slots = [layout.state_slot[k] for k, (m, _) in layout.instances.items() if m.name == machine.name]
             read = "".join(f"L[{slot}], " for slot in slots)
             scope[machine.name] = Domain("enums" if machine.instance else "enum", machine.states)
             codes[machine.name] = f"frozenset(({read}))" if machine.instance else f"L[{slots[0]}]"
-        return compile_source(parse_expression(text, scope, at, BOOL).source(codes), host, self.joint.n)
+        for name, (machine, key) in layout.instances.items():
+            if key is not None and plain(name) not in scope:
+                scope[plain(name)] = Domain("enum", machine.states)
+                codes[plain(name)] = f"L[{layout.state_slot[name]}]"
+        return self._compiled(text, at, scope, codes, host)
 
 
 def _refuse_me(text: str, at: Place) -> None:

@@ -253,7 +253,13 @@ def compatible(wanted: Domain, given: Domain) -> bool:
     return wanted.kind == given.kind
 
 
-def parse_expression(text: str, scope: Mapping[str, Domain], at: Place, wanted: Domain | None = None) -> Expr:
+def parse_expression(
+    text: str,
+    scope: Mapping[str, Domain],
+    at: Place,
+    wanted: Domain | None = None,
+    rewrite: Callable[[ast.expr], ast.expr] | None = None,
+) -> Expr:
     """A checked expression.
 
     Arguments:
@@ -261,12 +267,14 @@ def parse_expression(text: str, scope: Mapping[str, Domain], at: Place, wanted: 
         scope: the domain of every name that may stand in it.
         at: where it stands, for messages.
         wanted: the domain its value must have; None takes any.
+        rewrite: what becomes of the parsed expression before it is checked.
     Errors: `SpecError` with rule bad-expression, unknown-name or bad-type.
     """
     if len(text) > LONGEST:
         raise SpecError(at, f"an expression of {len(text)} characters; at most {LONGEST}", "bad-expression")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
+        tree = rewrite(tree) if rewrite is not None else tree
         checker = _Checker(scope, at)
         if wanted is not None and wanted.kind == "opaque" and not isinstance(tree, ast.Name):
             raise SpecError(at, f"{text!r}: an opaque value is only ever passed on by its name", "bad-type")
