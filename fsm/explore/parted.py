@@ -73,11 +73,19 @@ class Source:
         of: the parts that they read and change.
         hears: the hosts whose pending operations they depend on; those of others are handed over as empty.
         act: gives them, of a world and what is pending. What an update brings may lie outside of `of`.
+        port: of what is pending, only operations of this port concern it; "" for all.
+        waiting: it has no actions where none of these is pending.
     """
 
     of: tuple[int, ...]
     hears: tuple[int, ...]
     act: Callable[[Parts, Pending], Iterable[Then]]
+    port: str = ""
+    waiting: bool = False
+
+    def heard(self, pending: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Of what a host waits for that which concerns it."""
+        return tuple(pair for pair in pending if not self.port or pair[1].startswith(f"{self.port}."))
 
 
 @runtime_checkable

@@ -40,13 +40,12 @@ CHUNK = 1 << 15
 
 @define(eq=False)
 class _Unpacked:
-    """A chunk of states, each part an array. waits: of each host what it waits for."""
+    """A chunk of states, each part an array. left: what is left of each budget."""
 
     states: Packed
     locals: list[Words]
     pool: Words
     worlds: NDArray[np.int64]
-    waits: list[Numbers]
     left: list[Words]
 
 
@@ -176,10 +175,9 @@ class PoolKernel:
         fields, n = self._fields, self._n
         states = states.astype(np.uint64, copy=False)
         locals_ = [fields.get(states, host) for host in range(n)]
-        waits = [self._tables.waits.array[local.view(np.int64)] for local in locals_]
         budgets = [fields.get(states, i) for i in range(n + 2, len(fields.widths))]
         worlds = fields.get(states, n + 1).view(np.int64)
-        return _Unpacked(states, locals_, fields.get(states, n), worlds, waits, budgets)
+        return _Unpacked(states, locals_, fields.get(states, n), worlds, budgets)
 
     def _words(self, chunk: _Unpacked) -> Words:
         return self._tables.words.words.array[chunk.worlds]
@@ -192,7 +190,7 @@ class PoolKernel:
         """Everything that may happen in the states of a chunk. Raises: `Relaid`."""
         tables, n = self._tables, self._n
         words, fields = self._words(chunk), tables.words.fields
-        found: list[_Pairs] = []
+        found, everywhere = list[_Pairs](), np.arange(len(words))
         for host in range(n):
             lives = tables.alive[host].find(words & fields.mask(tables.world.lives_by(host)))
             at = np.flatnonzero(lives)
@@ -201,8 +199,12 @@ class PoolKernel:
             at = at[picked]
             found.append(_Pairs(at, rows, words[at]))
         for source, memo in zip(tables.sources, tables.of_source, strict=True):
-            mask = fields.mask(source.of)
-            at, rows = self._rows(memo.find(words & mask, tables.hearing(source, chunk.waits)))
+            mask, heard, some = fields.mask(source.of), tables.heard(source, chunk.locals), everywhere
+            if source.waiting:
+                some = np.flatnonzero(tables.busy(heard))
+                heard = [numbers[some] for numbers in heard]
+            at, rows = self._rows(memo.find(words[some] & mask, tables.tags(heard)))
+            at = some[at]
             found.append(_Pairs(at, rows, (words[at] & ~mask) | tables.actions.put.array[rows]))
         at, rows, after = (
             np.concatenate([getattr(pairs, name) for pairs in found]) for name in ("at", "rows", "words")

@@ -1,6 +1,6 @@
 """The liveset daemons of all hosts and their statefile, without time: the half of the world that the clauses are
-about. A value of `Daemons` is immutable; `moves` are what the daemons do by themselves, `answer_…` how an operation
-that a machine waits for may end.
+about. A value of `Daemons` is immutable; `drops`, `marks`, `fades` and `arrivals` are what the daemons do by
+themselves, `answer_…` how an operation that a machine waits for may end.
 
 Livesets shrink and grow at once for all daemons that can read the statefile; a disarmed one keeps its own.
 
@@ -104,44 +104,30 @@ class Daemons:
         """Who is marked as master, as the daemons show it."""
         return NOBODY if self.mark is None or not (self.shown or "K7" in off) else frozenset({self.mark})
 
-    def moves(
-        self, up: frozenset[int], off: frozenset[str], awaited: frozenset[int], asking: frozenset[int]
-    ) -> Iterator[tuple[str, Daemons]]:
-        """What daemons do by themselves.
+    def drops(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[tuple[str, Daemons]]:
+        """Survivors drop a host. Arguments: `up`, `off`: hosts with power; clauses that do not hold."""
+        seers = frozenset(h for h in self.those(LIVE) & self.statefile if host in self.daemons[h].live and h != host)
+        if seers and self.droppable(host, up, off):
+            yield f"host {host} leaves the liveset", self.dropped(host, seers)
 
-        Arguments:
-            up, off: hosts with power; clauses that do not hold.
-            awaited, asking: hosts where somebody waits for the start, for the lock.
-        """
-        for host in sorted(self.those(LIVE, STARTING) & self.statefile):
-            phase = self.daemons[host].phase
-            leaves = self.state == "invalid" or (self.state == "init" and phase == LIVE)
-            if leaves and not (phase == STARTING and host in awaited):
-                yield f"the daemon of host {host} reads {self.state} and leaves", self.stopped(host)
-        for host in range(len(self.daemons)):
-            seers = frozenset(
-                h for h in self.those(LIVE) & self.statefile if host in self.daemons[h].live and h != host
-            )
-            if seers and self.droppable(host, up, off):
-                yield f"host {host} leaves the liveset", self.dropped(host, seers)
-        yield from self.marks(off, asking)
-        yield from self.arrivals(up)
-
-    def marks(self, off: frozenset[str], asking: frozenset[int]) -> Iterator[tuple[str, Daemons]]:
-        """The mark follows the lock, and fades where its host neither holds that nor asks for it (K7)."""
+    def marks(self) -> Iterator[tuple[str, Daemons]]:
+        """The mark follows the lock."""
         there = self.those(LIVE) & self.statefile
         if self.lock in there and (self.mark != self.lock or not self.shown):
             yield f"host {self.lock} is marked as master", evolve(self, mark=self.lock, shown=True)
-        forsaken = self.shown and self.mark is not None and self.mark != self.lock and self.mark not in asking
-        if forsaken and there - {self.mark} and "K7" not in off:
-            yield f"the mark of host {self.mark} fades", evolve(self, shown=False)
+
+    def fades(self, host: int, asks: bool, off: frozenset[str]) -> Iterator[tuple[str, Daemons]]:
+        """The mark of a host that neither holds the lock nor asks for it fades (K7)."""
+        forsaken = self.shown and self.mark == host != self.lock and not asks
+        if forsaken and (self.those(LIVE) & self.statefile) - {host} and "K7" not in off:
+            yield f"the mark of host {host} fades", evolve(self, shown=False)
 
     def dropped(self, host: int, seers: frozenset[int]) -> Daemons:
         """Those who can read the statefile drop a host together."""
         daemons = tuple(Daemon(d.phase, d.live - {host}) if h in seers else d for h, d in enumerate(self.daemons))
         return self.with_daemons(daemons).settled()
 
-    def arrivals(self, up: frozenset[int]) -> Iterator[tuple[str, Daemons]]:
+    def arrivals(self) -> Iterator[tuple[str, Daemons]]:
         """Starting daemons form a liveset or join the one there is."""
         ready = sorted(self.those(STARTING) & self.statefile)
         everybody = frozenset(range(len(self.daemons)))
@@ -162,7 +148,7 @@ class Daemons:
             daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
             yield f"host {host} joins the liveset", self.with_daemons(daemons)
 
-    def fenced(self, up: frozenset[int], off: frozenset[str]) -> list[int]:
+    def fenced(self, off: frozenset[str]) -> list[int]:
         """Hosts that may fence themselves: without the statefile while a peer has it or a host is out of sight (K5).
 
         Nothing says when, so without the clause they do not do it at all."""
@@ -172,7 +158,7 @@ class Daemons:
         lost = self.those(LIVE) - self.statefile
         return sorted(lost) if self.those(LIVE, DISARMED) & self.statefile or not visible else []
 
-    def answer_start(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+    def answer_start(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
         """started, invalid with the last mark, no_statefile, or failed (K6)."""
         phase = self.daemons[host].phase
         if phase in (LIVE, DISARMED):
@@ -190,7 +176,7 @@ class Daemons:
         """The hosts whose daemon neither is live nor starts."""
         return frozenset(range(len(self.daemons))) - self.those(STARTING, LIVE)
 
-    def answer_propose(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+    def answer_propose(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
         """granted if every member of the liveset grants; refused if another member holds the lock; else it blocks."""
         daemon = self.daemons[host]
         if daemon.phase in (OFF, STARTING):
@@ -204,21 +190,21 @@ class Daemons:
         elif all(self.daemons[m].phase == LIVE and host in self.daemons[m].live for m in daemon.live):
             yield "granted", evolve(self, lock=host, shown=self.shown or self.mark == host), {"live": daemon.live}
 
-    def answer_set_init(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+    def answer_set_init(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
         """A fresh statefile: no mark."""
         if host in self.statefile:
             yield "ok", evolve(self, state="init", mark=None, shown=False), {}
         else:
             yield "failed", self, {}
 
-    def answer_set_invalid(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+    def answer_set_invalid(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
         """A master's own mark comes first (K3)."""
         if host not in self.statefile:
             yield "failed", self, {}
         elif self.lock != host or self.mark == host or "K3" in off:
             yield "ok", evolve(self, state="invalid"), {}
 
-    def answer_disarm(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[Answer]:
+    def answer_disarm(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
         """The daemon gives the lock away and fences no more; one that is not live has nothing to disarm."""
         daemon = self.daemons[host]
         if daemon.phase == LIVE:

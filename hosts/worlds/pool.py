@@ -23,54 +23,24 @@ here), livesets that shrink host by host, and the loss of the redo log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
 from fsm.engine.turn import Effects, Event, Operation
-from fsm.explore.calls import RUNNING, SENT, Calls, Routes
+from fsm.explore.calls import Routes, items
+from fsm.explore.parted import Parts, Source, Then, Update, actions_of, performed
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
-from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemon, Daemons
+from hosts.worlds import pool_moves as moves
+from hosts.worlds.daemon import DISARMED, LIVE, NOBODY, OFF, STARTING, Daemon, Daemons
+from hosts.worlds.pool_moves import by_daemons, ended, put, waits_for
+from hosts.worlds.pool_state import AWAKE, DOWN, FRESH, NOTHING_SHARED, Guests, Places, PoolState, beginning
 
 HOSTS = Domain("hosts")
-NOBODY: frozenset[int] = frozenset()
-Alone = tuple[tuple[tuple[str, Daemons], ...], list[int]]
-"""What daemons may do by themselves, as (label, daemons after it), and the hosts that may fence themselves."""
-
-
-@frozen(cache_hash=True)
-class PoolState:
-    """One world: the daemons with their statefile, which hosts have power, where each VM runs, the calls under way.
-
-    fresh: hosts whose agent is about to start. launching: (host, vm) of starts that were asked for and have not
-    happened yet."""
-
-    daemons: Daemons
-    up: frozenset[int]
-    fresh: frozenset[int]
-    vms: tuple[tuple[str, frozenset[int]], ...]
-    launching: frozenset[tuple[int, str]] = frozenset()
-    calls: Calls = field(factory=Calls)
-
-    def running(self, vm: str) -> frozenset[int]:
-        """The hosts on which a VM has a live process."""
-        return dict(self.vms)[vm]
-
-    def with_vm(self, vm: str, hosts: frozenset[int]) -> PoolState:
-        """The world with a VM running exactly there."""
-        return evolve(self, vms=tuple((v, hosts if v == vm else h) for v, h in self.vms))
-
-    # What most actions change; a search makes millions of them, and `evolve` takes five times as long.
-
-    def with_daemons(self, daemons: Daemons) -> PoolState:
-        """The world with other daemons."""
-        return PoolState(daemons, self.up, self.fresh, self.vms, self.launching, self.calls)
-
-    def with_calls(self, calls: Calls) -> PoolState:
-        """The world with other calls under way."""
-        return PoolState(self.daemons, self.up, self.fresh, self.vms, self.launching, calls)
+BOOT = Event("life", "boot")
 
 
 @define(eq=False)
@@ -96,9 +66,14 @@ class PoolWorld:
     master: int = 0
     patient: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
-    _alone: dict[Hashable, Alone] = field(factory=dict, init=False)
+    _places: Places = field(init=False)
+    _sources: tuple[Source, ...] = field(init=False)
     clauses = ("K1", "K2", "K3", "K4", "K5", "K6", "K7")
     faults = ("crash", "restart", "boot", "statefile", "back", "loss", "late")
+
+    def __attrs_post_init__(self) -> None:
+        self._places = Places(self.n)
+        self._sources = tuple(self._all_sources())
 
     @property
     def facts(self) -> Mapping[str, Domain]:
@@ -107,8 +82,9 @@ class PoolWorld:
         names = dict.fromkeys(("up", "live", "disarmed", "barred", "first", *self.running), HOSTS)
         return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
 
-    def state_facts(self, w: PoolState) -> Mapping[str, Value]:
+    def state_facts(self, w: Parts) -> Mapping[str, Value]:
         """The values of `facts`."""
+        w = PoolState(w)
         d = w.daemons
         return {
             "up": w.up,
@@ -118,7 +94,7 @@ class PoolWorld:
             "first": frozenset({self.master}),
             "lock": d.lock,
             "mark": d.mark,
-            **dict(w.vms),
+            **{vm: w.running(vm) for vm in self.running},
         }
 
     def initial(self) -> Iterable[PoolState]:
@@ -135,17 +111,17 @@ class PoolWorld:
             lock=self.master if on else None,
             patient=self.patient,
         )
-        vms = tuple((vm, NOBODY if host is None else frozenset({host})) for vm, host in sorted(self.running.items()))
-        yield PoolState(daemons, everybody, everybody, vms)
+        here = (frozenset(vm for vm, at in self.running.items() if at == host) for host in range(self.n))
+        yield beginning(daemons, tuple(Guests(vms) for vms in here))
 
-    def alive(self, w: PoolState, host: int) -> bool:
+    def alive(self, w: Parts, host: int) -> bool:
         """A host with power has an agent, but for the moment before its first start; a restart is one step."""
-        return host in w.up and host not in w.fresh
+        return bool(w[self._places.power(host)] == AWAKE)
 
-    def view(self, w: PoolState, host: int) -> Hashable:
+    def view(self, w: Parts, host: int) -> Hashable:
         """What the daemon says, and which VMs run here."""
-        d = w.daemons
-        return d.daemons[host], d.marked(self.off), host in d.statefile, tuple(v for v, hosts in w.vms if host in hosts)
+        (daemon, reaches), shared = w[self._places.daemon(host)], w[self._places.shared]
+        return daemon, moves.marked(shared, self.off), reaches, w[self._places.guests(host)].here
 
     def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
         """The instant operations: the liveset, a VM's process here, and where to start a VM."""
@@ -165,137 +141,219 @@ class PoolWorld:
 
     def perform(self, w: PoolState, host: int, effects: Effects) -> PoolState:
         """One turn's effects: calls begin and end, the daemon is started or told to go."""
-        calls = w.calls
-        for machine in effects.abandoned:
-            calls = calls.abandon(host, machine)
-        for reply in effects.replies:
-            calls = calls.reply(host, reply)
-        for signal in effects.signals:
-            if (signal.port, signal.name) == ("daemon", "quit"):
-                w = w.with_daemons(w.daemons.stopped(host))
-        for operation in effects.operations:
-            name = f"{operation.port}.{operation.name}"
-            if operation.targets is not None:
-                calls = calls.start(host, operation)
-            elif name == "daemon.start":
-                w = w.with_daemons(w.daemons.started(host))
-            elif name == "daemon.propose":
-                w = w.with_daemons(w.daemons.asked(host))
-            elif name == "toolstack.start":
-                w = evolve(w, launching=w.launching | {(host, operation.arguments["vm"])})
-        return w.with_calls(calls)
+        return PoolState(performed(self.updates(host, effects), w))
 
     def actions(self, w: PoolState, pending: Pending) -> Iterator[Action[PoolState]]:
         """Everything that may happen next."""
-        moves, fenced = self.daemons_alone(w, pending)
-        for label, daemons in moves:
-            yield Action(label, w.with_daemons(daemons))
-        for host in fenced:
+        for a in actions_of(self.sources, w, pending):
+            yield Action(a.label, PoolState(a.world), a.fault, a.host, a.event, a.restart)
+
+    # -- in parts
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """All that may happen, by what it depends on."""
+        return self._sources
+
+    def lives_by(self, host: int) -> tuple[int, ...]:
+        """Its power."""
+        return (self._places.power(host),)
+
+    def seen_by(self, host: int) -> tuple[int, ...]:
+        """Its daemon, its VMs, the mark."""
+        return self._places.daemon(host), self._places.guests(host), self._places.shared
+
+    def told_by(self) -> tuple[int, ...]:
+        """All but the calls."""
+        places = self._places
+        return (*places.all_of(places.power), *places.daemons, *places.all_of(places.guests))
+
+    def updates(self, host: int, effects: Effects) -> Sequence[Update]:
+        """What the effects of a turn change."""
+        return tuple(self._updates(host, effects))
+
+    def _updates(self, host: int, effects: Effects) -> Iterator[Update]:
+        places = self._places
+        for machine in effects.abandoned:
+            yield Update((places.calls(host),), moves.abandoned, (places.calls(host), host, machine))
+        for reply in effects.replies:
+            at = places.calls(moves.caller_of(reply.call))
+            yield Update((at,), moves.replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
+        for signal in effects.signals:
+            if (signal.port, signal.name) == ("daemon", "quit"):
+                yield Update(places.daemons, moves.daemons_changed, ("stopped", host))
+        for operation in effects.operations:
+            name = f"{operation.port}.{operation.name}"
+            if operation.targets is not None:
+                at, arguments = places.calls(host), items(operation.arguments)
+                asked = (operation.machine, operation.port, operation.name, arguments, operation.targets)
+                yield Update((at,), moves.called, (at, host, *asked, operation.joined))
+            elif name in ("daemon.start", "daemon.propose"):
+                yield Update(
+                    places.daemons, moves.daemons_changed, ("started" if name == "daemon.start" else "asked", host)
+                )
+            elif name == "toolstack.start":
+                yield Update((places.guests(host),), moves.launched, (places.guests(host), operation.arguments["vm"]))
+
+    def _all_sources(self) -> Iterator[Source]:
+        """Everything that may happen next."""
+        places, hosts = self._places, range(self.n)
+        for host in hosts:
+            yield Source((places.daemon(host), places.shared), (host,), partial(self.leaves, host), "daemon")
+        for host in hosts:
+            yield Source((*places.daemons, places.power(host)), (), partial(self.drops, host))
+        yield Source(places.daemons, (), self.marks)
+        for host in hosts:
+            yield Source(places.daemons, (host,), partial(self.fades, host), "daemon")
+        yield Source(places.daemons, (), self.arrives)
+        yield Source(places.all_of(places.daemon), (), self.fences)
+        for host in hosts:
+            yield Source((places.guests(host),), (), partial(self.starts, host))
+        for host in hosts:
+            yield Source((places.power(host),), (), partial(self.power, host))
+        yield Source(places.all_of(places.daemon), (), self.reaches)
+        for host in hosts:
+            yield from self._answers(host)
+        for host in hosts:
+            at = (places.calls(host), *places.all_of(places.power))
+            yield Source(at, (), partial(moves.talk, self.may, self.routes, host))
+
+    def _answers(self, host: int) -> Iterator[Source]:
+        """How pending local operations of a host may end now, by their ports."""
+        places, up = self._places, self._places.power(host)
+        yield Source((*places.daemons, up), (host,), partial(self.daemon_answers, host), "daemon", True)
+        yield Source((places.daemon(host), up), (host,), partial(self.attached, host), "storage", True)
+        powers = places.all_of(places.power)
+        yield Source((places.daemon(host), *powers), (host,), partial(self.taken_over, host), "database", True)
+        yield Source((places.guests(host), up), (host,), partial(self.started, host), "toolstack", True)
+
+    # -- what daemons do by themselves
+
+    def leaves(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """A daemon that reads "invalid" goes."""
+        (daemon, reaches), state = w[self._places.daemon(host)], w[self._places.shared].state
+        leaves = state == "invalid" or (state == "init" and daemon.phase == LIVE)
+        waits = daemon.phase == STARTING and waits_for(pending, host, "daemon.start")
+        if reaches and daemon.phase in (LIVE, STARTING) and leaves and not waits:
+            label = f"the daemon of host {host} reads {state} and leaves"
+            yield Then(Action(label, w), (Update(self._places.daemons, moves.daemons_changed, ("stopped", host)),))
+
+    def drops(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Survivors drop a host."""
+        up = frozenset({host}) if w[self._places.power(host)] != DOWN else NOBODY
+        return by_daemons(w, PoolState(w).daemons.drops(host, up, self.off))
+
+    def marks(self, w: Parts, pending: Pending) -> Iterator[Then]:
+        """The mark follows the lock."""
+        return by_daemons(w, PoolState(w).daemons.marks())
+
+    def fades(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """A mark fades."""
+        asks = waits_for(pending, host, "daemon.propose") and w[self._places.shared].mark == host
+        return by_daemons(w, PoolState(w).daemons.fades(host, asks, self.off))
+
+    def arrives(self, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Livesets form and grow."""
+        return by_daemons(w, PoolState(w).daemons.arrivals())
+
+    def fences(self, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Hosts that fence themselves (K5)."""
+        for host in PoolState((*w[:-1], NOTHING_SHARED)).daemons.fenced(self.off):
             yield self.lose_power(w, host, f"host {host} is fenced", None)
-        for host, vm in sorted(w.launching):
-            started = w.with_vm(vm, w.running(vm) | {host})
-            yield Action(f"{vm} starts on host {host}", evolve(started, launching=w.launching - {(host, vm)}))
-            yield Action(f"{vm} does not start on host {host}", evolve(w, launching=w.launching - {(host, vm)}))
-        yield from self.happens(w)
-        for host in sorted(w.up):
-            for machine, operation in pending[host]:
-                yield from self.outcomes(w, host, machine, operation)
-        yield from self.talk(w)
 
-    def daemons_alone(self, w: PoolState, pending: Pending) -> Alone:
-        """What the daemons may do by themselves, and the hosts that may fence themselves: the same in many worlds."""
-        awaited, asking = (
-            frozenset(host for host in w.up if any(waits == name for _, waits in pending[host]))
-            for name in ("daemon.start", "daemon.propose")
-        )
-        found = self._alone.get(key := (w.daemons, w.up, awaited, asking))
-        if found is None:
-            moves = tuple(w.daemons.moves(w.up, self.off, awaited, asking))
-            found = self._alone[key] = moves, w.daemons.fenced(w.up, self.off)
-        return found
+    # -- power, agents, VMs, the way to the statefile
 
-    def lose_power(self, w: PoolState, host: int, label: str, fault: str | None) -> Action[PoolState]:
+    def lose_power(self, w: Parts, host: int, label: str, fault: str | None) -> Then:
         """Everything of the host is gone; the others do not know it yet."""
-        rest, here = self.forget(w, host), frozenset({host})
-        vms = tuple((vm, hosts - here) for vm, hosts in w.vms)
-        dead = PoolState(w.daemons.dead(host), w.up - here, w.fresh - here, vms, rest.launching, rest.calls)
-        return Action(label, dead, fault, restart=(host,))
+        places = self._places
+        own = places.power(host), places.guests(host)
+        gone = (
+            Update(own, moves.emptied, own),
+            Update(places.daemons, moves.daemons_changed, ("dead", host)),
+            self.forget(host),
+        )
+        return Then(Action(label, w, fault, restart=(host,)), gone)
 
-    def forget(self, w: PoolState, host: int) -> PoolState:
-        """What is lost with a host's agent: its calls, the calls it served, starts that had not happened."""
-        if not (w.launching or w.calls.live or w.calls.orphans):
-            return w
-        calls = w.calls.caller_restarted(host).target_restarted(host)
-        launching = frozenset(launch for launch in w.launching if launch[0] != host)
-        return PoolState(w.daemons, w.up, w.fresh, w.vms, launching, calls)
+    def forget(self, host: int) -> Update:
+        """The calls that are lost with a host's agent: its own, and those it served."""
+        calls = self._places.all_of(self._places.calls)
+        return Update(calls, moves.forgotten, (calls, host))
 
-    def happens(self, w: PoolState) -> Iterator[Action[PoolState]]:
-        """Power, agents and the way to the statefile."""
-        boot = Event("life", "boot")
-        for host in range(self.n):
-            if host not in w.up:
-                if "boot" in self.may:
-                    booted = PoolState(w.daemons, w.up | {host}, w.fresh, w.vms, w.launching, w.calls)
-                    yield Action(f"host {host} boots", booted, "boot", host, boot, (host,))
-                continue
-            if "crash" in self.may:
-                yield self.lose_power(w, host, f"host {host} loses power", "crash")
-            if host in w.fresh:
-                awake = PoolState(w.daemons, w.up, w.fresh - {host}, w.vms, w.launching, w.calls)
-                yield Action(f"the agent of host {host} starts", awake, host=host, event=boot)
-            elif "restart" in self.may:
-                label = f"the agent of host {host} restarts"
-                yield Action(label, self.forget(w, host), "restart", host, boot, (host,))
-        for host in range(self.n):
-            if host not in w.daemons.statefile:
-                if "back" in self.may:
-                    back = w.daemons.reached_by(w.daemons.statefile | {host})
-                    yield Action(f"host {host} reaches the statefile again", w.with_daemons(back), "back")
-            elif "statefile" in self.may:
-                lost = w.daemons.reached_by(w.daemons.statefile - {host})
-                yield Action(f"host {host} loses the statefile", w.with_daemons(lost), "statefile")
+    def starts(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """VMs that were asked for start, or do not."""
+        at = self._places.guests(host)
+        guests = w[at]
+        for vm in sorted(guests.launching):
+            rest = guests.launching - {vm}
+            started = put(w, at, Guests(guests.here | {vm}, rest))
+            yield Then(Action(f"{vm} starts on host {host}", started))
+            yield Then(Action(f"{vm} does not start on host {host}", put(w, at, Guests(guests.here, rest))))
 
-    def outcomes(self, w: PoolState, host: int, machine: str, operation: str) -> Iterator[Action[PoolState]]:
-        """How a pending local operation may end now."""
-        port, _, name = operation.partition(".")
-
-        def ends(outcome: str, daemons: Daemons = w.daemons, **payload: Value) -> Action[PoolState]:
-            event = Event(machine, f"{port}.{outcome}", payload)
-            return Action(f"{operation} of host {host}: {outcome}", w.with_daemons(daemons), host=host, event=event)
-
-        if port == "daemon":
-            answers: Callable[..., Iterable[tuple[Any, ...]]] = getattr(w.daemons, f"answer_{name}")
-            for outcome, daemons, payload in answers(host, w.up, self.off):
-                yield ends(outcome, daemons, **payload)
-        elif operation == "storage.attach":
-            yield ends("attached" if host in w.daemons.statefile else "failed")
-        elif operation == "database.take_over":
-            yield ends("ok" if w.daemons.daemons[host].live <= w.up else "failed")
-        elif operation == "toolstack.start":
-            vm = machine.partition("[")[2].rstrip("]")
-            if (host, vm) not in w.launching:
-                yield ends("started" if host in w.running(vm) else "failed")
-
-    def talk(self, w: PoolState) -> Iterator[Action[PoolState]]:
-        """Calls between hosts: their five fates. A host never loses a call to itself."""
-        if not w.calls.live:
+    def power(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Hosts boot and lose power, agents start and restart."""
+        at = self._places.power(host)
+        if w[at] == DOWN:
+            if "boot" in self.may:
+                yield Then(Action(f"host {host} boots", put(w, at, AWAKE), "boot", host, BOOT, (host,)))
             return
-        for leg in w.calls.legs(SENT):
-            way = f"{leg.call} from host {leg.caller} to host {leg.target}"
-            if self.alive(w, leg.target):
-                calls, event = w.calls.deliver(leg, self.routes)
-                yield Action(way, w.with_calls(calls), host=leg.target, event=event)
-            down = not self.alive(w, leg.target)
-            if down or ("loss" in self.may and leg.target != leg.caller):
-                lost = w.with_calls(w.calls.lose_request(leg))
-                yield Action(f"{way} is lost", lost, None if down else "loss")
-        for leg in w.calls.legs(RUNNING):
-            if "late" in self.may and leg.target != leg.caller:
-                label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
-                yield Action(label, w.with_calls(w.calls.give_up(leg)), "late")
-        for leg in w.calls.legs("ok"):
-            if "loss" in self.may and leg.target != leg.caller:
-                label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
-                yield Action(label, w.with_calls(w.calls.lose_reply(leg)), "loss")
-        for caller, event, calls in w.calls.finished():
-            yield Action(f"host {caller} has its answer: {event.name}", w.with_calls(calls), host=caller, event=event)
+        if "crash" in self.may:
+            yield self.lose_power(w, host, f"host {host} loses power", "crash")
+        if w[at] == FRESH:
+            yield Then(Action(f"the agent of host {host} starts", put(w, at, AWAKE), host=host, event=BOOT))
+        elif "restart" in self.may:
+            guests = self._places.guests(host)
+            lost = (Update((guests,), moves.not_launching, (guests,)), self.forget(host))
+            yield Then(Action(f"the agent of host {host} restarts", w, "restart", host, BOOT, (host,)), lost)
+
+    def reaches(self, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Hosts lose the statefile, and reach it again."""
+        for host in range(self.n):
+            at = self._places.daemon(host)
+            daemon, reaches = w[at]
+            if not reaches and "back" in self.may:
+                back = put(w, at, (daemon, True))
+                yield Then(Action(f"host {host} reaches the statefile again", back, "back"))
+            elif reaches and "statefile" in self.may:
+                lost = put(w, at, (daemon, False))
+                yield Then(Action(f"host {host} loses the statefile", lost, "statefile"))
+
+    # -- how pending local operations may end
+
+    def daemon_answers(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Those of the daemon."""
+        for machine, name in self.asked(w, host, pending, "daemon"):
+            daemons = PoolState(w).daemons
+            answers: Callable[..., Iterable[tuple[str, Daemons, dict[str, Any]]]] = getattr(daemons, f"answer_{name}")
+            for outcome, after, payload in answers(host, self.off):
+                changed = w if after is daemons else PoolState(w).with_daemons(after)
+                yield ended(host, machine, "daemon", name, outcome, changed, payload)
+
+    def attached(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """The statefile."""
+        for machine, name in self.asked(w, host, pending, "storage"):
+            if name == "attach":
+                reaches = w[self._places.daemon(host)][1]
+                yield ended(host, machine, "storage", name, "attached" if reaches else "failed", w)
+
+    def taken_over(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """The database, which every host of the liveset has to hear of."""
+        for machine, name in self.asked(w, host, pending, "database"):
+            if name == "take_over":
+                live = w[self._places.daemon(host)][0].live
+                heard = all(w[self._places.power(member)] != DOWN for member in live)
+                yield ended(host, machine, "database", name, "ok" if heard else "failed", w)
+
+    def started(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """The start of a VM."""
+        guests = w[self._places.guests(host)]
+        for machine, name in self.asked(w, host, pending, "toolstack"):
+            vm = machine.partition("[")[2].rstrip("]")
+            if name == "start" and vm not in guests.launching:
+                yield ended(host, machine, "toolstack", name, "started" if vm in guests.here else "failed", w)
+
+    def asked(self, w: Parts, host: int, pending: Pending, port: str) -> Iterator[tuple[str, str]]:
+        """(machine, operation) of what a host with power waits for at a port."""
+        if w[self._places.power(host)] != DOWN:
+            for machine, operation in pending[host]:
+                if operation.startswith(f"{port}."):
+                    yield machine, operation.partition(".")[2]

@@ -1,0 +1,133 @@
+"""What changes parts of the world of a pool: small functions, each of which reads no more than it names.
+
+Each takes a world in which the parts that it does not read may be None, and gives the world after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fsm.engine.turn import Event, Operation, Reply
+from fsm.explore.calls import RUNNING, SENT, Calls, Items, Routes
+from fsm.explore.parted import Parts, Then
+from fsm.explore.world import Action, Pending
+from fsm.language.domains import Value
+from hosts.worlds.daemon import NOBODY, Daemons
+from hosts.worlds.pool_state import AWAKE, DOWN, Guests, Places, PoolState, Shared
+
+
+def put(w: Parts, place: int, part: Any) -> Parts:
+    """The world with another part."""
+    return (*w[:place], part, *w[place + 1 :])
+
+
+def marked(shared: Shared, off: frozenset[str]) -> frozenset[int]:
+    """Who is marked as master, as the daemons show it."""
+    hidden = shared.mark is None or not (shared.shown or "K7" in off)
+    return NOBODY if hidden or shared.mark is None else frozenset({shared.mark})
+
+
+def waits_for(pending: Pending, host: int, operation: str) -> bool:
+    """Whether some machine of a host waits for it."""
+    return any(waits == operation for _, waits in pending[host])
+
+
+def by_daemons(w: Parts, moves: Iterable[tuple[str, Daemons]]) -> Iterator[Then]:
+    """What daemons do by themselves, as actions."""
+    for label, daemons in moves:
+        yield Then(Action(label, PoolState(w).with_daemons(daemons)))
+
+
+def ended(
+    host: int, machine: str, port: str, name: str, outcome: str, w: Parts, payload: Mapping[str, Value] | None = None
+) -> Then:
+    """An operation of a host ends."""
+    event = Event(machine, f"{port}.{outcome}", dict(payload or {}))
+    return Then(Action(f"{port}.{name} of host {host}: {outcome}", w, host=host, event=event))
+
+
+# -- updates
+
+
+def daemons_changed(w: Parts, how: str, host: int) -> Parts:
+    """A method of `Daemons`, by name: started, asked, stopped, dead."""
+    daemons = PoolState(w).daemons
+    after: Daemons = getattr(daemons, how)(host)
+    return w if after is daemons else PoolState(w).with_daemons(after)
+
+
+def emptied(w: Parts, power: int, guests: int) -> Parts:
+    """A host has no power, and runs nothing."""
+    return put(put(w, power, DOWN), guests, Guests())
+
+
+def not_launching(w: Parts, guests: int) -> Parts:
+    """Starts that had not happened are forgotten."""
+    return put(w, guests, Guests(w[guests].here))
+
+
+def launched(w: Parts, guests: int, vm: str) -> Parts:
+    """A VM is asked for."""
+    return put(w, guests, Guests(w[guests].here, w[guests].launching | {vm}))
+
+
+def forgotten(w: Parts, places: tuple[int, ...], host: int) -> Parts:
+    """A host has forgotten what it asked and what it served."""
+    for caller, place in enumerate(places):
+        calls: Calls = w[place]
+        if calls.live or calls.orphans:
+            calls = calls.caller_restarted(host) if caller == host else calls
+            w = put(w, place, calls.target_restarted(host))
+    return w
+
+
+def abandoned(w: Parts, place: int, host: int, machine: str) -> Parts:
+    """A machine of a host waits no longer."""
+    return put(w, place, w[place].abandon(host, machine))
+
+
+def replied(w: Parts, place: int, host: int, call: str, outcome: str, payload: Items) -> Parts:
+    """A host replies to a call."""
+    return put(w, place, w[place].reply(host, Reply(call, outcome, dict(payload))))
+
+
+def called(
+    w: Parts, place: int, host: int, machine: str, port: str, name: str, arguments: Items, to: tuple[int, ...],
+    joined: bool,
+) -> Parts:  # fmt: skip
+    """A machine of a host begins a call."""
+    return put(w, place, w[place].start(host, Operation(machine, port, name, dict(arguments), to, joined)))
+
+
+def caller_of(call: str) -> int:
+    """The host that began a call, by its number."""
+    return int(call.partition(".")[0])
+
+
+# -- calls
+
+
+def talk(may: frozenset[str], routes: Routes, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
+    """The calls that a host began: their five fates. A host never loses a call to itself."""
+    places = Places(len(w) // 4)
+    at = places.calls(caller)
+    calls: Calls = w[at]
+    for leg in calls.legs(SENT):
+        way = f"{leg.call} from host {leg.caller} to host {leg.target}"
+        there = w[places.power(leg.target)] == AWAKE
+        if there:
+            after, event = calls.deliver(leg, routes)
+            yield Then(Action(way, put(w, at, after), host=leg.target, event=event))
+        if not there or ("loss" in may and leg.target != leg.caller):
+            yield Then(Action(f"{way} is lost", put(w, at, calls.lose_request(leg)), "loss" if there else None))
+    for leg in calls.legs(RUNNING):
+        if "late" in may and leg.target != leg.caller:
+            label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
+            yield Then(Action(label, put(w, at, calls.give_up(leg)), "late"))
+    for leg in calls.legs("ok"):
+        if "loss" in may and leg.target != leg.caller:
+            label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
+            yield Then(Action(label, put(w, at, calls.lose_reply(leg)), "loss"))
+    for host, event, after in calls.finished():
+        yield Then(Action(f"host {host} has its answer: {event.name}", put(w, at, after), host=host, event=event))

@@ -1,0 +1,150 @@
+"""One world of a pool of hosts, in parts, each of which has few values however many hosts there are.
+
+Of each host: whether it has power and an agent · its daemon, and whether it can reach the statefile · its VMs, and
+which of them were asked for and have not started yet · the calls that it began. And once for all what is on the
+statefile, with the holder of the lock. The places of the parts are given by `Places`.
+
+What reads or changes some parts may be handed a world in which the others are None (`fsm.explore.parted`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from fsm.explore.calls import Calls
+from hosts.worlds.daemon import Daemon, Daemons
+
+DOWN, FRESH, AWAKE = "down", "fresh", "awake"
+"""Without power; with power and an agent that is about to start; with an agent that runs."""
+NO_CALLS = Calls()
+
+
+@frozen(cache_hash=True)
+class Guests:
+    """The VMs of a host: with a live process here; asked for and not started yet."""
+
+    here: frozenset[str] = frozenset()
+    launching: frozenset[str] = frozenset()
+
+
+@frozen(cache_hash=True)
+class Shared:
+    """What is the same for all: the statefile's state and mark, whether daemons show the mark, who holds the lock; and
+    whether daemons are patient, which never changes."""
+
+    state: str
+    mark: int | None
+    shown: bool
+    lock: int | None
+    patient: bool = False
+
+
+NOTHING_SHARED = Shared("none", None, False, None)
+
+
+@frozen
+class Places:
+    """The places of the parts in a world of `n` hosts."""
+
+    n: int
+
+    def power(self, host: int) -> int:
+        """DOWN, FRESH or AWAKE."""
+        return host
+
+    def daemon(self, host: int) -> int:
+        """(daemon, whether it reaches the statefile)."""
+        return self.n + host
+
+    def guests(self, host: int) -> int:
+        """`Guests`."""
+        return 2 * self.n + host
+
+    def calls(self, host: int) -> int:
+        """The calls that a host began, orphans among them."""
+        return 3 * self.n + host
+
+    @property
+    def shared(self) -> int:
+        """`Shared`."""
+        return 4 * self.n
+
+    def all_of(self, kind: Any) -> tuple[int, ...]:
+        """The places of one kind, of all hosts: `places.all_of(places.power)`."""
+        return tuple(kind(host) for host in range(self.n))
+
+    @property
+    def daemons(self) -> tuple[int, ...]:
+        """What `PoolState.daemons` is made of."""
+        return (*self.all_of(self.daemon), self.shared)
+
+
+class PoolState(tuple[Any, ...]):
+    """One world."""
+
+    __slots__ = ()
+
+    @property
+    def places(self) -> Places:
+        """Where its parts are."""
+        return Places(len(self) // 4)
+
+    @property
+    def n(self) -> int:
+        """How many hosts there are."""
+        return len(self) // 4
+
+    @property
+    def up(self) -> frozenset[int]:
+        """The hosts with power."""
+        return frozenset(host for host in range(self.n) if self[host] != DOWN)
+
+    @property
+    def fresh(self) -> frozenset[int]:
+        """The hosts whose agent is about to start."""
+        return frozenset(host for host in range(self.n) if self[host] == FRESH)
+
+    @property
+    def daemons(self) -> Daemons:
+        """The daemons with their statefile."""
+        n, shared = self.n, self[-1]
+        daemons = self[n : 2 * n]
+        statefile = frozenset(host for host, (_, reaches) in enumerate(daemons) if reaches)
+        return Daemons(
+            tuple(daemon for daemon, _ in daemons), statefile, shared.state, shared.mark, shared.shown, shared.lock,
+            shared.patient,
+        )  # fmt: skip
+
+    @property
+    def launching(self) -> frozenset[tuple[int, str]]:
+        """(host, VM) of starts that were asked for and have not happened yet."""
+        return frozenset((host, vm) for host, guests in enumerate(self.guests) for vm in guests.launching)
+
+    @property
+    def guests(self) -> tuple[Guests, ...]:
+        """The VMs of each host."""
+        return self[2 * self.n : 3 * self.n]
+
+    def running(self, vm: str) -> frozenset[int]:
+        """The hosts on which a VM has a live process."""
+        return frozenset(host for host, guests in enumerate(self.guests) if vm in guests.here)
+
+    def put(self, place: int, part: Any) -> PoolState:
+        """The world with another part."""
+        return PoolState((*self[:place], part, *self[place + 1 :]))
+
+    def with_daemons(self, d: Daemons) -> PoolState:
+        """The world with other daemons."""
+        n = self.n
+        daemons = ((daemon, host in d.statefile) for host, daemon in enumerate(d.daemons))
+        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient)
+        return PoolState((*self[:n], *daemons, *self[2 * n : -1], shared))
+
+
+def beginning(daemons: Daemons, guests: tuple[Guests, ...]) -> PoolState:
+    """A world in which all hosts have power, and no agent runs yet."""
+    n = len(guests)
+    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[NO_CALLS] * n, NOTHING_SHARED)
+    return PoolState(parts).with_daemons(daemons)
