@@ -14,13 +14,16 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsm.search.engine import Lasso, Search
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Property, S, Space
 from fsm.search.trace import Trace, trace_of
+
+if TYPE_CHECKING:
+    from fsm.search.fast import FastSearch
 
 FAST, REFERENCE = "fast", "reference"
 AFTERWARDS = ("recoverable", "eventually", "leads_to")
@@ -60,10 +63,11 @@ def explore(
     return Result(
         space, engine, symmetry, search.distinct, search.generated, search.edges, search.depth,
         time.monotonic() - began, finished, tuple(verdicts), tuple(refusals), frozenset(search.fired),
+        frozenset(search.groups if isinstance(search, ReferenceSearch) else (name for name, _ in search.kernel.groups)),
     )  # fmt: skip
 
 
-def _search(space: Space[Any], engine: str, symmetry: bool) -> Search:
+def _search(space: Space[Any], engine: str, symmetry: bool) -> ReferenceSearch[Any] | FastSearch:
     if engine == REFERENCE:
         return ReferenceSearch(space, symmetry)
     from fsm.search.fast import FastSearch
@@ -108,8 +112,8 @@ def _verdict(
 
 def _story(space: Space[Any], search: Search, lasso: Lasso, symmetry: bool, refused: str | None = None) -> Trace:
     path = [search.state(key) for key in lasso.path]
-    if not symmetry:
-        return trace_of(space, path, refused, lasso.loop)
+    if not symmetry or lasso.loop is not None:  # what goes round for ever was found without it
+        return trace_of(space, path, refused, lasso.loop, groups=lasso.groups)
     return trace_of(space, path, refused, lasso.loop, lambda one, other: other in space.images(one))
 
 

@@ -44,6 +44,7 @@ class ReferenceSearch(Generic[S]):
     needs_seen: set[str] = field(factory=set, init=False)
     refused: dict[str, S] = field(factory=dict, init=False)
     fired: set[str] = field(factory=set, init=False)
+    groups: set[str] = field(factory=set, init=False)
     generated: int = field(default=0, init=False)
     edges: int = field(default=0, init=False)
     depth: int = field(default=0, init=False)
@@ -111,6 +112,7 @@ class ReferenceSearch(Generic[S]):
         moved = False
         for edge in self.space.edges(state):
             moved |= edge.fault is None
+            self.groups.add(edge.group)
             if edge.refused is not None:
                 self.refused.setdefault(edge.refused, state)
                 continue

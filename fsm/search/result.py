@@ -71,6 +71,7 @@ class Result:
         engine: reference or fast.
         symmetry: whether states that are permutations of one another were counted once.
         fired: the ids of rows that fired (of a model: actions that were taken).
+        groups: the names of the groups of moves that happened, for fairness.
     """
 
     space: Space[Any] = field(repr=False)
@@ -85,6 +86,7 @@ class Result:
     verdicts: tuple[Verdict, ...]
     refusals: tuple[Refusal, ...]
     fired: frozenset[str] = field(repr=False)
+    groups: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def unfired(self) -> Sequence[str]:

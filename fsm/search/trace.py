@@ -80,6 +80,7 @@ def trace_of(
     refused: str | None = None,
     loop: int | None = None,
     same: Callable[[S, S], bool] = lambda a, b: a == b,
+    groups: Sequence[tuple[str, str | None]] = (),
 ) -> Trace:
     """The story that leads through some states.
 
@@ -89,12 +90,14 @@ def trace_of(
         refused: if given, the story ends with the move out of the last state whose turn is refused so.
         loop: the index in `path` to which the last state comes back.
         same: whether a state may stand for one of the path; with symmetry each is known up to a permutation only.
+        groups: (group, fault) of the last moves, where it matters which of several it is.
     Errors: `SpecError` where no move leads on, which means that the world is not a function of its arguments.
     """
     steps: list[TraceStep] = []
     at = path[0]
-    for target in path[1:]:
-        edge = _find(space, at, lambda e, t=target: e.target is not None and same(e.target, t))  # type: ignore[misc]
+    wanted = [*[None] * (len(path) - 1 - len(groups)), *groups]
+    for target, group in zip(path[1:], wanted, strict=True):
+        edge = _move(space, at, target, group, same)
         after = edge.target
         assert after is not None  # _find has asked for it
         before, later = space.named(at), space.named(after)
@@ -105,6 +108,17 @@ def trace_of(
         edge = _find(space, at, lambda e: e.refused == refused)
         steps.append(step_of(space, len(steps) + 1, edge, {}))
     return Trace(space.named(path[0]), tuple(steps), None if loop is None else loop + 1)
+
+
+def _move(
+    space: Space[S], source: S, target: S, group: tuple[str, str | None] | None, same: Callable[[S, S], bool]
+) -> Edge[S]:
+    """A move from one state to another, of a group if one is given."""
+    return _find(
+        space,
+        source,
+        lambda e: e.target is not None and same(e.target, target) and group in (None, (e.group, e.fault)),
+    )
 
 
 def _find(space: Space[S], source: S, wanted: Callable[[Edge[S]], bool]) -> Edge[S]:
