@@ -12,6 +12,7 @@ COMMANDS = {
     "draw": "fsm.commands.draw_command",
     "schema": "fsm.commands.schema_command",
     "verify": "fsm.commands.verify_command",
+    "walk": "fsm.commands.walk_command",
     "mutate": "fsm.commands.mutate_command",
     "diff": "fsm.commands.diff_command",
     "coverage": "fsm.commands.coverage_command",

@@ -114,7 +114,11 @@ def play(path: Path | str, root: Path | str) -> Played:
     """
     player = _Player(Path(root), Path(path).parent)
     played = []
-    for block in parse(Path(path).read_text("utf-8"), str(path)):
+    try:
+        text = Path(path).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(Place(str(path)), f"a trace is text in UTF-8: {error.reason}", "trace-shape") from None
+    for block in parse(text, str(path)):
         output = player.run(block.command, block.at) or ["ok"]
         played.append("\n".join(Block(block.comments, block.command, block.at, tuple(output)).lines()))
     return Played("\n\n".join(played) + "\n", frozenset(player.rows))

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,19 @@ def golden(space: Space[Any], origin: Origin, trace: Trace, closing: Sequence[st
         blocks.append((command, player.run(verb, rest, at) or ["ok"]))
     texts = ["\n".join([command, RULE, *output]) for command, output in blocks]
     return (f"# {title}\n" if title else "") + "\n\n".join(texts) + "\n"
+
+
+def names_in(path: Path) -> tuple[int, list[str]]:
+    """The number of the beginning, and the names of the moves, of a file with the golden trace of a walk.
+
+    Errors: `SpecError` where it is none; `OSError`."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    commands = [line for line, below in pairwise(lines) if below == RULE]
+    opening = [line.removeprefix("walk ") for line in commands if line.startswith("walk ")]
+    if not opening:
+        raise SpecError(Place(str(path)), "this is no golden trace of a walk: it has no command 'walk'", "trace-shape")
+    names = [line.removeprefix("take ") for line in commands if line.startswith("take ")]
+    return _origin(opening[0], Place(str(path)))[1], names
 
 
 def _lines(step: TraceStep) -> Iterator[str]:
