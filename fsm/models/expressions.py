@@ -336,6 +336,10 @@ class ExpressionReader:
             return self.numbered(left, node), right
         if kinds == {"none", "index"}:
             index = left if left.type.kind == "index" else right
+            if not index.type.optional:
+                of = index.type.of
+                message = f"{ast.unparse(node)!r}: what is of type {of} is never none; declare it as {of}?"
+                raise self.fail(message, "bad-type")
             none = Const(None, evolve(index.type, optional=True))
             return (left, none) if index is left else (none, right)
         if not same(left.type, right.type):

@@ -13,7 +13,7 @@ from math import prod
 
 from attrs import define, evolve, field
 
-from fsm.errors import Place
+from fsm.errors import Place, SpecError
 from fsm.language.document import Item, suggest
 from fsm.language.domains import Value
 from fsm.models.expressions import read_expression, read_target
@@ -63,6 +63,7 @@ class _Grounding:
             if variable.name in self.members:
                 message = f"{variable.name!r} is a member of {self.members[variable.name]} too; rename one of the two"
                 raise variable.type.fail(message, "bad-name")
+        self.known_faults()
         actions = tuple(ground_action for action in model.actions for ground_action in self.action(action))
         formulas = dict(self.formulas())
         return Grounded(
@@ -124,14 +125,24 @@ class _Grounding:
         term = read_expression(said(item, what), self.scope, item.at, BOOL, self.reading)
         return None if term == TRUE else term
 
+    def kinds(self) -> set[str]:
+        """The kinds of fault of all actions."""
+        return {action.fault.value for action in self.model.actions if action.fault is not None}
+
+    def known_faults(self) -> None:
+        """Errors: `SpecError` where `faults` names a kind that no action has."""
+        for kind in self.model.faults:
+            if kind not in self.kinds():
+                message = f"no action has the fault {kind!r}{suggest(kind, self.kinds())}"
+                raise SpecError(self.model.faults_at, message, "unknown-name")
+
     def formulas(self) -> Iterator[tuple[tuple[str, str], Term]]:
         """What each property says, part by part."""
-        kinds = {action.fault.value for action in self.model.actions if action.fault is not None}
         for property_ in self.model.properties:
             for kind in property_.counting_on:
-                if kind not in kinds:
-                    message = f"no action has the fault {kind!r} to count on{suggest(kind, kinds)}"
-                    raise Item(kind, property_.at).fail(message, "unknown-name")
+                if kind not in self.kinds():
+                    message = f"no action has the fault {kind!r} to count on{suggest(kind, self.kinds())}"
+                    raise SpecError(property_.at, message, "unknown-name")
             scope = evolve(self.scope, next=property_.kind == "step")
             for part, text in (("text", property_.text), ("goal", property_.goal), ("needs", property_.needs)):
                 if text:
@@ -177,7 +188,7 @@ class _Grounding:
             found[name] = [number(v) if type_.kind == "int" else Const(v, type_) for v in values(type_)]
         if prod(map(len, found.values())) > MOST_ACTIONS:
             message = f"{action.name} has over {MOST_ACTIONS} combinations of arguments; take fewer or smaller ones"
-            raise Item(action.name, action.at).fail(message, "too-large")
+            raise SpecError(action.at, message, "too-large")
         return found
 
     def instances(self, action: Action, arguments: Mapping[str, list[Const]]) -> Iterator[GroundAction]:
@@ -240,7 +251,7 @@ class _Updates:
             slot = array.slot(tuple(member.value for member in members))
             if slot in self.written:
                 message = f"{self.label} may set {array.name} twice at one place; exclude that by 'if', or set it once"
-                raise Item(array.name, at).fail(message, "bad-value")
+                raise SpecError(at, message, "bad-value")
             tests = [apply("==", part, member) for part, member in zip(index, members, strict=True)]
             before = Read(slot, array.type)
             type_ = joint(value.type, array.type)

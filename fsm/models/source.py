@@ -21,7 +21,8 @@ INFIX = {"and": "and", "or": "or", "==": "==", "!=": "!=", "<": "<", "<=": "<=",
 CALLS = {"min": "min", "max": "max", "such": "such", "size": "len", "the": "the", "len": "len", "head": "head",
          "tail": "tail", "at": "at", "drop": "drop"}  # fmt: skip
 NAMES: dict[str, Any] = {"__builtins__": {}, "min": min, "max": max, "len": len, "frozenset": frozenset,
-                         "the": the, "head": head, "tail": tail, "at": at, "drop": drop, "such": such, "within": within}  # fmt: skip
+                         "the": the, "head": head, "tail": tail, "at": at, "drop": drop, "such": such,
+                         "within": within}  # fmt: skip
 
 
 class OutOfType(Exception):
