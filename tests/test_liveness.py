@@ -42,7 +42,7 @@ def spaces(draw: st.DrawFn) -> GraphSpace:
     fault = st.sampled_from([None, None, None, "f", "operator"])
     moves = draw(st.lists(st.tuples(state, state, group, fault), max_size=12))
     sets = {name: draw(st.frozensets(state, max_size=3)) for name in "pq"}
-    patterns = st.lists(st.sampled_from(["a", "b", "[bc]", "*"]), max_size=2).map(tuple)
+    patterns = st.lists(st.sampled_from(["a", "b", "?", "*"]), max_size=2).map(tuple)
     beginning = draw(st.lists(state, min_size=1, max_size=2, unique=True))
     return GraphSpace(moves, sets, PROMISES, Fairness(draw(patterns), draw(patterns)), beginning)
 

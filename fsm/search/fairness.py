@@ -26,9 +26,9 @@ def debt(fairness: Fairness, group: Group, counting_on: Sequence[str]) -> str:
     name, fault = group
     if fault is not None and fault not in counting_on:
         return NEVER
-    if any(fnmatchcase(name, pattern) for pattern in fairness.strong):
+    if any(_fits(name, pattern) for pattern in fairness.strong):
         return STRONG
-    if fault is not None or any(fnmatchcase(name, pattern) for pattern in fairness.weak):
+    if fault is not None or any(_fits(name, pattern) for pattern in fairness.weak):
         return WEAK
     return FREE
 
@@ -42,6 +42,11 @@ def check_patterns(fairness: Fairness, groups: Iterable[str]) -> None:
     """
     known = sorted(set(groups))
     for pattern in (*fairness.weak, *fairness.strong):
-        if fairness.at is not None and not any(fnmatchcase(name, pattern) for name in known):
+        if fairness.at is not None and not any(_fits(name, pattern) for name in known):
             message = f"fair: no group of moves is called {pattern!r}{suggest(pattern, known)}"
             raise SpecError(fairness.at, message, "unknown-name")
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a pattern fits, `*` any text and `?` any letter; brackets are themselves, for groups are called so."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))

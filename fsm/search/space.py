@@ -71,7 +71,7 @@ class Property:
 
 @frozen
 class Fairness:
-    """Which groups of moves are treated fairly: patterns (fnmatch) over the names of groups.
+    """Which groups of moves are treated fairly: patterns over the names of groups, with `*` and `?`.
 
     weak: a group that is possible without a break is taken some time. strong: one that is possible again and again is.
     A move that is a fault or an operator's order is in no such group, but for kinds of fault that a property counts on.
