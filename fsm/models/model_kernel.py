@@ -50,7 +50,7 @@ class ModelKernel:
         self.packing = Packing(self._grounded.slots, space.at)
         self._vectors = Vectors(self.packing, space.at)
         self.groups: Sequence[tuple[str, str | None]] = [(a.label, a.fault) for a in self._grounded.actions]
-        self._fired = np.zeros(len(self._grounded.actions), np.bool_)
+        self._fired: set[int] = set()
 
     @property
     def space(self) -> ModelSpace:
@@ -96,10 +96,9 @@ class ModelKernel:
         """All moves out of some states, those of many actions in one batch."""
         collected, size = list[Fired](), 0
         try:
-            for fired in self._tree.fire(states):
-                self._fired[fired.action] = True
-                collected.append(fired)
-                size += len(fired.targets)
+            for found in self._tree.fire(states):
+                collected += found
+                size += sum(len(fired.targets) for fired in found)
                 if size >= BATCH:
                     yield self._batch(states, collected)
                     collected, size = [], 0
@@ -111,6 +110,7 @@ class ModelKernel:
     def _batch(self, states: Packed, collected: Sequence[Fired]) -> Batch:
         targets = collected[0].targets if len(collected) == 1 else np.concatenate([f.targets for f in collected])
         generated = sum(fired.generated for fired in collected)
+        self._fired.update(fired.action for fired in collected)
 
         def sources() -> Positions:
             return np.concatenate([fired.sources(len(states)) for fired in collected])
@@ -179,7 +179,7 @@ class ModelKernel:
     def fired(self) -> Iterator[str]:
         """The names of actions that happened."""
         actions = self._grounded.actions
-        yield from sorted({actions[number].name for number in self._fired.nonzero()[0]})
+        yield from sorted({actions[number].name for number in self._fired})
 
     def _asked(self, term: Term, columns: Columns, say: Callable[[State], object]) -> Mask:
         fails = self._vectors.fails(term)

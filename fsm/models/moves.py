@@ -35,7 +35,7 @@ Trail = tuple["Positions", ...]
 """Which states these are: indices into indices into … the states that were asked about, the outermost first."""
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Fired:
     """Moves of one action: the states that they lead to, and the trail of those that they come from."""
 
@@ -251,33 +251,54 @@ class Branch:
     actions: list[CompiledAction] = field(factory=list)
     below: list[tuple[Node, Branch]] = field(factory=list)
 
-    def fire(self, states: Packed, trail: Trail = ()) -> Iterator[Fired]:
-        """The moves of all these actions out of some states."""
+    def fire(self, states: Packed) -> Iterator[list[Fired]]:
+        """The moves of all these actions out of some states, a few actions at a time."""
+        columns = Columns(states)
+        for action in self.actions:
+            fired = action.fire(columns, ())
+            if fired is not None:
+                yield [fired]
+        for test, branch in self.below:
+            held = test(columns).nonzero()[0]
+            if len(held):
+                found: list[Fired] = []
+                branch.collect(states[held], (held,), found)
+                yield found
+
+    def collect(self, states: Packed, trail: Trail, found: list[Fired]) -> None:
+        """Put the moves out of some states to those that were found."""
         columns = Columns(states)
         for action in self.actions:
             fired = action.fire(columns, trail)
             if fired is not None:
-                yield fired
+                found.append(fired)
         for test, branch in self.below:
             held = test(columns).nonzero()[0]
             if len(held):
-                yield from branch.fire(states[held], (*trail, held))
+                branch.collect(states[held], (*trail, held), found)
 
 
 def branches(actions: Iterable[tuple[int, Guard, Update]], vectors: Vectors) -> Branch:
-    """The tree of some actions: the literal that most of them have in common comes first."""
+    """The tree of some actions: the literal with which a branch saves most comes first."""
     found, left = Branch(), [action for action in actions if not action[1].never]
     while left:
         counts = Counter(literal for _, guard, _ in left for literal in guard.literals.items())
-        (mask, patterns), often = max(counts.items(), key=lambda count: count[1], default=((0, frozenset()), 0))
-        if often < 2:
+        gains = {Literal(*bits): gain(vectors.share(Literal(*bits)), often) for bits, often in counts.items()}
+        best = max(gains, key=lambda literal: gains[literal], default=None)
+        if best is None or gains[best] <= 0:
             found.actions += [CompiledAction(number, guard, update, vectors) for number, guard, update in left]
             return found
-        group = [action for action in left if action[1].literals.get(mask) == patterns]
-        left = [action for action in left if action[1].literals.get(mask) != patterns]
-        rest = [(number, _without(guard, mask), update) for number, guard, update in group]
-        found.below.append((vectors.test(Literal(mask, patterns)), branches(rest, vectors)))
+        group = [action for action in left if action[1].literals.get(best.mask) == best.patterns]
+        left = [action for action in left if action[1].literals.get(best.mask) != best.patterns]
+        rest = [(number, _without(guard, best.mask), update) for number, guard, update in group]
+        found.below.append((vectors.test(best), branches(rest, vectors)))
     return found
+
+
+def gain(share: float, actions: int) -> float:
+    """What a branch of some actions saves, in ns a state: each of them looks at the `share` of states alone, and that
+    share has to be found and copied. Measured: a test takes 0.9 where it seldom holds, a branch 1.8 and 2 a copy."""
+    return actions * (1 - share) * 0.9 - 1.8 - share * 2
 
 
 def _without(guard: Guard, mask: int) -> Guard:

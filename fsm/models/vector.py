@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 FEW = 64
 """A test of one slot with so many values at most is tried with each."""
 
+COMPARED = 5
+"""Comparisons with so many patterns at most are faster than a look into a table."""
+
 WIDEST = 1 << 62
 """Numbers beyond this do not fit into an array."""
 
@@ -166,34 +169,53 @@ class Vectors:
             return evolve(literal, positive=not literal.positive)
         return evolve(literal, patterns=universe - literal.patterns)
 
+    def share(self, literal: Literal) -> float:
+        """The part of all values for which a literal holds; in how many states it does, nobody knows before."""
+        universe = self._universe(literal.mask)
+        size = len(universe) if universe is not None else 1 << literal.mask.bit_count()
+        return len(literal.patterns) / size
+
     def test(self, literal: Literal) -> Node:
-        """The function of a literal."""
+        """The function of a literal: a comparison for each pattern, or a look into a table where these are many."""
         if literal in self._tests:
             self._tests[literal].shared = True
             return self._tests[literal]
-        kind, after = self.packing.kind, literal.next
         mask, patterns, wanted = literal.mask, literal.patterns, literal.positive
         universe = self._universe(mask)
-        if universe is not None and len(universe - patterns) == 1:
+        if universe is not None and len(universe - patterns) < len(patterns):
             patterns, wanted = universe - patterns, not wanted
         mask, patterns = fewer(mask, patterns)
-        if len(patterns) == 1:
-            bits, pattern = kind(mask), kind(min(patterns))
-            compare = np.equal if wanted else np.not_equal
-            node = Node(lambda columns: compare(columns.of(after) & bits, pattern))
-        elif not patterns:
-            node = Node(lambda columns: np.bool_(not wanted))
+        if not patterns:
+            node = Node(lambda columns: np.full(len(columns.states), not wanted))
+        elif len(patterns) <= COMPARED:
+            node = Node(self._compared(mask, patterns, wanted, literal.next))
         else:
-            node = Node(self._table(mask, patterns, wanted, after))
+            node = Node(self._looked_up(mask, patterns, wanted, literal.next))
         self._tests[literal] = node
         return node
 
-    def _table(self, mask: int, patterns: frozenset[int], wanted: bool, after: bool) -> Callable[[Columns], Seen]:
+    def _compared(self, mask: int, patterns: frozenset[int], wanted: bool, next: bool) -> Callable[[Columns], Seen]:
+        kind = self.packing.kind
+        bits, first, *others = kind(mask), *map(kind, sorted(patterns))
+        compare, join = (np.equal, np.logical_or) if wanted else (np.not_equal, np.logical_and)
+        if not others:
+            return lambda columns: compare(columns.of(next) & bits, first)
+
+        def compared(columns: Columns) -> Seen:
+            masked = columns.of(next) & bits
+            found = compare(masked, first)
+            for pattern in others:
+                join(found, compare(masked, pattern), out=found)
+            return found
+
+        return compared
+
+    def _looked_up(self, mask: int, patterns: frozenset[int], wanted: bool, next: bool) -> Callable[[Columns], Seen]:
         kind, low = self.packing.kind, (mask & -mask).bit_length() - 1
         table = np.full((mask >> low) + 1, not wanted)
         table[[pattern >> low for pattern in patterns]] = wanted
         shift, bits = kind(low), kind(mask >> low)
-        return lambda columns: table[columns.of(after) >> shift & bits]
+        return lambda columns: table.take(columns.of(next) >> shift & bits, mode="clip")
 
     # -- values
 

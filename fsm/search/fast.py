@@ -30,7 +30,7 @@ from fsm.search.visited import Visited, visited
 if TYPE_CHECKING:
     from fsm.search.space import Packed, Positions
 
-CHUNK = 1 << 14
+CHUNK = 1 << 16
 """States that are expanded at a time."""
 
 BETWEEN_LOOKS = 0.1

@@ -91,7 +91,7 @@ class Direct:
     def add(self, states: Packed) -> Packed:
         """See `Visited.add`."""
         free = self._free
-        new = states[free[states].nonzero()[0]]
+        new = states[free.take(states, mode="clip").nonzero()[0]]  # clip: no state lies outside, so nothing to check
         parts = []
         while len(new):
             won = self._claims.won(_indices(new))
@@ -160,7 +160,7 @@ class Hashed:
         cells = _cells(states, len(table))
         parts: list[Packed] = []
         while True:
-            held = table[cells]
+            held = table.take(cells, mode="clip")  # no cell lies outside: nothing to check
             pending = (held != states).nonzero()[0]
             if not len(pending):
                 return _joined(parts, states)
