@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import define
-from numpy.typing import NDArray
 
 from fsm.explore.joint import Choice, JointState
 from fsm.explore.memo import Numbers, Words
+from fsm.explore.pool_plans import ByNumber, Index, PoolPlans, spread
 from fsm.explore.pool_seen import PoolSeen
 from fsm.explore.pool_tables import LOCAL_BITS, NONE, POOL_BITS, PoolTables
 from fsm.explore.world import Action
@@ -43,22 +43,22 @@ class _Unpacked:
     """A chunk of states, each part an array. left: what is left of each budget."""
 
     states: Packed
-    locals: list[Words]
-    pool: Words
-    worlds: NDArray[np.int64]
+    locals: list[Index]
+    pool: Index
+    worlds: Index
     left: list[Words]
 
 
 @define(eq=False)
 class _Pairs:
-    """States and what may happen in them. at: indices of states. rows: of `Actions`. words: of the worlds after it."""
+    """States and what may happen in them. at: indices of states. rows: of `Actions`. worlds: after it."""
 
-    at: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    words: Words
+    at: Index
+    rows: Numbers
+    worlds: Index
 
 
-_Found = tuple[_Pairs, "Packed", NDArray[np.int64], int, list[tuple[int, str]]]
+_Found = tuple[_Pairs, "Packed", Index, int, list[tuple[int, str]]]
 """Pairs, the target of each, indices of those that change their state, how many were not refused, refusals."""
 
 
@@ -74,6 +74,8 @@ class PoolKernel:
         self.space, self._joint = space, space.joint
         n = self._n = space.joint.n
         self._tables = PoolTables(space.joint)
+        self._plans = PoolPlans(self._tables)
+        self._orders = [ByNumber(self._ordering(host)) for host in range(n)]
         self._seen = PoolSeen(space.observer, self._tables)
         first = space.joint.initial()[0]
         budgets = [max(1, left.bit_length()) for left in first.budgets]
@@ -171,111 +173,86 @@ class PoolKernel:
             self._fields = old.widened([*needed, *budgets], self.space.at)
             raise Widened
 
+    def _ordering(self, host: int) -> Any:
+        return lambda locals_: self._tables.orders[host].find(locals_.view(np.uint64))
+
     def _unpacked(self, states: Packed) -> _Unpacked:
         fields, n = self._fields, self._n
         states = states.astype(np.uint64, copy=False)
-        locals_ = [fields.get(states, host) for host in range(n)]
-        budgets = [fields.get(states, i) for i in range(n + 2, len(fields.widths))]
-        worlds = fields.get(states, n + 1).view(np.int64)
-        return _Unpacked(states, locals_, fields.get(states, n), worlds, budgets)
-
-    def _words(self, chunk: _Unpacked) -> Words:
-        return self._tables.words.words.array[chunk.worlds]
+        parts = [fields.get(states, i) for i in range(len(fields.widths))]
+        locals_ = [part.view(np.int64) for part in parts[:n]]
+        return _Unpacked(states, locals_, parts[n].view(np.int64), parts[n + 1].view(np.int64), parts[n + 2 :])
 
     def _observed(self, states: Packed) -> Numbers:
         chunk = self._unpacked(states)
-        return self._seen.observe(chunk.locals, chunk.pool, self._words(chunk))
+        return self._seen.observe(chunk.locals, chunk.pool, chunk.worlds)
 
     def _pairs(self, chunk: _Unpacked) -> _Pairs:
         """Everything that may happen in the states of a chunk. Raises: `Relaid`."""
-        tables, n = self._tables, self._n
-        words, fields = self._words(chunk), tables.words.fields
-        found, everywhere = list[_Pairs](), np.arange(len(words))
-        for host in range(n):
-            lives = tables.alive[host].find(words & fields.mask(tables.world.lives_by(host)))
-            at = np.flatnonzero(lives)
-            entries = tables.orders[host].find(chunk.locals[host][at])
-            picked, rows = self._rows(entries)
-            at = at[picked]
-            found.append(_Pairs(at, rows, words[at]))
-        for source, memo in zip(tables.sources, tables.of_source, strict=True):
-            mask, heard, some = fields.mask(source.of), tables.heard(source, chunk.locals), everywhere
-            if source.waiting:
-                some = np.flatnonzero(tables.busy(heard))
-                heard = [numbers[some] for numbers in heard]
-            at, rows = self._rows(memo.find(words[some] & mask, tables.tags(heard)))
-            at = some[at]
-            found.append(_Pairs(at, rows, (words[at] & ~mask) | tables.actions.put.array[rows]))
-        at, rows, after = (
-            np.concatenate([getattr(pairs, name) for pairs in found]) for name in ("at", "rows", "words")
-        )
+        plans, actions = self._plans, self._tables.actions
+        found = []
+        for at, planned in plans.find(chunk.worlds, chunk.locals):
+            found.append((at, plans.row.array[planned], plans.after.array[planned]))
+        for host in range(self._n):
+            lives = np.flatnonzero(plans.alive[host].find(chunk.worlds))
+            orders = self._orders[host].find(chunk.locals[host][lives])
+            picked, rows = spread(actions.start.array[orders], actions.count.array[orders])
+            at = lives[picked]
+            found.append((at, rows.astype(np.int32), chunk.worlds[at].astype(np.int32)))
+        at, rows, after = (np.concatenate(column) for column in zip(*found, strict=True))
         if chunk.left:
-            budget = tables.actions.budget.array[rows]
+            budget = actions.budget.array[rows]
             left = np.stack(chunk.left)[budget, at]  # NONE takes the last row, and is let through
             able = np.flatnonzero((budget == NONE) | (left > 0))
             at, rows, after = at[able], rows[able], after[able]
-        return _Pairs(at, rows, after)
-
-    def _rows(self, entries: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows of entries, one entry after the other, and for each the index of its entry."""
-        actions = self._tables.actions
-        counts = actions.count.array[entries]
-        busy = np.flatnonzero(counts)
-        entries, counts = entries[busy], counts[busy]
-        ends = np.cumsum(counts, dtype=np.int64)
-        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
-            actions.start.array[entries] - (ends - counts), counts
-        )
-        return np.repeat(busy, counts), rows
+        return _Pairs(at, rows.astype(np.int32), after.astype(np.int64))
 
     def _chunk(self, chunk: _Unpacked) -> _Found:
         """Everything that comes of a chunk. Raises: `Relaid`, `Widened`."""
-        tables = self._tables
+        tables, n = self._tables, self._n
         pairs = self._pairs(chunk)
-        actions, words = tables.actions, tables.chains.follow(pairs.words, tables.actions.chain.array[pairs.rows])
-        change = np.zeros(len(pairs.at), np.uint64)
+        actions, worlds = tables.actions, pairs.worlds
+        change = np.zeros(len(pairs.at), np.int64)
         refused = np.full(len(pairs.at), NONE, np.int32)
         hosts = actions.host.array[pairs.rows]
-        for host in range(self._n):
+        for host in range(n):
             mine = np.flatnonzero(hosts == host)
             if len(mine):
-                words[mine], change[mine], refused[mine] = self._turns(chunk, pairs, host, mine, words[mine])
-        worlds = tables.words.numbers.find(words)
+                worlds[mine], change[mine], refused[mine] = self._turns(chunk, pairs, host, mine)
         self._fit()
-        n, shifts = self._n, [np.uint64(shift) for shift in self._fields.shifts]
-        targets = chunk.states[pairs.at] + change
-        targets += (worlds.astype(np.uint64) - chunk.worlds[pairs.at].view(np.uint64)) << shifts[n + 1]
+        shifts = self._fields.shifts
+        change += (worlds - chunk.worlds[pairs.at]) << shifts[n + 1]
         for i in range(len(chunk.left)):
-            targets -= (actions.budget.array[pairs.rows] == i).astype(np.uint64) << shifts[n + 2 + i]
+            change -= (actions.budget.array[pairs.rows] == i).astype(np.int64) << shifts[n + 2 + i]
+        sources = chunk.states[pairs.at]
+        targets = sources + change.view(np.uint64)
         messages = [(int(pairs.at[i]), tables.refusals.values[refused[i]]) for i in np.flatnonzero(refused != NONE)]
-        self._take_wide(chunk, pairs, targets, refused, messages)
+        if tables.wide:
+            self._take_wide(chunk, pairs, targets, refused, messages)
         answered = refused == NONE
-        kept = np.flatnonzero(answered & (targets != chunk.states[pairs.at]))
+        kept = np.flatnonzero(answered & (targets != sources))
         return pairs, targets, kept, int(np.count_nonzero(answered)), messages
 
-    def _turns(
-        self, chunk: _Unpacked, pairs: _Pairs, host: int, mine: NDArray[np.int64], words: Words
-    ) -> tuple[Words, Packed, Numbers]:
-        """What comes of the actions of one host: words of worlds, changes to packed states, refusals."""
-        tables, actions, rows, at = self._tables, self._tables.actions, pairs.rows[mine], pairs.at[mine]
-        before = chunk.locals[host][at]
-        after, pool = before.copy(), chunk.pool[at].copy()
+    def _turns(self, chunk: _Unpacked, pairs: _Pairs, host: int, mine: Index) -> tuple[Index, Index, Numbers]:
+        """What comes of the actions of one host: worlds, changes to packed states, refusals."""
+        tables, actions, plans = self._tables, self._tables.actions, self._plans
+        rows, at, worlds = pairs.rows[mine], pairs.at[mine], pairs.worlds[mine]
+        before, pool_before = chunk.locals[host][at], chunk.pool[at]
+        after, pool = before.copy(), pool_before.copy()
         reborn = np.flatnonzero(actions.restart.array[rows])
-        after[reborn] = tables.reboots[host].find(before[reborn]).astype(np.uint64)
+        after[reborn] = tables.reboots[host].find(before[reborn].view(np.uint64))
         events = actions.event.array[rows]
         told = np.flatnonzero(events != NONE)
-        views = tables.views[host].find(words[told] & tables.words.fields.mask(tables.world.seen_by(host)))
-        keys = after[told] | pool[told] << np.uint64(LOCAL_BITS)
-        keys |= views.astype(np.uint64) << np.uint64(LOCAL_BITS + POOL_BITS)
-        turns = tables.turns[host].find(keys, events[told].astype(np.uint64))
+        views = plans.views[host].find(worlds[told]).astype(np.int64)
+        keys = after[told] | pool[told] << LOCAL_BITS | views << LOCAL_BITS + POOL_BITS
+        turns = tables.turns[host].find(keys.view(np.uint64), events[told].astype(np.uint64))
         refused = np.full(len(mine), NONE, np.int32)
         refused[told] = tables.turn_refused.array[turns]
         after[told], pool[told] = tables.turn_local.array[turns], tables.turn_pool.array[turns]
-        words[told] = tables.chains.follow(words[told], tables.turn_chain.array[turns])
+        worlds[told] = plans.perform(worlds[told], tables.turn_chain.array[turns])
         shifts = self._fields.shifts
-        change = (after - before) << np.uint64(shifts[host])
-        change += (pool - chunk.pool[at]) << np.uint64(shifts[self._n])
-        return words, change, refused
+        change = ((after - before) << shifts[host]) + ((pool - pool_before) << shifts[self._n])
+        return worlds, change, refused
 
     def _take_wide(
         self, chunk: _Unpacked, pairs: _Pairs, targets: Packed, refused: Numbers, messages: list[tuple[int, str]]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsm.explore.memo import Memo, Numbers, Words
+from fsm.explore.pool_plans import ByNumber, Index
 from fsm.explore.pool_tables import LOCAL_BITS, POOL_BITS, PoolTables
 from fsm.explore.properties import Formula, Observer
 from fsm.explore.world_words import Numbered
@@ -36,20 +37,20 @@ class PoolSeen:
         self._facts, self._rows, self._observations = Numbered(), Numbered(), Numbered()
         self._of_world = Memo(self._tell)
         tables.words.memos.append(self._of_world)
+        self._of_number = ByNumber(self._look)
         self._of_host = [Memo(self._rowing(host)) for host in range(n)]
         self._of_state = Memo(self._combine, tagged=True)
         self._bits = 60 // n
         self._verdicts: dict[tuple[str, str], NDArray[np.int8]] = {}
         self._steps: dict[tuple[str, str], Memo] = {}
 
-    def observe(self, locals_: list[Words], pool: Words, words: Words) -> Numbers:
+    def observe(self, locals_: list[Index], pool: Index, worlds: Index) -> Numbers:
         """The number of the observation of each state. Raises: `fsm.explore.world_words.Relaid`."""
-        mask = self._tables.words.fields.mask(self._tables.world.told_by())
-        facts = self._of_world.find(words & mask).astype(np.uint64)
-        shared = facts << np.uint64(POOL_BITS) | pool
-        rows = np.zeros(len(words), np.uint64)
+        facts = self._of_number.find(worlds).astype(np.uint64)
+        shared = facts << np.uint64(POOL_BITS) | pool.view(np.uint64)
+        rows = np.zeros(len(worlds), np.uint64)
         for host, (local, memo) in enumerate(zip(locals_, self._of_host, strict=True)):
-            row = memo.find(shared << np.uint64(LOCAL_BITS) | local)
+            row = memo.find(shared << np.uint64(LOCAL_BITS) | local.view(np.uint64))
             rows |= row.astype(np.uint64) << np.uint64(self._bits * host)
         return self._of_state.find(shared, rows)
 
@@ -73,6 +74,10 @@ class PoolSeen:
                 known[number] = formula.holds(self._observations.values[number])
             found = known[seen]
         return found.astype(np.bool_)
+
+    def _look(self, worlds: Index) -> Numbers:
+        words = self._tables.words
+        return self._of_world.find(words.words.array[worlds] & words.fields.mask(self._tables.world.told_by()))
 
     def _stepping(self, formula: Formula) -> Any:
         def decide(pairs: Words, _: Words | None) -> list[int]:

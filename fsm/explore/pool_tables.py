@@ -134,9 +134,9 @@ class PoolTables:
         self.locals, self.pools, self.refusals, self.groups = Numbered(), Numbered(), Numbered(), Numbered()
         self.wide: list[tuple[Source, Then, int | None]] = []
         self.fired: set[str] = set()
-        self._views, self._events, self._pendings, self._performed = (Numbered() for _ in range(4))
-        self._wait_bits, self._nothing = 48 // n, self._pendings.of(())
-        self._waits, self._heard = Grown(np.int32), dict[str, Grown]()
+        self._views, self._events, self.pendings, self._performed = (Numbered() for _ in range(4))
+        self.wait_bits, self._nothing = 48 // n, self.pendings.of(())
+        self.waits = Grown(np.int32)
         self.actions, self.chains = Actions(self.words), Chains(self.words)
         self.sources: Sequence[Source] = self.world.sources
         self.of_source = [Memo(_filling(self._entries, i), tagged=bool(s.hears)) for i, s in enumerate(self.sources)]
@@ -159,21 +159,14 @@ class PoolTables:
     def local(self, local: tuple[Any, ...]) -> int:
         """The number of a local state."""
         number = self.locals.of(local)
-        if number == len(self._waits):
+        if number == len(self.waits):
             # every node has the same machines, so that what a local state waits for is the same on each
-            self._waits.append(self._pendings.of(tuple(self.joint.nodes[0].pending(local))))
+            self.waits.append(self.pendings.of(tuple(self.joint.nodes[0].pending(local))))
         return self._below(number, LOCAL_BITS)
 
     def pool(self, pool: tuple[Any, ...]) -> int:
         """The number of the pool variables."""
         return self._below(self.pools.of(pool), POOL_BITS)
-
-    def heard(self, source: Source, locals_: Sequence[Words]) -> list[Numbers]:
-        """What each host that a source hears waits for, as far as it concerns the source, by the local states."""
-        known = self._heard.setdefault(source.port, Grown(np.int32))
-        for number in self._waits.array[len(known) :]:
-            known.append(self._pendings.of(source.heard(self._pendings.values[number])))
-        return [known.array[locals_[host].view(np.int64)] for host in source.hears]
 
     def busy(self, heard: Sequence[Numbers]) -> NDArray[np.bool_]:
         """Where some host waits for something."""
@@ -185,7 +178,7 @@ class PoolTables:
             return None
         tags = np.zeros(len(heard[0]), np.uint64)
         for i, numbers in enumerate(heard):
-            tags |= numbers.astype(np.uint64) << np.uint64(self._wait_bits * i)
+            tags |= numbers.astype(np.uint64) << np.uint64(self.wait_bits * i)
         return tags
 
     def _below(self, number: int, bits: int) -> int:
@@ -201,7 +194,7 @@ class PoolTables:
         for key, tag in zip(keys.tolist(), heard, strict=True):
             pending: list[tuple[tuple[str, str], ...]] = [()] * n
             for i, host in enumerate(source.hears):
-                pending[host] = self._pendings.values[tag >> self._wait_bits * i & ((1 << self._wait_bits) - 1)]
+                pending[host] = self.pendings.values[tag >> self.wait_bits * i & ((1 << self.wait_bits) - 1)]
             w = self.words.some(key, source.of)
             rows = (self._row(source, then) for then in source.act(w, pending))
             found.append(self.actions.add([row for row in rows if row is not None]))
