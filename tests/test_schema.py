@@ -16,6 +16,7 @@ from jsonschema.protocols import Validator
 
 from fsm import cli
 from fsm.commands.schema_command import KINDS, schema
+from fsm.compare.unreached import unreached
 from fsm.errors import Place, SpecError
 from fsm.explore.system import LARGEST_BUDGET, MOST_HOSTS, System
 from fsm.language import write
@@ -79,7 +80,7 @@ RING["properties"]["back"] = {"recoverable": "one(holding)", "counting_on": ["du
 
 def kind_of(path: Path) -> str:
     """The kind of a document, by where it lies."""
-    return FOLDERS.get(path.parent.name, "state")
+    return FOLDERS.get(path.parent.name, "unreached" if path.name == "unreached.yaml" else "state")
 
 
 def item(value: Any) -> Item:
@@ -314,6 +315,7 @@ def test_loader_writer_and_schema_know_the_same_keys(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Item, "mapping", mapping)
     load(LAMP)
     System.load(DATA / "toys" / "systems" / "ring.yaml")
+    unreached(specs(), [Library(specs()).machine(name) for name in Library(specs()).names()])
     assert set(known) == set(WORDS)
     for what, (kind, definition, written) in WORDS.items():
         found = SCHEMAS[kind]["$defs"][definition] if definition else SCHEMAS[kind]
@@ -333,6 +335,8 @@ WORDS = {
     "serves": ("machine", "serve", write.SERVE_KEYS),
     "the operation": ("port", "operation", write.OPERATION_KEYS),
     "a property": ("system", "property", write.PROPERTY_KEYS),
+    "unreached.yaml": ("unreached", "", write.UNREACHED_KEYS),
+    "an unreached entry": ("unreached", "unreached", write.UNREACHED_ENTRY_KEYS),
 }
 
 

@@ -10,7 +10,7 @@ import argparse
 from importlib.resources import files
 from typing import Any
 
-KINDS = ("machine", "port", "state", "system", "model")
+KINDS = ("machine", "port", "state", "system", "model", "unreached")
 
 
 def add(subparsers: Any) -> None:

@@ -18,12 +18,12 @@ from pathlib import Path
 from attrs import frozen
 
 from fsm.errors import Place
-from fsm.language.document import Item, read, suggest
+from fsm.language.document import Item, suggest
+from fsm.language.load import Library
 from fsm.language.spec import Machine
+from fsm.language.write import UNREACHED_ENTRY_KEYS, UNREACHED_KEYS
 
 FILE = "unreached.yaml"
-KEYS = ("language", "essay", "unreached")
-ENTRY_KEYS = ("row", "state", "why")
 KINDS = ("row", "state")
 
 
@@ -45,10 +45,10 @@ def unreached(root: Path, machines: Iterable[Machine]) -> Mapping[str, Unreached
         machines: all of it, which the entries are about.
     Errors: `SpecError`, also for an entry that names nothing or stands twice.
     """
-    file = root / FILE
-    if not file.exists():
+    library = Library(root)
+    if not library.has(FILE):
         return {}
-    top = read(file).mapping("unreached.yaml", KEYS)
+    top = library.document(FILE).mapping("unreached.yaml", UNREACHED_KEYS)
     known = {
         "row": {row.id for machine in machines for row in machine.rows},
         "state": {f"{machine.name}.{state}" for machine in machines for state in machine.states},
@@ -63,7 +63,7 @@ def unreached(root: Path, machines: Iterable[Machine]) -> Mapping[str, Unreached
 
 
 def _entry(item: Item, known: Mapping[str, set[str]]) -> Unreached:
-    said = item.mapping("an entry", ENTRY_KEYS)
+    said = item.mapping("an unreached entry", UNREACHED_ENTRY_KEYS)
     kinds = [kind for kind in KINDS if kind in said]
     if len(kinds) != 1:
         raise item.fail("an entry names either a 'row' or a 'state'", "missing-key")

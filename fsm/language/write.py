@@ -9,8 +9,9 @@ The layout follows from the data (and from where comments stand) alone, so that 
 
 Rules.
 - Keys that the language knows stand in its order; names that an author gave stay in his.
-- Rows, effects, variables, actions and properties are one line each, whatever its length. Their columns stand under each other;
-  a cell that is longer than its column may be sticks out, and the next ones come back into line as soon as they can.
+- Rows, effects, variables, actions and properties are one line each, whatever its length. Their columns stand under each
+  other; a cell that is longer than its column may be sticks out, and the next ones come back into line as soon as they
+  can.
 - Anything else is one line if that is short enough and no comment stands inside of it, else one line for each entry.
 - Conditions, durations and reasons are quoted, because a bare comma or brace in them breaks a flow row quietly; a text
   that is no plain word is quoted as well. `else` is a word of the language and stays bare.
@@ -40,6 +41,8 @@ SYSTEM_KEYS = ("language", "system", "essay", "world", "settings", "hosts", "mac
                "faults", "operator", "latency", "sets", "fair", "properties")  # fmt: skip
 MODEL_KEYS = ("language", "model", "essay", "parameters", "indices", "variables", "where", "constraint", "faults",
               "actions", "fair", "properties")  # fmt: skip
+UNREACHED_KEYS = ("language", "essay", "unreached")
+UNREACHED_ENTRY_KEYS = ("row", "state", "why")
 STATE_KEYS = ("language", "essay", "parameters", "variables")
 OPERATION_KEYS = ("to", "instant", "idempotent", "arguments", "outcomes", "why")
 SERVE_KEYS = ("busy", "cancelled_by")
@@ -95,6 +98,7 @@ SECTIONS = {
     "sets": Section(quoted=True),
     "parameters": Section(quoted=True),
     "latency": Section(quoted=True),
+    "unreached": Section(UNREACHED_ENTRY_KEYS, ((("row", "state"), 60), (("why",), 0)), lines=True),
 }
 MODEL_SECTIONS: dict[str, Section | None] = {
     "parameters": None,
@@ -194,7 +198,7 @@ class _Layout:
     def keys(self) -> tuple[str, ...]:
         """The order of the top-level keys of such a document."""
         for kind, keys in (("machine", MACHINE_KEYS), ("port", PORT_KEYS), ("system", SYSTEM_KEYS),
-                           ("model", MODEL_KEYS)):  # fmt: skip
+                           ("model", MODEL_KEYS), ("unreached", UNREACHED_KEYS)):  # fmt: skip
             if kind in self.top.value:
                 return keys
         return STATE_KEYS
