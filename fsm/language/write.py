@@ -9,9 +9,9 @@ The layout follows from the data (and from where comments stand) alone, so that 
 
 Rules.
 - Keys that the language knows stand in its order; names that an author gave stay in his.
-- Rows, effects, variables, actions and properties are one line each, whatever its length. Their columns stand under each
-  other; a cell that is longer than its column may be sticks out, and the next ones come back into line as soon as they
-  can.
+- Rows, effects, variables, actions and properties are one line each, whatever its length. Their columns stand under
+  each other; a cell that is longer than its column may be sticks out, and the next ones come back into line as soon as
+  they can.
 - Anything else is one line if that is short enough and no comment stands inside of it, else one line for each entry.
 - Conditions, durations and reasons are quoted, because a bare comma or brace in them breaks a flow row quietly; a text
   that is no plain word is quoted as well. `else` is a word of the language and stays bare.
