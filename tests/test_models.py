@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from fsm.commands.schema_command import schema
 from fsm.errors import SpecError
 from fsm.language import write
-from fsm.language.document import Item, read
+from fsm.language.document import Item, parse
 from fsm.locate import specs
 from fsm.models.model import LARGEST, LARGEST_BUDGET, Model, is_model
 
@@ -214,15 +214,13 @@ def test_schema_loader_and_writer_know_the_same_keys(monkeypatch: pytest.MonkeyP
     assert said["$defs"]["budget"]["anyOf"][1]["maximum"] == LARGEST_BUDGET
 
 
-@pytest.mark.parametrize(("old", "new", "message"), BAD, ids=[new[:40] or old[:40] for old, new, _ in BAD])
-def test_what_the_schema_refuses_the_loader_refuses(old: str, new: str, message: str, tmp_path: Path) -> None:
-    """What is sound is valid, and the schema finds what is wrong with keys and shapes."""
+def test_what_the_schema_refuses_the_loader_refuses() -> None:
+    """What is sound is valid, and the schema finds what is wrong with keys."""
     validator = Draft202012Validator(json.loads(schema("model")))
-    (tmp_path / "mail.yaml").write_text(SAID, "utf-8")
-    assert [e.message for e in validator.iter_errors(read(tmp_path / "mail.yaml").plain())] == []
-    (tmp_path / "mail.yaml").write_text(SAID.replace(old, new, 1), "utf-8")
-    if "[unknown-key]" in message or "[missing-key]" in message:
-        assert not validator.is_valid(read(tmp_path / "mail.yaml").plain())
+    assert [e.message for e in validator.iter_errors(parse(SAID, "mail.yaml").plain())] == []
+    for old, new, message in BAD:
+        if "key" in message:
+            assert not validator.is_valid(parse(SAID.replace(old, new, 1), "mail.yaml").plain()), new
 
 
 def test_the_writer_keeps_one_action_a_line(tmp_path: Path) -> None:

@@ -156,6 +156,8 @@ def arithmetic(op: str, left: Term, right: Term) -> Term:
     Arguments:
         right: of // and % a constant above 0.
     """
+    if op == "+" and left == number(0):
+        return right
     (a, b), (c, d) = ((term.type.low, term.type.high) for term in (left, right))
     if op == "+":
         bounds = [a + c, b + d]
