@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from fsm.commands import assumptions
 from fsm.commands.space_arguments import Shown, add_limits, add_space, limits, space
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add(subparsers: Any) -> None:
     command.add_argument("--symmetry", action="store_true", help="count permutations of hosts, VMs or indices once")
     command.add_argument("--first", action="store_true", help="stop at the first counterexample")
     command.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    assumptions.add(command)
     add_limits(command)
 
 
@@ -36,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
     """Explores the space. Errors: `SpecError` for anything in it, or said of it, that cannot be used."""
     from fsm.search.explore import explore
 
+    if assumptions.asked(args):
+        return assumptions.run(args)
     explored = space(args)
     shown = Shown()
     result = explore(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from fsm.errors import SpecError
 from fsm.mutation.graph import Graph
@@ -32,7 +32,7 @@ class Judged:
 
     Arguments:
         fate: one of the four above.
-        by: what killed it: loader, check, property, no answer (a refused turn) or world (it failed).
+        by: what killed it: loader, check, property, no answer (a refused turn) or error (formula or world failed).
         name: the rule or the property; "" else.
         steps: the length of the counterexample, where there is one.
     """
@@ -52,32 +52,36 @@ class Judge:
         subject: what is mutated.
         limits: of the search of one mutant; None of states is four times those of the original and 10,000.
         engine: as of `fsm.search.explore.explore`.
-    Errors: `SpecError` where the subject as it is does not keep its promises, or not within the limits.
+    `unheard` are the properties that do not hold of the subject as it is, with their verdicts: they judge nothing.
+    Errors: `SpecError` where none holds, a turn is refused, or the subject is too large for the limits.
     """
 
     subject: Subject
     limits: Limits = field(factory=Limits)
     engine: str = FAST
+    unheard: dict[str, str] = field(init=False)
     counts: tuple[int, ...] = field(init=False)
+    fired: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         space = self.subject.original()
-        result = explore(space, engine=self.engine, limits=self.limits, stop_at_first=True)
-        broken = [verdict for verdict in result.verdicts if verdict.verdict not in (HOLDS, OPEN)]
-        if broken or result.refusals:
-            said = f"{broken[0].property.name} is {broken[0].verdict}" if broken else result.refusals[0].message
-            message = (
-                f"{self.subject.name} as it is does not pass: {said}; mend that first, for mutants are judged by it"
-            )
-            raise SpecError(broken[0].property.at if broken else space.at, message, "original-fails")
+        result = explore(space, engine=self.engine, limits=self.limits)
+        name = self.subject.name
+        if result.refusals:
+            message = f"{name} as it is has no answer: {result.refusals[0].message}; mend that first"
+            raise SpecError(space.at, message, "original-fails")
         if not result.finished:
-            message = (
-                f"{self.subject.name} as it is was not explored to the end; allow more than {result.distinct:,} states"
-            )
-            raise SpecError(space.at, f"{message}, or set fewer hosts or faults", "too-large")
-        self.counts = _counts(result)
+            remedy = f"allow more than {result.distinct:,} states, or set fewer hosts or faults"
+            raise SpecError(space.at, f"{name} as it is was not explored to the end; {remedy}", "too-large")
+        good = [verdict.property.name for verdict in result.verdicts if verdict.verdict == HOLDS]
+        if not good:
+            message = f"no property of {name} holds as it is, so none can judge a mutant; mend or add one"
+            raise SpecError(space.at, message, "original-fails")
+        self.unheard = {v.property.name: v.verdict for v in result.verdicts if v.verdict != HOLDS}
+        self.subject = self.subject.judged_by(good) if self.unheard else self.subject
+        self.counts, self.fired = _counts(result), result.fired
         if self.limits.states is None:
-            self.limits = Limits(4 * result.distinct + 10_000, self.limits.seconds, self.limits.memory)
+            self.limits = evolve(self.limits, states=4 * result.distinct + 10_000)
 
     def judge(self, number: int) -> Judged:
         """What becomes of a mutant."""
@@ -87,12 +91,14 @@ class Judge:
         space = self.subject.changed(number)
         if isinstance(space, Refused):
             return Judged(mutant, KILLED, space.by, space.rule)
+        if self.subject.untouched(space, self.fired):
+            return Judged(mutant, IDENTICAL)
         try:
             result = explore(space, engine=self.engine, limits=self.limits, stop_at_first=True)
         except SpecError as error:
-            return Judged(mutant, KILLED, "world", error.rule)
+            return Judged(mutant, KILLED, "error", error.rule)
         except Exception as error:  # worlds are anybody's code, and were not written with mutants in mind
-            return Judged(mutant, KILLED, "world", type(error).__name__)
+            return Judged(mutant, KILLED, "error", type(error).__name__)
         return self._by(mutant, space, result)
 
     def _by(self, mutant: Mutant, space: Space[Any], result: Result) -> Judged:

@@ -57,8 +57,19 @@ class Subject(Protocol):
     def mutants(self) -> Sequence[Mutant]:
         """All of them, in a fixed order; the number of each is its index."""
 
+    def judged_by(self, names: Sequence[str]) -> Subject:
+        """The same with these of its properties alone."""
+
     def original(self) -> Space[Any]:
         """It as it is. Errors: `SpecError`."""
 
     def changed(self, number: int) -> Space[Any] | Refused:
         """One of its mutants, ready to be explored, or what refuses it."""
+
+    def untouched(self, space: Space[Any], fired: frozenset[str]) -> bool:
+        """Whether a mutant's space is that of the original for a reason that needs no search; False says nothing.
+
+        Arguments:
+            space: of `changed`.
+            fired: the rows that fire in the original, where no turn is refused.
+        """

@@ -46,6 +46,11 @@ class ModelSubject:
         """The name of the model."""
         return self.model.name
 
+    def judged_by(self, names: Sequence[str]) -> ModelSubject:
+        """The same with these of its properties alone."""
+        kept = tuple(property_ for property_ in self.model.properties if property_.name in names)
+        return ModelSubject(evolve(self.model, properties=kept))
+
     def original(self) -> Space[Any]:
         """The model's space."""
         return ModelSpace(self.model)
@@ -70,10 +75,16 @@ class ModelSubject:
         index, (_, _, action) = self._changes[number]
         actions = self.model.actions
         kept_actions = (*actions[:index], *([action] if action is not None else []), *actions[index + 1 :])
+        space = ModelSpace(evolve(self.model, actions=kept_actions))
         try:
-            return ModelSpace(evolve(self.model, actions=kept_actions))
+            space.grounded  # noqa: B018 - written out now, so that its errors are the loader's and not the search's
         except SpecError as error:
             return Refused("loader", error.rule)
+        return space
+
+    def untouched(self, space: Space[Any], fired: frozenset[str]) -> bool:
+        """Nothing is known so: models are explored faster than thought about."""
+        return False
 
     @cached_property
     def _faults(self) -> Sequence[str]:

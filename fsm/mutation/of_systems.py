@@ -21,6 +21,7 @@ from fsm.language.spec import Machine, Row
 from fsm.mutation.moved_writes import moved_writes
 from fsm.mutation.mutants import Mutant, Refused
 from fsm.mutation.operators import TIMED, Change, Vocabulary, item, listed, mutants
+from fsm.mutation.untouched import untouched
 from fsm.search.space import Space
 
 DROP_FAULT = "drop a fault"
@@ -56,6 +57,11 @@ class SystemSubject:
         """The name of the system."""
         return self.system.name
 
+    def judged_by(self, names: Sequence[str]) -> SystemSubject:
+        """The same with these of its properties alone."""
+        kept = tuple(property_ for property_ in self.system.properties if property_.name in names)
+        return evolve(self, system=evolve(self.system, properties=kept))
+
     def original(self) -> Space[Any]:
         """The system's space."""
         return PoolSpace(self.system)
@@ -89,6 +95,13 @@ class SystemSubject:
             return PoolSpace(self.system.with_machine(loaded))
         except SpecError as error:
             return Refused("loader", error.rule)
+
+    def untouched(self, space: Space[Any], fired: frozenset[str]) -> bool:
+        """Whether the machine was changed only where nothing ever comes."""
+        assert isinstance(space, PoolSpace)  # `changed` gives no other
+        machines = zip(self.system.machines, space.system.machines, strict=True)
+        same_faults = self.system.faults == space.system.faults
+        return same_faults and all(old is new or untouched(old, new, fired) for old, new in machines)
 
     @cached_property
     def _faults(self) -> Sequence[str]:

@@ -16,6 +16,8 @@ def lines(score: Score) -> Iterator[str]:
     killed, identical, survivors = len(score.of(KILLED)), len(score.of(IDENTICAL)), score.survivors
     yield f"{score.name}: {len(score.judged):,} mutants, {identical:,} of them identical and left out"
     yield f"score {score.percent:.1f} %: {killed:,} of {score.counted:,} killed, {len(survivors):,} survive"
+    for name, verdict in score.unheard.items():
+        yield f"{name} judges nothing, for it is {verdict} as it is"
     yield from _killers(score)
     yield from _operators(score)
     if unfinished := len(score.of(UNFINISHED)):
@@ -38,6 +40,7 @@ def report(score: Score) -> dict[str, Any]:
         "killed": len(score.of(KILLED)),
         "survived": len(score.survivors),
         "score": round(score.percent, 2),
+        "unheard": dict(score.unheard),
         "judged": [
             {
                 "machine": one.mutant.machine,

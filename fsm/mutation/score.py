@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from fnmatch import fnmatchcase
@@ -58,15 +58,21 @@ class Asked:
         return SystemSubject.load(self.path, self.settings, self.without)
 
     def judge(self) -> Judge:
-        """Who judges. Errors: `SpecError`, also where the subject as it is does not keep its promises."""
+        """Who judges. Errors: `SpecError`, also where the subject as it is cannot be judged by."""
         return Judge(self.subject(), self.limits, self.engine)
 
 
 @frozen
 class Score:
-    """How good the checks are. `judged` are the mutants in their order."""
+    """How good the checks are.
+
+    Arguments:
+        unheard: the properties that do not hold as it is, with their verdicts; they have judged nothing.
+        judged: the mutants in their order.
+    """
 
     name: str
+    unheard: Mapping[str, str]
     judged: tuple[Judged, ...] = field(repr=False)
 
     def of(self, fate: str) -> tuple[Judged, ...]:
@@ -128,7 +134,7 @@ def judge_all(
         survivors += one.fate in (SURVIVED, UNFINISHED)
         if progress is not None:
             progress(len(done), survivors)
-    return Score(judge.subject.name, tuple(sorted(done, key=lambda one: one.mutant.number)))
+    return Score(judge.subject.name, judge.unheard, tuple(sorted(done, key=lambda one: one.mutant.number)))
 
 
 def _here(judge: Judge, numbers: Sequence[int]) -> Iterator[Judged]:

@@ -11,7 +11,8 @@ from fsm.search.frontier import LEVELS, Frontier, said
 
 def text(found: Frontier) -> Iterator[str]:
     """Two tables with what was not found out, for a terminal."""
-    yield f"{found.name}: {len(found.runs)} explorations with up to {found.at_once} kinds of fault at a time"
+    runs = "1 exploration" if len(found.runs) == 1 else f"{len(found.runs)} explorations"
+    yield f"{found.name}: {runs}, with up to {found.at_once} kinds of fault at a time"
     yield from columns(_alone(found))
     yield from _together(found)
     yield from columns(_smallest(found))
