@@ -207,19 +207,20 @@ def stuck(space: Space[S], state: S) -> bool:
 
 def fair(space: Space[S], circle: Sequence[S], promised: Property) -> bool:
     """Whether a run may go round some states for ever, without what never happens for ever, and pay what is owed
-    (`fsm.search.fairness`): a group that is possible in all of them, or if it is strong in one, moves inside."""
+    (`fsm.search.fairness`): a group that is possible in all of them, or if it is strong in one, moves inside. A move
+    that changes nothing pays nothing, and is not possible in this sense."""
     inside, paid, joined = set(circle), set[Group](), set[tuple[S, S]]()
     possible: dict[Group, set[S]] = {}
     for state in inside:
         for edge in space.edges(state):
             group = edge.group, edge.fault
-            if edge.cut or debt(space.fairness, group, promised.counting_on) == NEVER:
+            if edge.cut or edge.target in (None, state) or debt(space.fairness, group, promised.counting_on) == NEVER:
                 continue
             possible.setdefault(group, set()).add(state)
             if edge.target in inside:
                 paid.add(group)
                 joined.add((state, edge.target))
-    if not joined.issuperset(pairwise(circle)):
+    if not joined.issuperset((a, b) for a, b in pairwise(circle) if a != b):
         return False
     due = {WEAK: len(inside), STRONG: 1}
     return all(
