@@ -88,7 +88,7 @@ def _behaviour(args: argparse.Namespace, old: Path, new: Path, shown: Shown) -> 
         nonlocal said
         if time.monotonic() - began > QUIET and time.monotonic() - said > 1:
             said = time.monotonic()
-            shown.say(f"{found:,} pairs of states, walked together")
+            shown.say(f"{found:,} pairs of states walked together")
 
     return compare(was, now, bounded, shown.progress, pairs)
 

@@ -26,14 +26,15 @@ from fsm.search.trace import Trace
 
 @frozen
 class Moved:
-    """A property whose verdict has moved; None where a version has no such property. `trace` is what shows the new
-    verdict, or the old one where nothing shows the new."""
+    """A property whose verdict has moved; None where a version has no such property. `trace` is a story of the version
+    `side` (old or new): what shows the new verdict, or the old one where nothing shows the new."""
 
     property: str
     why: str
     old: str | None
     new: str | None
     trace: Trace | None
+    side: str
 
 
 @frozen
@@ -131,8 +132,9 @@ def _moved(old: Result, new: Result) -> Iterable[Moved]:
         if _word(before) != _word(after) and OPEN not in (_word(before), _word(after)):
             shown = after or before
             assert shown is not None  # it is the name of one of them
-            trace = (after.trace if after else None) or (before.trace if before else None)
-            yield Moved(name, shown.property.why, _word(before), _word(after), trace)
+            shows = [(v.trace, side) for v, side in ((after, "new"), (before, "old")) if v is not None and v.trace]
+            trace, side = shows[0] if shows else (None, "new")
+            yield Moved(name, shown.property.why, _word(before), _word(after), trace, side)
 
 
 def _word(verdict: Verdict | None) -> str | None:

@@ -114,7 +114,8 @@ def _behaviour(behaviour: Behaviour) -> Iterator[str]:
     yield from (f"  {side}: {_explored(result)}" for side, result in _sides(behaviour))
     yield from (f"  {line}" for line in _reached(behaviour))
     for moved in behaviour.moved:
-        yield f"  {moved.property}: {_move(moved)}  {moved.why}"
+        shown = f" (shown: {moved.side})" if moved.trace is not None else ""
+        yield f"  {moved.property}: {_move(moved)}  {moved.why}{shown}"
         yield from _story(moved.trace)
     yield f"  {_walked(behaviour)}"
     apart = behaviour.walked.apart
@@ -245,7 +246,7 @@ def _behaviour_comment(behaviour: Behaviour) -> Iterator[str]:
     yield ""
     for moved in behaviour.moved:
         if moved.trace is not None:
-            yield from _folded(f"The story of {moved.property}", _fenced(moved.trace))
+            yield from _folded(f"The story of {moved.property}, in {moved.side}", _fenced(moved.trace))
     if apart is not None:
         yield from _folded("The shortest story that tells them apart", _fenced(_shown(apart)))
 
@@ -293,7 +294,8 @@ def _report(behaviour: Behaviour) -> dict[str, Any]:
         "rows": {"gained": list(behaviour.rows[0]), "lost": list(behaviour.rows[1])},
         "states": {"gained": list(behaviour.states[0]), "lost": list(behaviour.states[1])},
         "verdicts": {
-            m.property: {"old": m.old, "new": m.new, "trace": m.trace and m.trace.to_json()} for m in behaviour.moved
+            m.property: {"old": m.old, "new": m.new, "side": m.side, "trace": m.trace and m.trace.to_json()}
+            for m in behaviour.moved
         },
         "walk": {"pairs": walked.pairs, "steps": walked.steps, "finished": walked.finished},
         "apart": None
