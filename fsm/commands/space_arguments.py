@@ -41,7 +41,7 @@ def add_space(command: argparse.ArgumentParser) -> None:
 
 def add_limits(command: argparse.ArgumentParser) -> None:
     """Declares what ends a search before its time."""
-    command.add_argument("--limit-states", type=_states, metavar="N", help="stop after so many states")
+    command.add_argument("--limit-states", type=states, metavar="N", help="stop after so many states")
     command.add_argument("--limit-seconds", type=_seconds, metavar="S", help="stop after so many seconds")
     command.add_argument("--limit-memory", type=_seconds, metavar="MIB", help="stop when it occupies so many MiB")
 
@@ -86,9 +86,10 @@ def shipped(said: str) -> Path:
     return files[said]
 
 
-def _states(said: str) -> int:
+def states(said: str) -> int:
+    """A number of states or moves that somebody typed."""
     if not said.isascii() or not said.isdigit() or int(said) < 1:
-        raise argparse.ArgumentTypeError(f"{said!r} is no number of states; write one like 100000")
+        raise argparse.ArgumentTypeError(f"{said!r} is no number above 0; write one like 100000")
     return int(said)
 
 

@@ -7,10 +7,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from fsm.commands import assumptions
-from fsm.commands.space_arguments import Shown, add_limits, add_space, limits, space
+from fsm.commands.space_arguments import Shown, add_limits, add_space, limits, space, states
+from fsm.commands.trace_arguments import add_trace, check, origin, shown, wanted
 
 if TYPE_CHECKING:
     from fsm.search.result import Result
+    from fsm.search.space import Property
+    from fsm.search.trace import Trace
+
+STEPS = 100_000
+"""Moves of `--random` where no number is given."""
 
 
 def add(subparsers: Any) -> None:
@@ -27,9 +33,20 @@ def add(subparsers: Any) -> None:
     command.add_argument(
         "--engine", choices=["fast", "reference"], default="fast", help="reference: slow, plain Python"
     )
-    command.add_argument("--symmetry", action="store_true", help="count permutations of hosts, VMs or indices once")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--symmetry", action="store_true", help="count permutations of hosts, VMs or indices once")
+    how.add_argument(
+        "--random",
+        type=states,
+        nargs="?",
+        const=STEPS,
+        metavar="MOVES",
+        help=f"walk by chance instead, so many moves ({STEPS:,}): for what is too large",
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of --random: the same seed, the same walks")
     command.add_argument("--first", action="store_true", help="stop at the first counterexample")
     command.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add_trace(command)
     assumptions.add(command)
     add_limits(command)
 
@@ -37,39 +54,64 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explores the space. Errors: `SpecError` for anything in it, or said of it, that cannot be used."""
     from fsm.search.explore import explore
+    from fsm.search.random_walk import random_walk
 
     if assumptions.asked(args):
         return assumptions.run(args)
     explored = space(args)
-    shown = Shown()
-    result = explore(
-        explored, engine=args.engine, symmetry=args.symmetry, limits=limits(args), progress=shown.progress,
-        stop_at_first=args.first,
-    )  # fmt: skip
-    shown.over()
-    print(json.dumps(report(result), indent=2) if args.json else "\n".join(text(result)))
+    check(args, [promised.name for promised in explored.properties])
+    on_the_way = Shown()
+    if args.random is not None:
+        result = random_walk(
+            explored, args.seed, steps=args.random, limits=limits(args), progress=on_the_way.progress,
+            stop_at_first=args.first,
+        )  # fmt: skip
+    else:
+        result = explore(
+            explored, engine=args.engine, symmetry=args.symmetry, limits=limits(args), progress=on_the_way.progress,
+            stop_at_first=args.first,
+        )  # fmt: skip
+    on_the_way.over()
+    said = text(result, args) if args.save or not args.json else []
+    print(json.dumps(report(result), indent=2) if args.json else "\n".join(said))
     return result.exit_code
 
 
-def text(result: Result) -> list[str]:
-    """A result for people: counts, verdicts, stories."""
-    how = f"{result.seconds:.1f} s" + (", symmetry" if result.symmetry else "")
-    how += ", reference engine" if result.engine == "reference" else ""
-    counts = f"{result.distinct:,} states, {result.edges:,} edges, depth {result.depth}, {how}"
-    so_far = "" if result.violated else ", no violation so far"
-    unfinished = "" if result.finished else "not finished: "
-    lines = [f"{result.space.name}: {unfinished}{counts}" + ("" if result.finished else so_far)]
+def text(result: Result, args: argparse.Namespace) -> list[str]:
+    """A result for people: counts, verdicts, and traces as `args` want them."""
+    lines = [_counts(result)]
     wide = max((len(verdict.property.name) for verdict in result.verdicts), default=0)
     for verdict in result.verdicts:
         lines.append(f"{verdict.property.name:{wide}}  {verdict.verdict:11}  {verdict.property.why}")
-        if verdict.trace is not None and verdict.property.kind != "reachable":
-            lines += ["   " + line for line in verdict.trace.lines()]
+        if verdict.trace is not None and wanted(args, verdict.property.name, verdict.property.kind):
+            lines.append(_told(args, result, verdict.trace, verdict.property))
     for refusal in result.refusals:
         lines.append(f"the spec has no answer: {refusal.message}")
-        lines += ["   " + line for line in refusal.trace.lines()]
+        if wanted(args, "", "refused"):
+            lines.append(_told(args, result, refusal.trace, None))
     rows, unfired = len(result.space.rows), len(result.unfired)
     lines.append(f"{rows - unfired} of {rows} rows fired" + ("; --json lists the others" if unfired else ""))
     return lines
+
+
+def _told(args: argparse.Namespace, result: Result, trace: Trace, promised: Property | None) -> str:
+    from fsm.search.renderings import Found
+
+    return shown(args, Found(result.space, origin(args), trace, promised))
+
+
+def _counts(result: Result) -> str:
+    so_far = "" if result.violated else ", no violation so far"
+    if result.engine == "random":
+        seen = (
+            f"{result.distinct:,} states seen in {result.generated:,} moves, {result.depth - 1:,} in the longest walk"
+        )
+        return f"{result.space.name}: walks by chance: {seen}, {result.seconds:.1f} s{so_far}"
+    how = f"{result.seconds:.1f} s" + (", symmetry" if result.symmetry else "")
+    how += ", reference engine" if result.engine == "reference" else ""
+    counts = f"{result.distinct:,} states, {result.edges:,} edges, depth {result.depth}, {how}"
+    unfinished = "" if result.finished else "not finished: "
+    return f"{result.space.name}: {unfinished}{counts}" + ("" if result.finished else so_far)
 
 
 def report(result: Result) -> dict[str, Any]:
