@@ -106,6 +106,16 @@ def test_a_system_of_a_revision_is_that_of_its_machines(repository: Path, capsys
     assert list((repository.parent / "temporary").iterdir()) == []
 
 
+def test_another_why_is_a_difference_and_no_behaviour(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Operators are told another sentence; the pool does the same, so nothing is explored."""
+    edit(repository, TAKE.replace("not taken", "taken"), TAKE)
+    edit(repository, WAIT, 'why: "somebody is inside"')
+    code, text = said(capsys, f"HEAD:{SYSTEM}", SYSTEM)
+    assert code == 1
+    assert "why  wait for the other -> somebody is inside" in text
+    assert "behaviour" not in text
+
+
 @pytest.mark.usefixtures("repository")
 def test_a_machine_on_a_system(capsys: pytest.CaptureFixture[str]) -> None:
     """With --system, both versions of the machine stand in the folder of NEW."""

@@ -37,6 +37,8 @@ SINGULAR = {
     "signals": "signal", "instances": "instances of", "host": "initially on a host", "pool": "initially in the pool",
 }  # fmt: skip
 """What one entry of a section is called; that of another section is called as the section is."""
+WHY = "why"
+"""The part that is prose: it changes what people are told, and no behaviour."""
 NO_CHANGE = ("language", "essay", "system", "model", "port")
 """Sections that are prose, or what the document is called."""
 

@@ -2,7 +2,7 @@
 
 A folder is all its specs, a system itself with its machines, their ports and `state.yaml`, anything else itself. A
 machine alone has no behaviour; on a system that is named it has: both versions of the machine stand in one and the same
-folder then, so that what differs comes from the machine. Where the specs do not differ, nothing is explored.
+folder then, so that what differs comes from the machine. Where nothing but a `why` differs, nothing is explored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import frozen
 
 from fsm.compare.behaviour import Behaviour
-from fsm.compare.changes import ADDED, CHANGED, REMOVED, Change, changes, of_document, of_machine
+from fsm.compare.changes import ADDED, CHANGED, REMOVED, WHY, Change, changes, of_document, of_machine
 from fsm.compare.painted import painted
 from fsm.compare.sides import ROOMS, Side
 from fsm.errors import Place, SpecError
@@ -26,7 +26,7 @@ from fsm.language.spec import Machine
 from fsm.locate import located, specs
 from fsm.pictures.picture import Picture
 
-KINDS = ("machine", "system", "model", "port")
+KINDS = ("machine", "system", "model", "port", "unreached")
 SHARED = "what machines share"
 SPACES = ("systems", "examples")
 Compare = Callable[[Path, Path], Behaviour]
@@ -80,10 +80,16 @@ def diff(old: Side, new: Side, system: str | None, compare: Compare) -> Diff:
     found = tuple(_compared(old, new))
     behaviour, revised = None, False
     with _spaces(old, new, system) as files:
-        if files is not None and found:
+        if files is not None and any(_behaves(one) for one in found):
             behaviour = compare(*files)
             revised = (old.revision or new.revision) is not None and kind_of(read(files[1])) == "system"
     return Diff(old.said, new.said, found, behaviour, revised)
+
+
+def _behaves(one: Compared) -> bool:
+    """Whether what is different in a spec may be another behaviour."""
+    parts = [name for change in one.changes for name, _, _ in change.parts]
+    return one.sign != CHANGED or any(change.sign != CHANGED for change in one.changes) or set(parts) != {WHY}
 
 
 def kind_of(document: Item) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from fsm.compare.behaviour import Behaviour, Moved
-from fsm.compare.changes import ADDED, CHANGED, REMOVED, Change
+from fsm.compare.changes import ADDED, CHANGED, REMOVED, WHY, Change
 from fsm.compare.diff import Compared, Diff
 from fsm.compare.walk import Apart
 from fsm.pictures.mermaid import mermaid
@@ -20,14 +20,13 @@ SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 BALLS = {ADDED: "🟢", REMOVED: "🔴", CHANGED: "🟠"}
 COMMENT = 65_000
 """Characters that fit into a comment on GitHub, which takes 65,536; pictures are left out of a longer one."""
-PROSE = "why"
 ARROW = "-&gt;"
 WORLD = "The code of worlds is that which is installed, also for specs of a revision."
 
 
 def summary(diff: Diff) -> str:
     """All of it in one line."""
-    parts = [f"{one.kind} {one.name} {one.sign}" for one in diff.specs if not one.changes]
+    parts = [f"{_named(one)} {one.sign}" for one in diff.specs if not one.changes]
     parts += [f"{_named(one)}: {_counts(one.changes)}" for one in diff.specs if one.changes]
     if diff.behaviour is not None:
         parts.append(f"behaviour of {diff.behaviour.name}: {_said(diff.behaviour)}")
@@ -35,7 +34,7 @@ def summary(diff: Diff) -> str:
 
 
 def _named(one: Compared) -> str:
-    return one.kind if one.name == "state" else f"{one.kind} {one.name}"
+    return one.kind if one.name in ("state", "unreached") else f"{one.kind} {one.name}"
 
 
 def _counts(changes: Sequence[Change]) -> str:
@@ -72,7 +71,7 @@ def text(diff: Diff) -> Iterator[str]:
     """The comparison for a terminal."""
     for one in diff.specs:
         if not one.changes:
-            yield f"{SIGNS[one.sign]} {one.kind} {one.name}"
+            yield f"{SIGNS[one.sign]} {_named(one)}"
             continue
         yield f"{_named(one)}: {_counts(one.changes)}"
         for change in one.changes:
@@ -105,7 +104,7 @@ def _lines(one: Compared, change: Change) -> Iterator[str]:
 def _whole(change: Change) -> str:
     """All that an entry said that is there on one side only."""
     parts = {part: before or after for part, before, after in change.parts}
-    prose = parts.pop(PROSE, "")
+    prose = parts.pop(WHY, "")
     return "; ".join([*(f"{part} {said}".strip() for part, said in parts.items()), *([prose] if prose else [])])
 
 
@@ -221,7 +220,7 @@ def _cells(one: Compared, change: Change) -> tuple[str, str, str]:
 
 def _code(said: str, part: str = "") -> str:
     """A text as code; prose as prose."""
-    if part == PROSE or not said:
+    if part == WHY or not said:
         return escape(said, quote=False) or "*nothing*"
     ticks = "``" if "`" in said else "`"
     return f"{ticks}{said}{ticks}"
