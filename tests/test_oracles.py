@@ -49,11 +49,13 @@ class Oracle:
     def space(self, folder: Path) -> Space[Any]:
         """What is explored."""
         path = LADDER / f"{self.file}.yaml"
-        for old, new in self.instead.items():
+        if self.instead:
             text = path.read_text("utf-8")
-            assert text.count(old) == 1, f"{self}: {old!r} stands {text.count(old)} times in {path.name}"
+            for old, new in self.instead.items():
+                assert old in text, f"{self}: {old!r} does not stand in {path.name} any more"
+                text = text.replace(old, new)
             path = folder / path.name
-            path.write_text(text.replace(old, new), "utf-8")
+            path.write_text(text, "utf-8")
         model = Model.load(path)
         for name, value in self.set.items():
             model = model.with_setting(name, str(value))
