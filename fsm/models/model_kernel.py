@@ -94,16 +94,19 @@ class ModelKernel:
 
     def expand(self, states: Packed) -> Iterator[Batch]:
         """All moves out of some states, those of many actions in one batch."""
-        collected, size = list[Fired](), 0
         try:
-            for found in self._tree.fire(states):
-                collected += found
-                size += sum(len(fired.targets) for fired in found)
-                if size >= BATCH:
-                    yield self._batch(states, collected)
-                    collected, size = [], 0
+            yield from self._batches(states)
         except Offence as offence:
             raise self._offender(offence.state, lambda state: list(self._space.edges(state))) from None
+
+    def _batches(self, states: Packed) -> Iterator[Batch]:
+        collected, size = list[Fired](), 0
+        for found in self._tree.fire(states):
+            collected += found
+            size += sum(len(fired.targets) for fired in found)
+            if size >= BATCH:
+                yield self._batch(states, collected)
+                collected, size = [], 0
         if collected:
             yield self._batch(states, collected)
 

@@ -88,7 +88,7 @@ class ModelSpace:
         kept = self._kept
         if kept is None:
             return edges
-        return [edge if kept(edge.target) else evolve(edge, cut=True) for edge in edges]
+        return [edge if edge.target == state or kept(edge.target) else evolve(edge, cut=True) for edge in edges]
 
     def fired(self, edge: Edge[State]) -> Sequence[str]:
         """The name of the action."""

@@ -165,7 +165,7 @@ class FastSearch:
                 return
             seen = self.kernel.see(states)
             for property_ in list(self._states):
-                decisive = self._decisive(property_, states, seen).nonzero()[0]
+                decisive = self._decisive(property_, states, seen)
                 if len(decisive):
                     self._states.remove(property_)
                     self._violated |= property_.kind != "reachable"
@@ -176,11 +176,12 @@ class FastSearch:
                     self.needs_seen.add(property_.name)
 
     def _decisive(self, property_: Property, states: Packed, seen: Any) -> Any:
-        """Where a property of states is violated, one that is `reachable` reached."""
+        """Where a property of states is violated, one that is `reachable` reached: indices of states."""
+        if property_.kind == "deadlock":
+            stuck = self.kernel.stuck(states).nonzero()[0]
+            return stuck[~self.kernel.holds(property_, "text", seen[stuck])]
         holds = self.kernel.holds(property_, "text", seen)
-        if property_.kind == "reachable":
-            return holds
-        return ~holds & self.kernel.stuck(states) if property_.kind == "deadlock" else ~holds
+        return (holds if property_.kind == "reachable" else ~holds).nonzero()[0]
 
     def state(self, key: int) -> Any:
         """The state of a packed one."""

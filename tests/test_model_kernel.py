@@ -1,0 +1,137 @@
+"""The kernel of a model says in arrays what its space says one state at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fsm.errors import Place, SpecError
+from fsm.locate import specs
+from fsm.models.model import Model
+from fsm.models.model_kernel import ModelKernel
+from fsm.models.model_space import ModelSpace
+from fsm.models.operations import whole
+from fsm.models.packing import Packing
+from fsm.models.terms import Slot, Type
+from fsm.search.explore import FAST, REFERENCE, explore
+from fsm.search.result import Result
+from tests.chance_models import all_states, chance_model
+
+BLOCKS, MODELS = 8, 150
+NO_VALUES = ("no-value", "out-of-type")
+
+
+def _told(space: ModelSpace, engine: str) -> tuple[Any, ...]:
+    """What an engine says of a model, or the rule that it breaks."""
+    try:
+        result: Result = explore(space, engine=engine)
+    except SpecError as error:
+        return ("error", error.rule in NO_VALUES)
+    verdicts = [(v.property.name, v.verdict, v.trace and len(v.trace.steps)) for v in result.verdicts]
+    return result.distinct, result.generated, result.edges, result.depth, verdicts, sorted(result.fired)
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_both_engines_say_the_same_of_chance_models(block: int) -> None:
+    """States, moves, edges, levels, verdicts, lengths of traces and actions taken; or that something has no value."""
+    seen = Counter[str]()
+    for seed in range(block * MODELS, (block + 1) * MODELS):
+        told = _told(chance_model(Random(seed)), REFERENCE)
+        assert _told(chance_model(Random(seed)), FAST) == told, f"chance model {seed}"
+        seen["error" if told == ("error", True) else "more" if told[0] > 1 else "one"] += 1
+    assert seen["more"] > MODELS / 3
+    assert seen["error"] > MODELS / 50
+
+
+def _moves(space: ModelSpace, state: Any) -> tuple[int, Counter[Any]] | None:
+    """How many moves a state has, and the actions and targets of those that lead elsewhere."""
+    try:
+        edges = list(space.edges(state))
+    except SpecError:
+        return None
+    return len(edges), Counter((e.group, e.target) for e in edges if not e.cut and e.target != state)
+
+
+def _batched(kernel: ModelKernel, states: Any) -> tuple[int, list[Counter[Any]]] | None:
+    """How many moves some states have, and of each the actions and targets of those that lead elsewhere."""
+    generated, found = 0, [Counter[Any]() for _ in states]
+    try:
+        for batch in kernel.expand(states):
+            generated += batch.generated
+            for source, target, group in zip(batch.sources, batch.targets, np.asarray(batch.group), strict=True):
+                found[source][kernel.groups[group][0], kernel.unpack(int(target))] += 1
+    except SpecError:
+        return None
+    return generated, found
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_every_move_has_its_source_and_its_action(block: int) -> None:
+    """In all states at once, those that nothing leads to included; stuck is where nothing but faults may happen."""
+    tried = 0
+    for seed in range(block * 50, (block + 1) * 50):
+        space = chance_model(Random(seed))
+        states = [state for state in all_states(space)[:300] if _moves(space, state) is not None]
+        if not states:
+            continue
+        kernel = ModelKernel(space)
+        packed = np.array([kernel.pack(state) for state in states], kernel.packing.kind)
+        assert [kernel.unpack(int(number)) for number in packed] == states
+        told = _batched(kernel, packed)
+        moves = [_moves(space, state) or (0, Counter()) for state in states]
+        assert told == (sum(number for number, _ in moves), [found for _, found in moves]), f"chance model {seed}"
+        stuck = [all(edge.fault for edge in space.edges(state)) for state in states]
+        assert kernel.stuck(packed).tolist() == stuck
+        tried += len(states)
+    assert tried > 1000
+
+
+class _Short(ModelKernel):
+    """A kernel that loses a move out of every hundred."""
+
+    def expand(self, states: Any) -> Any:
+        for batch in super().expand(states):
+            kept = np.arange(len(batch.targets)) % 100 != 99
+            yield type(batch)(batch.sources[kept], batch.targets[kept], batch.generated, 0)
+
+
+def test_a_kernel_that_loses_moves_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count of two-phase commit does not survive it, so a checker that reports fewer states fails the suite."""
+    space = _example("10-two-phase-commit")
+    monkeypatch.setattr(ModelSpace, "kernel", lambda self: _Short(self))
+    assert explore(space).distinct < 288
+
+
+def _example(name: str, **settings: int) -> ModelSpace:
+    model = Model.load(specs() / "examples" / f"{name}.yaml")
+    for setting, value in settings.items():
+        model = model.with_setting(setting, str(value))
+    return ModelSpace(model)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_values_that_are_written_where_others_are_fixed_collide(n: int) -> None:
+    """Two states may lead to one by the same action, where the guard does not say what all written bits were. A search
+    that takes one action's targets for different counts them twice: 2^n + 4^n + 6^n is what there is."""
+    assert explore(_example("10-two-phase-commit", n=n)).distinct == 2**n + 4**n + 6**n
+
+
+def test_a_state_that_is_too_wide_names_the_slot() -> None:
+    """64 bits are one too many: all ones would be a state, and mean an empty cell."""
+    wide = Type("int", low=0, high=2**40 - 1)
+    slots = [Slot("x", wide, "x", ()), Slot("y", whole(0, 2**24 - 1), "y", ())]
+    assert Packing([slots[0]], Place("m.yaml")).bits == 40
+    with pytest.raises(SpecError, match=r"m\.yaml.* 64 bits \(x alone 40\).* 63.*--engine reference") as caught:
+        Packing(slots, Place("m.yaml"))
+    assert caught.value.rule == "too-large"
+
+
+def test_half_a_million_states_at_the_beginning_are_made_in_arrays() -> None:
+    """Every can of up to a thousand beans, of a million combinations."""
+    kernel = ModelKernel(_example("03-coffee-can", n=1000))
+    states = kernel.initial()
+    assert len(states) == len(np.unique(states)) == 501_500
