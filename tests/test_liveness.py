@@ -3,9 +3,10 @@ verdicts that are known of Peterson's algorithm, dining philosophers and the alt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, combinations, pairwise
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -13,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm.errors import SpecError
+from fsm.locate import specs
 from fsm.search.engine import Lasso
 from fsm.search.explore import FAST, REFERENCE, explore
 from fsm.search.fairness import check_patterns, debt
 from fsm.search.fast import FastSearch
 from fsm.search.liveness import decide_fast
 from fsm.search.liveness_reference import decide_reference
+from fsm.search.load import load_space
 from fsm.search.reference import ReferenceSearch
-from fsm.search.result import Limits
+from fsm.search.result import HOLDS, NOT_REACHED, VACUOUS, VIOLATED, Limits
 from fsm.search.space import Fairness, Property
 from tests.graph_space import AT, GraphSpace, promise
 
@@ -70,7 +73,7 @@ def stays(space: GraphSpace, promised: Property, states: frozenset[int], taken: 
         possible = [any(m[0] == s != m[1] and m[2:] == (name, fault) for m in space.moves) for s in states]
         strong = any(fnmatchcase(name, pattern) for pattern in space.fairness.strong)
         weak = fault is not None or any(fnmatchcase(name, pattern) for pattern in space.fairness.weak)
-        if (name, fault) not in taken and (strong and any(possible) or weak and all(possible)):
+        if (name, fault) not in taken and ((strong and any(possible)) or (weak and all(possible))):
             return False
     return True
 
@@ -88,13 +91,13 @@ def fair_sets(space: GraphSpace, promised: Property, goal: frozenset[int]) -> It
 
 def nearest(space: GraphSpace, promised: Property) -> int | None:
     """The length of a shortest way to a counterexample, None where there is none: by rounds of all ways at once."""
+    goal = space.sets["p"]
     if promised.kind == "recoverable":
         lasting = [m[:2] for m in space.moves if m[3] is None or m[3] in promised.counting_on]
         leads = closure(frozenset(STATES), lasting)
         bad = {s for s in STATES if not any((s, goal) in leads for goal in space.sets["p"])}
         waiting_in: frozenset[int] = frozenset(STATES)
     else:
-        goal = space.sets["p"]
         bad = set(chain.from_iterable(fair_sets(space, promised, goal)))
         begins = frozenset(space.beginning) if promised.kind == "eventually" else space.sets["q"]
         waiting_in = begins - goal
@@ -133,7 +136,7 @@ def check(space: GraphSpace, promised: Property, lasso: Lasso) -> None:
     assert not goal & {*way[start:], *walk}
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(spaces())
 def test_engines_and_all_sets_agree(space: GraphSpace) -> None:
     """On whether there is a counterexample, on the length of the way to it; and what is shown is one."""
@@ -146,3 +149,154 @@ def test_engines_and_all_sets_agree(space: GraphSpace) -> None:
             if lasso is not None:
                 check(space, promised, lasso)
                 assert (len(lasso.path) - 1 if lasso.loop is None else lasso.loop) == length
+
+
+def verdicts(path: Path, engine: str) -> dict[str, str]:
+    """What one engine says of a model."""
+    return {v.property.name: v.verdict for v in explore(load_space(path), engine=engine).verdicts}
+
+
+def example(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
+    """A copy of a shipped example, changed."""
+    text = (specs() / "examples" / f"{name}.yaml").read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / f"{name}.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+PETERSON, ORDERED, BIT = "11-peterson", "13-philosophers-ordered", "14-alternating-bit"
+STEPS = 'fair: {weak: ["hoist(*", "defer(*", "look(*", "leave(*", "lower(*"]}\n'
+LOSSY = ("fault: lose, why", "why"), ("faults: {lose: any}\n", "")
+"""Losses that never stop are no faults to a promise of the future: faults do."""
+KNOWN = [
+    (PETERSON, ((STEPS, ""),), {"served_0": VIOLATED, "served_1": VIOLATED}),
+    (PETERSON, (), {"served_0": HOLDS, "served_1": HOLDS, "again": VIOLATED}),
+    (ORDERED, (), {"fed": HOLDS, "fed_last": HOLDS}),
+    (ORDERED, (('fair: {strong: ["*"]}', 'fair: {weak: ["*"]}'),), {"fed": VIOLATED, "fed_last": VIOLATED}),
+    (BIT, LOSSY, {"received_0": HOLDS, "received_1": HOLDS}),
+    (BIT, (*LOSSY, ("strong: [receive, hear]", "strong: [hear]")), {"received_0": VIOLATED, "received_1": VIOLATED}),
+]
+
+
+@pytest.mark.parametrize("engine", [FAST, REFERENCE])
+@pytest.mark.parametrize(("name", "changes", "known"), KNOWN)
+def test_verdicts_that_are_known(
+    tmp_path: Path, name: str, changes: Sequence[tuple[str, str]], known: Mapping[str, str], engine: str
+) -> None:
+    """Of TLC, under the fairness that each row names: none, weak, strong."""
+    found = verdicts(example(tmp_path, name, *changes), engine)
+    assert {promised: found[promised] for promised in known} == known
+
+
+def test_a_lasso_is_told_with_the_step_it_comes_back_to(tmp_path: Path) -> None:
+    """Philosophers who are only weakly fair: the others eat, and philosopher 0 never does."""
+    path = example(tmp_path, ORDERED, ('{strong: ["*"]}', '{weak: ["*"]}'))
+    traces = [explore(load_space(path), engine=engine).verdict("fed").trace for engine in (FAST, REFERENCE)]
+    for trace in traces:
+        assert trace is not None
+        assert trace.loop is not None
+        walk = trace.steps[trace.loop - 1 :]
+        assert {"take(p=1)", "put(p=1)"} <= {step.label for step in walk}
+        assert "eat(p=0)" not in {step.label for step in walk}
+        assert f"and again from step {trace.loop}, for ever" in trace.lines()
+    assert len({trace.loop for trace in traces if trace}) == 1
+
+
+STAIRS = """language: 1
+model: stairs
+essay: Three steps up; who slips on the second begins anew.
+variables: {x: {type: "0..3", initial: "0"}}
+faults: {slip: any}
+actions:
+- {action: up,   if: "x < 3",  set: {x: "x + 1"}, why: "a step"}
+- {action: rest, if: "x == 3", set: {x: "3"},     why: "nothing is left to do"}
+- {action: slip, if: "x == 2", set: {x: "0"}, fault: slip, why: "it is wet"}
+fair: {weak: [up]}
+properties:
+  always:      {always: "x <= 3", why: "no more than three"}
+  step:        {step: "next_x == x + 1 or next_x == 0", why: "one at a time"}
+  reachable:   {reachable: "x == 3", why: "the top is reached"}
+  recoverable: {recoverable: "x == 3", why: "the top can be reached"}
+  back:        {recoverable: "x in [0, 3]", counting_on: [slip], why: "or one slips"}
+  eventually:  {eventually: "x == 3", why: "the top is reached at last"}
+  leads_to:    {leads_to: {from: "x == 1", to: "x == 3"}, why: "who begins comes to the end"}
+  deadlock:    {deadlock: "false", why: "nothing is stuck"}
+  needs:       {always: "x < 4", needs: "x == 3", why: "and that says something"}
+""".replace("x in [0, 3]", "x == 0 or x == 3")
+BROKEN = [
+    ('always: "x <= 3"', 'always: "x <= 2"', {"always": VIOLATED}),
+    ("next_x == x + 1 or next_x == 0", "next_x == x + 1", {"step": VIOLATED}),
+    ('reachable: "x == 3"', 'reachable: "x == 3 and x == 0"', {"reachable": NOT_REACHED}),
+    ('recoverable: "x == 3"', 'recoverable: "x == 0"', {"recoverable": VIOLATED}),
+    ("x == 0 or x == 3", "x == 0", {"back": VIOLATED}),
+    ("fair: {weak: [up]}\n", "", {"eventually": VIOLATED, "leads_to": VIOLATED}),
+    ('eventually: "x == 3"', 'eventually: "x == 3", counting_on: [slip]', {"eventually": VIOLATED}),
+    ('to: "x == 3"}', 'to: "x == 3"}, counting_on: [slip]', {"leads_to": VIOLATED}),
+    ('to: "x == 3"', 'to: "x == 0"', {"leads_to": VIOLATED}),
+    ('"x == 3", set: {x: "3"}', '"x == 2", set: {x: "2"}', {"deadlock": VIOLATED}),
+    ('needs: "x == 3"', 'needs: "x == 3 and x == 0"', {"needs": VACUOUS}),
+]
+
+
+@pytest.mark.parametrize("engine", [FAST, REFERENCE])
+def test_one_mutation_breaks_each_kind(tmp_path: Path, engine: str) -> None:
+    """All hold as it is; each mutation breaks what it is about, and nothing else."""
+    path = tmp_path / "stairs.yaml"
+    path.write_text(STAIRS, "utf-8")
+    assert set(verdicts(path, engine).values()) == {HOLDS}
+    for old, new, broken in BROKEN:
+        assert old in STAIRS
+        path.write_text(STAIRS.replace(old, new), "utf-8")
+        assert {name: v for name, v in verdicts(path, engine).items() if v != HOLDS} == broken
+
+
+def test_what_owes_what() -> None:
+    """Faults never happen for ever and orders neither; what is counted on comes; brackets are letters."""
+    fair = Fairness(weak=("a*", "r[v] *"), strong=("* forms",))
+    said = {
+        ("a", None): "weak", ("b", None): "free", ("0 forms", None): "strong", ("a", "crash"): "never",
+        ("a", "operator"): "never", ("b", "boot"): "weak", ("0 forms", "boot"): "strong", ("r[v] of 0", None): "weak",
+        ("rv of 0", None): "free",
+    }  # fmt: skip
+    assert {group: debt(fair, group, ("boot",)) for group in said} == said
+
+
+def test_a_pattern_that_fits_nothing_is_refused() -> None:
+    """It would be taken for an assumption, and is none; the message knows what was meant."""
+    check_patterns(Fairness(("take*",), ("?at",), AT), ["take(p=0)", "eat"])
+    with pytest.raises(SpecError, match=r"no group of moves is called 'taek\*'; did you mean 'take'") as caught:
+        check_patterns(Fairness(("taek*",), (), AT), ["take", "eat"])
+    assert str(caught.value).startswith("graph:1:1: fair: ")
+
+
+def test_symmetry_changes_no_promise_of_the_future(tmp_path: Path) -> None:
+    """Fairness tells apart what symmetry takes for one, so it is decided without."""
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO, "utf-8")
+    for engine in (FAST, REFERENCE):
+        found = [explore(load_space(path), engine=engine, symmetry=symmetry) for symmetry in (False, True)]
+        assert found[1].distinct < found[0].distinct
+        said = [{v.property.name: v.verdict for v in result.verdicts} for result in found]
+        assert said[0] == said[1] == {"each": VIOLATED, "some": HOLDS, "can": HOLDS}
+        trace = found[1].verdict("each").trace
+        assert trace is not None
+        assert trace.loop is not None
+
+
+TWO = """language: 1
+model: two
+essay: Two lamps; each may be lit, and goes out again.
+indices: {lamp: 3}
+variables: {lit: {each: lamp, type: bool}}
+actions:
+- {action: light, each: {i: lamp}, if: "not lit[i]", set: {"lit[i]": "true"},  why: "somebody comes"}
+- {action: out,   each: {i: lamp}, if: "lit[i]",     set: {"lit[i]": "false"}, why: "and goes"}
+fair: {weak: ["*"]}
+properties:
+  each: {leads_to: {from: "true", to: "all(lit[i] for i in lamp)"}, why: "wrong: never all at once, maybe"}
+  some: {leads_to: {from: "true", to: "any(lit[i] for i in lamp)"}, why: "one at least"}
+  can:  {recoverable: "all(lit[i] for i in lamp)", why: "they can be"}
+"""
