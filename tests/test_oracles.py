@@ -142,6 +142,30 @@ def test_every_rung_has_an_oracle() -> None:
         assert any(row.file == name and {**own, **row.set} == own and not row.instead for row in ROWS), name
 
 
+def test_the_index_of_the_ladder_says_what_is_tested() -> None:
+    """Each rung stands there with its link, and each count is that of a row."""
+    name, named, told = "", [], []
+    for line in (LADDER / "README.md").read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) != 8 or not cells[3].replace(",", "").isdigit():
+            continue
+        if cells[0]:
+            name = cells[0][1:].partition("]")[0]
+            named.append(name)
+            assert cells[0] == f"[{name}]({name}.yaml)"
+        told.append((name, cells[2].strip("`"), *(cell.replace(",", "") for cell in cells[3:7])))
+    assert named == sorted(path.stem for path in LADDER.glob("*.yaml"))
+    for name, setting, distinct, generated, depth, orbits in told:
+        own = {key: str(value) for key, value in Model.load(LADDER / f"{name}.yaml").parameters.items()}
+        asked = own | dict([setting.split("=")] if setting else [])
+        row = next(
+            row for row in ROWS
+            if row.file == name and not row.instead and own | {k: str(v) for k, v in row.set.items()} == asked
+        )  # fmt: skip
+        assert (str(row.distinct), str(row.generated), str(row.depth)) == (distinct, generated, depth), name
+        assert orbits == (str(row.orbits) if isinstance(row.orbits, int) else "-"), name
+
+
 @pytest.mark.parametrize("engine", [REFERENCE, FAST])
 def test_the_command_prints_the_counts(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`fsm verify FILE --set n=5 --json` says distinct, depth, generated and the verdicts."""
