@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import define
+from attrs import define, field
 
 from fsm.errors import Place
 from fsm.search.space import Batch, Edge, Fairness, Kernel, Property, Told
@@ -31,7 +31,7 @@ class GraphSpace:
     moves: Sequence[Drawn]
     sets: Mapping[str, frozenset[int]]
     properties: Sequence[Property]
-    fairness: Fairness = Fairness()
+    fairness: Fairness = field(factory=Fairness)
     beginning: Sequence[int] = (0,)
     name: str = "graph"
     at: Place = AT
