@@ -120,7 +120,11 @@ class Library:
     def names(self) -> list[str]:
         """The names of all machines of the folder, sorted."""
         alone = self.root is not None and not (self.root / "machines").is_dir()
-        return [name for name in self.listed("") if name != "state"] if alone else self.listed("machines")
+        return (
+            [name for name in self.listed("") if name not in ("state", "unreached")]
+            if alone
+            else self.listed("machines")
+        )
 
     def port(self, name: str, used: Item) -> Port:
         """The port `name` of `ports/`; `used` is where it is named. Errors: `SpecError`."""
