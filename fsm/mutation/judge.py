@@ -61,7 +61,6 @@ class Judge:
     engine: str = FAST
     unheard: dict[str, str] = field(init=False)
     counts: tuple[int, ...] = field(init=False)
-    fired: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         space = self.subject.original()
@@ -79,7 +78,7 @@ class Judge:
             raise SpecError(space.at, message, "original-fails")
         self.unheard = {v.property.name: v.verdict for v in result.verdicts if v.verdict != HOLDS}
         self.subject = self.subject.judged_by(good) if self.unheard else self.subject
-        self.counts, self.fired = _counts(result), result.fired
+        self.counts = _counts(result)
         if self.limits.states is None:
             self.limits = evolve(self.limits, states=4 * result.distinct + 10_000)
 
@@ -91,7 +90,7 @@ class Judge:
         space = self.subject.changed(number)
         if isinstance(space, Refused):
             return Judged(mutant, KILLED, space.by, space.rule)
-        if self.subject.untouched(space, self.fired):
+        if self.subject.untouched(space):
             return Judged(mutant, IDENTICAL)
         try:
             result = explore(space, engine=self.engine, limits=self.limits, stop_at_first=True)

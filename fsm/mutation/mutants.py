@@ -66,10 +66,6 @@ class Subject(Protocol):
     def changed(self, number: int) -> Space[Any] | Refused:
         """One of its mutants, ready to be explored, or what refuses it."""
 
-    def untouched(self, space: Space[Any], fired: frozenset[str]) -> bool:
-        """Whether a mutant's space is that of the original for a reason that needs no search; False says nothing.
-
-        Arguments:
-            space: of `changed`.
-            fired: the rows that fire in the original, where no turn is refused.
-        """
+    def untouched(self, space: Space[Any]) -> bool:
+        """Whether the space of a mutant, of `changed`, has the graph of the original, as far as that is seen without
+        exploring it; False says nothing. In the original no turn is refused."""

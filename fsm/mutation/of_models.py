@@ -82,7 +82,7 @@ class ModelSubject:
             return Refused("loader", error.rule)
         return space
 
-    def untouched(self, space: Space[Any], fired: frozenset[str]) -> bool:
+    def untouched(self, space: Space[Any]) -> bool:
         """Nothing is known so: models are explored faster than thought about."""
         return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from fsm.checks.check import check, check_node
 from fsm.checks.facts import Facts
 from fsm.checks.unused import unused_in_folder
 from fsm.errors import SpecError
+from fsm.explore.joint import Joint
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.language.document import Item
@@ -21,7 +22,7 @@ from fsm.language.spec import Machine, Row
 from fsm.mutation.moved_writes import moved_writes
 from fsm.mutation.mutants import Mutant, Refused
 from fsm.mutation.operators import TIMED, Change, Vocabulary, item, listed, mutants
-from fsm.mutation.untouched import untouched
+from fsm.mutation.untouched import Taken, turns, untouched
 from fsm.search.space import Space
 
 DROP_FAULT = "drop a fault"
@@ -96,12 +97,17 @@ class SystemSubject:
         except SpecError as error:
             return Refused("loader", error.rule)
 
-    def untouched(self, space: Space[Any], fired: frozenset[str]) -> bool:
-        """Whether the machine was changed only where nothing ever comes."""
+    def untouched(self, space: Space[Any]) -> bool:
+        """Whether every turn in which a changed row would fire comes out the same."""
         assert isinstance(space, PoolSpace)  # `changed` gives no other
+        if self.system.faults != space.system.faults:
+            return False
         machines = zip(self.system.machines, space.system.machines, strict=True)
-        same_faults = self.system.faults == space.system.faults
-        return same_faults and all(old is new or untouched(old, new, fired) for old, new in machines)
+        return all(old is new or untouched(old, new, space.joint, self._turns) for old, new in machines)
+
+    @cached_property
+    def _turns(self) -> Mapping[str, Sequence[Taken]]:
+        return turns(Joint(self.system))
 
     @cached_property
     def _faults(self) -> Sequence[str]:
