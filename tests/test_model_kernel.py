@@ -22,7 +22,7 @@ from fsm.search.result import Result
 from tests.chance_models import all_states, chance_model
 
 BLOCKS, MODELS = 8, 150
-NO_VALUES = ("no-value", "out-of-type")
+NO_VALUES = ("no-value", "out-of-domain")
 
 
 def _told(space: ModelSpace, engine: str) -> tuple[Any, ...]:
@@ -73,7 +73,7 @@ def _batched(kernel: ModelKernel, states: Any) -> tuple[int, list[Counter[Any]]]
 def test_every_move_has_its_source_and_its_action(block: int) -> None:
     """In all states at once, those that nothing leads to included; stuck is where nothing but faults may happen."""
     tried = 0
-    for seed in range(block * 50, (block + 1) * 50):
+    for seed in range(block * 25, (block + 1) * 25):
         space = chance_model(Random(seed))
         states = [state for state in all_states(space)[:300] if _moves(space, state) is not None]
         if not states:
@@ -87,7 +87,7 @@ def test_every_move_has_its_source_and_its_action(block: int) -> None:
         stuck = [all(edge.fault for edge in space.edges(state)) for state in states]
         assert kernel.stuck(packed).tolist() == stuck
         tried += len(states)
-    assert tried > 1000
+    assert tried > 500
 
 
 class _Short(ModelKernel):

@@ -1,0 +1,97 @@
+"""One packed state stands for all images of a state, however the indices are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from fsm.errors import SpecError
+from fsm.models.canonical import columns_of
+from fsm.models.model import Model
+from fsm.models.model_kernel import ModelKernel
+from fsm.models.model_space import ModelSpace
+from fsm.models.types import values
+from fsm.search.explore import explore
+
+UNARY = """
+  state: {each: p, type: [idle, busy, done]}
+  ranks: {each: [p, half], type: "0..2"}
+  those: {type: set of p}
+  first: {type: "p?"}
+  turn:  {type: p, initial: any}
+  other: {type: [left, right]}
+"""
+PAIRS = """
+  knows: {each: [p, p], type: bool}
+  likes: {each: p, type: "p?"}
+  queue: {type: queue of p, most: "2"}
+  those: {type: set of p}
+"""
+APART = """
+  state: {each: p, type: [idle, busy, done]}
+  knows: {each: [r, r], type: bool}
+  chief: {type: "r?"}
+"""
+BOTH = """
+  holds: {each: [p, r], type: bool}
+  those: {type: set of p}
+  chief: {type: "r?"}
+"""
+MODEL = """language: 1
+model: chance
+essay: |
+  Indices in all their uses.
+indices: {{p: 3, r: 3, half: 2}}
+variables:{variables}
+actions:
+- {{action: stay, if: "true", set: {{}}, why: "nothing happens"}}
+properties:
+  fine: {{always: "all(h == h for h in half) and 0 in {{h for h in half}}", why: "the halves are told apart"}}
+"""
+
+
+@pytest.fixture(params=[UNARY, PAIRS, APART, BOTH], ids=["unary", "pairs", "apart", "both"])
+def kernel(request: pytest.FixtureRequest, tmp_path: Path) -> ModelKernel:
+    """A kernel of a model with variables that speak of indices in one way or another."""
+    path = tmp_path / "chance.yaml"
+    path.write_text(MODEL.format(variables=request.param.rstrip()), encoding="utf-8")
+    return ModelKernel(ModelSpace(Model.load(path)))
+
+
+def test_all_images_have_one_representative_which_is_one_of_them(kernel: ModelKernel) -> None:
+    """And what is no image has another one: representatives are equal just where one state is an image of the other."""
+    random, space, orbits = Random(1), kernel.space, dict[int, frozenset[int]]()
+    slots = [list(values(slot.type)) for slot in space.grounded.slots]
+    for _ in range(60):
+        state = tuple(random.choice(choices) for choices in slots)
+        images = frozenset(kernel.pack(image) for image in space.images(state))
+        found = set(kernel.canonical(np.array(sorted(images), kernel.packing.kind)).tolist())
+        assert len(found) == 1
+        representative = found.pop()
+        assert representative in images
+        assert orbits.setdefault(representative, images) == images
+
+
+def test_unary_data_is_sorted_and_pairs_are_not(tmp_path: Path) -> None:
+    """Sorting is what makes seven managers cheap; it would be wrong for what speaks of two members at once."""
+    path, sorted_ = tmp_path / "chance.yaml", []
+    for variables in (UNARY, PAIRS, APART, BOTH):
+        path.write_text(MODEL.format(variables=variables.rstrip()), encoding="utf-8")
+        kernel = ModelKernel(ModelSpace(Model.load(path)))
+        model, grounded = kernel.space.model, kernel.space.grounded
+        each = {variable.name: tuple(item.value for item in variable.each) for variable in model.variables}
+        columns = columns_of("p", 3, each, ("p", "r"), grounded.slots, kernel.packing)
+        sorted_.append(columns is not None)
+    assert sorted_ == [True, False, True, False]
+
+
+def test_what_tells_members_apart_is_named(tmp_path: Path) -> None:
+    """Symmetry is checked, not assumed: the place and the words that name a member."""
+    path = tmp_path / "chance.yaml"
+    text = MODEL.format(variables=UNARY.rstrip()).replace('if: "true"', 'if: "turn == 0"')
+    path.write_text(text.replace("r: 3, ", ""), encoding="utf-8")
+    with pytest.raises(SpecError, match=r"chance\.yaml:\d+:\d+: .*turn == 0.*members of p"):
+        explore(ModelSpace(Model.load(path)), symmetry=True)
