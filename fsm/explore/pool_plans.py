@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.pool_tables import PoolTables
 from fsm.explore.world_words import Grown, Numbered
+from fsm.search.distinct import distinct
 
 Index = NDArray[np.int64]
 UNKNOWN = -1
@@ -46,7 +47,7 @@ class ByNumber:
         found = self._known[numbers]
         new = found < 0
         if new.any():
-            unknown = np.unique(numbers[new])
+            unknown = distinct(numbers[new])
             self._known[unknown] = self._fill(unknown)
             found = self._known[numbers]
         return found

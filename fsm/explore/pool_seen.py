@@ -17,6 +17,7 @@ from fsm.explore.pool_plans import ByNumber, Index
 from fsm.explore.pool_tables import LOCAL_BITS, POOL_BITS, PoolTables
 from fsm.explore.properties import Formula, Observer
 from fsm.explore.world_words import Numbered
+from fsm.search.distinct import distinct
 from fsm.search.space import Property
 
 _HALF = np.uint64(32)
@@ -70,7 +71,7 @@ class PoolSeen:
             known = self._verdicts[key] = fresh
         found = known[seen]
         if (found == UNKNOWN).any():
-            for number in np.unique(seen[found == UNKNOWN]).tolist():
+            for number in distinct(seen[found == UNKNOWN]).tolist():
                 known[number] = formula.holds(self._observations.values[number])
             found = known[seen]
         return found.astype(np.bool_)

@@ -14,6 +14,7 @@ import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
+from fsm.search.distinct import distinct
 from fsm.search.engine import Lasso
 from fsm.search.fairness import FREE, NEVER, STRONG, WEAK, Group, debt
 from fsm.search.fast import CHUNK, FastSearch
@@ -146,7 +147,7 @@ class _Future:
         arrives = self.where(property_, "text")
         frontier = np.flatnonzero(arrives)
         while len(frontier):
-            sources = np.unique(back.targets[back.out_of(frontier)[1]])
+            sources = distinct(back.targets[back.out_of(frontier)[1]])
             frontier = sources[~arrives[sources]].astype(np.int64)
             arrives[frontier] = True
         lost = np.flatnonzero(~arrives)
@@ -174,13 +175,13 @@ class _Future:
             level += 1
             distance[targets[new]] = level
             parents[targets[new]] = frontier[sources[new]]
-            frontier = np.unique(targets[new]).astype(np.int64)
+            frontier = distinct(targets[new]).astype(np.int64)
         return distance, parents
 
     def round(self, round_of: Positions, entry: int, debts: NDArray[np.int8]) -> Round[int]:
         """The round that a state is in, for `lay`."""
         states = np.flatnonzero(round_of == round_of[entry])
-        present = np.unique(self.graph.groups[self.graph.out_of(states)[1]]).tolist()
+        present = distinct(self.graph.groups[self.graph.out_of(states)[1]]).tolist()
         owed = {self.groups[group]: DEBTS[debts[group]] for group in present if debts[group] >= _WEAK}
 
         def moves(state: int) -> list[tuple[int, Group]]:
@@ -251,7 +252,7 @@ def _unpaid(
     strong one is possible.
     """
     many, sizes = len(debts), np.bincount(component)
-    possible = np.unique(sources.astype(np.int64) * many + groups)
+    possible = distinct(sources.astype(np.int64) * many + groups)
     at, group = possible // many, possible % many
     pairs = component[at].astype(np.int64) * many + group
     known, counts = np.unique(pairs, return_counts=True)
