@@ -90,6 +90,33 @@ def test_images_are_moved_with_everything_that_speaks_of_them(tmp_path: Path) ->
     ]
 
 
+def test_what_is_done_under_other_names_is_the_same() -> None:
+    """Every move out of an image is the image of a move, and formulas hold in both or in neither."""
+    for name in ("06-counter", "10-two-phase-commit"):
+        space = example(name)
+        found = list(space.initial())
+        for state in found:
+            found += {edge.target for edge in space.edges(state) if edge.target is not None} - set(found)
+        for state in found:
+            moved = [tuple(space.images(edge.target or ())) for edge in space.edges(state)]
+            for number, image in enumerate(space.images(state)):
+                assert {edge.target for edge in space.edges(image)} == {images[number] for images in moved}
+                for promised in space.properties:
+                    if promised.kind in ("always", "reachable"):
+                        assert space.holds(promised, "text", state) == space.holds(promised, "text", image)
+
+
+def test_what_every_run_comes_to_may_name_a_member(tmp_path: Path) -> None:
+    """That is found without symmetry; an invariant that does so refuses it."""
+    for kind, sound in (("eventually", True), ("always", False)):
+        space = toy(tmp_path, "set: {}", variables=("f: {each: a, type: bool}",), always="f[0]", kind=kind)
+        if sound:
+            assert len(list(space.images((False, False)))) == 2
+        else:
+            with pytest.raises(SpecError, match="'0' is a number, used as a member of a, so"):
+                list(space.images((False, False)))
+
+
 TOLD = [
     ("if: \"all(x + 1 < 9 for x in a)\"", "", "'x' is used as a number"),
     ("if: \"any(x < y for x in a for y in a)\"", "", "'x' is used as a number"),
@@ -124,14 +151,19 @@ def test_nothing_to_exchange(tmp_path: Path) -> None:
 
 
 def toy(
-    folder: Path, *actions: str, variables: tuple[str, ...], indices: str = "{a: 2}", always: str = "true"
+    folder: Path,
+    *actions: str,
+    variables: tuple[str, ...],
+    indices: str = "{a: 2}",
+    always: str = "true",
+    kind: str = "always",
 ) -> ModelSpace:
     """The space of a small model."""
     declared = "".join(f"  {variable}\n" for variable in variables)
     rows = "".join(f"- {{action: a{i}, {action}, why: x}}\n" for i, action in enumerate(actions))
     text = (
         f"language: 1\nmodel: toy\nessay: A toy.\nindices: {indices}\nvariables:\n{declared}"
-        f"actions:\n{rows}properties: {{p: {{always: '{always}', why: x}}}}\n"
+        f"actions:\n{rows}properties: {{p: {{{kind}: '{always}', why: x}}}}\n"
     )
     (folder / "toy.yaml").write_text(text, "utf-8")
     return ModelSpace(Model.load(folder / "toy.yaml"))

@@ -144,10 +144,13 @@ class _Grounding:
                     message = f"no action has the fault {kind!r} to count on{suggest(kind, self.kinds())}"
                     raise SpecError(property_.at, message, "unknown-name")
             scope = evolve(self.scope, next=property_.kind == "step")
+            # what every run comes to is found without symmetry, so it may tell apart whom it likes
+            aside = Reading() if property_.kind in ("eventually", "leads_to") else self.reading
             for part, text in (("text", property_.text), ("goal", property_.goal), ("needs", property_.needs)):
                 if text:
                     seen = scope if part == "text" else self.scope
-                    yield (property_.name, part), read_expression(text, seen, property_.at, BOOL, self.reading)
+                    reading = self.reading if part == "needs" else aside
+                    yield (property_.name, part), read_expression(text, seen, property_.at, BOOL, reading)
 
     def action(self, action: Action) -> Iterator[GroundAction]:
         """An action for all of its arguments."""
