@@ -29,7 +29,7 @@ STORES = ("memory", "host", "pool")
 MACHINE_KEYS = ("language", "machine", "essay", "instance", "ports", "shared", "variables", "siblings", "events",
                 "serves", "states", "initial", "final", "rows", "enter", "exit", "ignore", "defer")  # fmt: skip
 
-OTHER_KINDS = {"port": "a port", "system": "a system", "parameters": "what machines share"}
+OTHER_KINDS = {"model": "a model", "port": "a port", "system": "a system", "parameters": "what machines share"}
 """What a file holds that is none of a machine, by a key that tells."""
 
 
@@ -114,17 +114,9 @@ class Library:
 
     def machine_document(self, name: str) -> Item:
         """The document of the machine `name`. Errors: `SpecError`."""
-        alone = self.root is not None and not (self.root / "machines").is_dir()
-        return self.document(f"{name}.yaml" if alone else f"machines/{name}.yaml")
-
-    def names(self) -> list[str]:
-        """The names of all machines of the folder, sorted."""
-        alone = self.root is not None and not (self.root / "machines").is_dir()
-        return (
-            [name for name in self.listed("") if name not in ("state", "unreached")]
-            if alone
-            else self.listed("machines")
-        )
+        if self.root is None or (self.root / "machines").is_dir():
+            return self.listed("machines")
+        return [name for name in self.listed("") if name not in ("state", "unreached")]
 
     def port(self, name: str, used: Item) -> Port:
         """The port `name` of `ports/`; `used` is where it is named. Errors: `SpecError`."""
