@@ -145,5 +145,5 @@ def test_a_search_may_end_at_the_first_violation(tmp_path: Path) -> None:
 def test_a_value_that_leaves_its_type_is_said_as_the_space_says_it(tmp_path: Path) -> None:
     """The action, the value, the type and the state, at the place of the action."""
     search = _written(tmp_path, CLIMB.replace('if: "x < 9", ', "") + PROMISE)
-    with pytest.raises(SpecError, match=r"small\.yaml:7:3: up sets x to 10, outside of .*; in x = 9, y = \d"):
+    with pytest.raises(SpecError, match=r"small\.yaml:8:3: up sets x to 10, outside of .*; in x = 9, y = \d"):
         search.run(Limits())

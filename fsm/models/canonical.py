@@ -197,11 +197,12 @@ def renaming(type: Type, change: Change, kind: Any) -> Callable[[Packed], Packed
     inner = renaming(type.element, lambda value: change((value,))[0], kind)
 
     def queue(bits: Packed) -> Packed:
-        found = length = bits & kind((1 << head) - 1)
+        length: Packed = bits & kind((1 << head) - 1)
+        found = length.copy()
         for position in range(type.most):
             shift = kind(head + position * each)
             element = inner(bits >> shift & kind((1 << each) - 1))
-            found = found | np.where(length > position, element, kind(0)) << shift
+            found |= np.where(length > position, element, kind(0)) << shift
         return found
 
     return queue
