@@ -114,6 +114,11 @@ class Library:
 
     def machine_document(self, name: str) -> Item:
         """The document of the machine `name`. Errors: `SpecError`."""
+        alone = self.root is not None and not (self.root / "machines").is_dir()
+        return self.document(f"{name}.yaml" if alone else f"machines/{name}.yaml")
+
+    def names(self) -> list[str]:
+        """The names of all machines of the folder, sorted."""
         if self.root is None or (self.root / "machines").is_dir():
             return self.listed("machines")
         return [name for name in self.listed("") if name not in ("state", "unreached")]
