@@ -52,10 +52,10 @@ def _many(dtype: Any, seed: int, size: int) -> NDArray[Any]:
 
 @pytest.mark.parametrize("dtype", [np.uint32, np.uint64])
 def test_a_table_that_grows_forgets_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 16 cells on, through both factors of growth, with a scratch array that is much too small."""
+    """From 16 cells on, through both factors of growth."""
     monkeypatch.setattr(module, "SMALLEST", 16)
     monkeypatch.setattr(module, "LARGE", 1 << 12)
-    monkeypatch.setattr(module, "SCRATCH", 8)
+    monkeypatch.setattr(module, "CHUNK", 700)
     found, arrays = Hashed(), [_many(dtype, seed, 5000) for seed in range(12)]
     order = [found.add(array) for array in arrays]
     new = np.concatenate(order)

@@ -1,14 +1,12 @@
 """The set of states that were found, as an index: packed state -> position in the order found.
 
-Both kinds take whole arrays, with duplicates in them, and give back what is new, each state once. None sorts.
+Both kinds take whole arrays, with duplicates in them, and give back what is new, each state once.
 - *direct*: one byte for every number that a state could be. For states of few bits.
 - *hashed*: open addressing in one array of states, at most half full, probed for a whole array at a time. Whoever finds
   his cell taken by another state looks into the next one; there are about as many rounds as the longest probe.
 
-The trap is the array with duplicates, or with two states that claim one empty cell: all of them see it empty. So each
-claims a place in a small scratch array by his rank; the one whose rank stands there afterwards has won, and the others
-look again. Who lost to an equal state finds it there; who lost to another state goes on. That the scratch array is
-smaller than the table costs a few more looks and keeps it in the cache.
+The trap is the array with duplicates: all of them see that they are not in the set. So what is not in the set is
+sorted, and of equal neighbours one is kept. Most targets were found before, and these are never sorted; nor is the set.
 
 Positions are computed when somebody asks: a search for safety alone pays nothing for them.
 """
@@ -22,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from fsm.search.space import Mask, Packed, Positions
+    from fsm.search.space import Packed, Positions
 
 DIRECT_BITS = 26
 """States of at most so many bits get a table of 2**bits bytes."""
@@ -30,7 +28,7 @@ DIRECT_BITS = 26
 SMALLEST, LARGE = 1 << 18, 1 << 24
 """Cells of the first table; from how many on a table is doubled, not made four times as large, to save memory."""
 
-SCRATCH, CHUNK = 1 << 16, 1 << 15
+CHUNK = 1 << 15
 
 
 class Visited(Protocol):
@@ -59,29 +57,11 @@ def visited(bits: int) -> Visited:
     return Direct(bits) if bits <= DIRECT_BITS else Hashed()
 
 
-class _Claims:
-    """Who is first, among those that want the same place."""
-
-    def __init__(self) -> None:
-        self._owner = np.empty(SCRATCH, np.uint32)
-        self._ranks = np.arange(SCRATCH, dtype=np.uint32)
-
-    def won(self, cells: Positions) -> Mask:
-        """Of all entries with the same cell True at one at most; of all entries True at one at least."""
-        if len(cells) > len(self._ranks):
-            self._ranks = np.arange(2 * len(cells), dtype=np.uint32)
-        ranks, places = self._ranks[: len(cells)], cells & (SCRATCH - 1)
-        self._owner[places] = ranks
-        won: Mask = self._owner[places] == ranks
-        return won
-
-
 class Direct:
     """One byte a possible state: 1 where it was not found yet."""
 
     def __init__(self, bits: int) -> None:
         self._free = np.ones(1 << bits, np.bool_)
-        self._claims = _Claims()
         self._count = 0
         self._positions: NDArray[np.int32] | None = None
 
@@ -91,17 +71,10 @@ class Direct:
     def add(self, states: Packed) -> Packed:
         """See `Visited.add`."""
         free = self._free
-        new = states[free.take(states, mode="clip").nonzero()[0]]  # clip: no state lies outside, so nothing to check
-        parts = []
-        while len(new):
-            won = self._claims.won(_indices(new))
-            first = new[won]
-            free[first] = False
-            parts.append(first)
-            new = new[~won]
-            new = new[free[new]]
-        self._count += sum(map(len, parts))
-        return _joined(parts, states)
+        new = _distinct(states[free.take(states, mode="clip").nonzero()[0]])  # clip: none is outside, nothing to check
+        free[new] = False
+        self._count += len(new)
+        return new
 
     def number(self, order: Sequence[Packed]) -> None:
         """See `Visited.number`."""
@@ -123,7 +96,6 @@ class Hashed:
 
     def __init__(self) -> None:
         self._table: NDArray[np.unsignedinteger[Any]] | None = None
-        self._claims = _Claims()
         self._count = 0
         self._positions: NDArray[np.signedinteger[Any]] | None = None
 
@@ -137,7 +109,8 @@ class Hashed:
 
     def _add(self, states: Packed) -> Packed:
         table = self._roomy(states)
-        new = self._insert(table, states)
+        new = _distinct(_absent(table, states))
+        _insert(table, new)
         self._count += len(new)
         return new
 
@@ -150,29 +123,9 @@ class Hashed:
             old, self._table = self._table, _empty(factor * len(self._table), states.dtype)
             for at in range(0, len(old), CHUNK):
                 held = old[at : at + CHUNK]
-                self._insert(self._table, held[held != _ones(held.dtype)])
+                _insert(self._table, held[held != _ones(held.dtype)])
             return self._roomy(states)
         return self._table
-
-    def _insert(self, table: NDArray[Any], states: Packed) -> Packed:
-        """Put into the table what is not in it, and give it back, each state once."""
-        nothing, last = _ones(table.dtype), len(table) - 1
-        cells = _cells(states, len(table))
-        parts: list[Packed] = []
-        while True:
-            held = table.take(cells, mode="clip")  # no cell lies outside: nothing to check
-            pending = (held != states).nonzero()[0]
-            if not len(pending):
-                return _joined(parts, states)
-            states, cells, vacant = states[pending], cells[pending], held[pending] == nothing
-            claimed = vacant.nonzero()[0]
-            if len(claimed):
-                claimed = claimed[self._claims.won(cells[claimed])]
-                new = states[claimed]
-                table[cells[claimed]] = new
-                parts.append(new)
-            # Whoever saw an empty cell looks into it again: he finds himself, an equal state, or another one.
-            cells = (cells + ~vacant) & last
 
     def number(self, order: Sequence[Packed]) -> None:
         """See `Visited.number`."""
@@ -208,6 +161,40 @@ class Hashed:
             pending = pending[(held != states[pending]) & ~empty]
             cells[pending] = (cells[pending] + 1) & last
         return cells
+
+
+def _absent(table: NDArray[Any], states: Packed) -> Packed:
+    """Those that are not in the table, as often as they occur."""
+    nothing, last = _ones(table.dtype), len(table) - 1
+    cells, parts = _cells(states, len(table)), list[Any]()
+    while len(states):
+        held = table.take(cells, mode="clip")  # clip: none is outside, nothing to check
+        other = (held != states).nonzero()[0]
+        states, cells, empty = states[other], cells[other], held[other] == nothing
+        parts.append(states[empty])
+        taken = (~empty).nonzero()[0]
+        states, cells = states[taken], (cells[taken] + 1) & last
+    return _joined(parts, states)
+
+
+def _insert(table: NDArray[Any], states: Packed) -> None:
+    """Put states into the table that are not in it, each once."""
+    nothing, last = _ones(table.dtype), len(table) - 1
+    cells = _cells(states, len(table))
+    while len(states):
+        empty = (table.take(cells, mode="clip") == nothing).nonzero()[0]
+        table[cells[empty]] = states[empty]
+        # Of those that saw the same empty cell one is there now; the others look into the next one.
+        other = (table.take(cells, mode="clip") != states).nonzero()[0]
+        states, cells = states[other], (cells[other] + 1) & last
+
+
+def _distinct(states: Packed) -> Packed:
+    """Each state once, in order."""
+    states = np.sort(states)
+    first = np.ones(len(states), np.bool_)
+    np.not_equal(states[1:], states[:-1], out=first[1:])
+    return states[first.nonzero()[0]]
 
 
 def _joined(parts: Sequence[Packed], like: Packed) -> Packed:
