@@ -55,7 +55,8 @@ def random_walk(
         steps, length: how many moves altogether, and at most in one walk.
         limits, progress, stop_at_first: as for `fsm.search.explore.explore`.
     Returns: a result that is never finished, so it says `holds` of nothing but what is reachable and was reached.
-        `distinct` are the states seen, `generated` the moves taken, `depth` the moves of the longest walk and one.
+        `distinct` are the states seen, `generated` the moves taken, `depth` the moves of the longest walk and one,
+        `fired` what can fire in the states that a walk left.
     Errors: `SpecError` where the world breaks its own rules.
     """
     began = shown = time.monotonic()
@@ -129,7 +130,6 @@ class _Walker(Generic[S]):
             assert target is not None  # `moves` leaves out those without
             self.steps += 1
             self.edges += 1
-            self.fired.update(self.space.fired(edge))
             path.append(target)
             self.look(path)
         self.steps += len(path) == 1  # a walk that leads nowhere costs something too, or they would never end
@@ -150,6 +150,7 @@ class _Walker(Generic[S]):
         for edge in self.space.edges(state):
             stuck = stuck and edge.fault is not None
             self.kinds |= {edge.fault} if edge.fault is not None else set()
+            self.fired.update(() if edge.refused is not None else self.space.fired(edge))
             if edge.refused is not None and edge.refused not in self.refused:
                 self.refused[edge.refused] = trace_of(self.space, shortened(self.space, path), edge.refused)
                 self.violated = True

@@ -94,7 +94,7 @@ def example(found: Found) -> str:
         f'"""{_inside(found.title)}"""',
         "",
         *([] if alone else ["from hypothesis import example, given, settings", ""]),
-        f"from fsm.testing import follow, open_space{'' if alone else ', walks'}",
+        f"from fsm.testing import {'open_space, walked' if alone else 'follow, open_space, walks'}",
         "",
         f"SPACE = open_space({', '.join(arguments)})",
         "WALK = [",
@@ -128,7 +128,7 @@ def _alone(found: Found, start: str) -> list[str]:
         f"def test_{_identifier(found.name)}() -> None:",
         f'    """{_inside(promised.why)}"""',
         f"    promised = next(p for p in SPACE.properties if p.name == {_quoted(promised.name)})",
-        f"    assert {said}follow(SPACE, WALK{start}).{verb}(promised)",
+        f"    assert {said}walked(SPACE, WALK{start}).{verb}(promised)",
     ]
 
 

@@ -41,7 +41,7 @@ def table(trace: Trace, terminal: int | None = None) -> str:
     grid.add_column("step", justify="right", no_wrap=True)
     grid.add_column("what happens", ratio=5, overflow="fold")
     grid.add_column("the answer, and why", ratio=8, overflow="fold")
-    grid.add_column("what is different", ratio=4, overflow="fold")
+    grid.add_column("what is different", ratio=5, overflow="fold")
     for step in trace.steps:
         grid.add_row(_number(step, trace), _happens(step), _answer(step), _changes(step))
     start = folded((f"{name}: {show(value)}" for name, value in trace.start.items()), width)

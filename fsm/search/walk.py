@@ -14,7 +14,7 @@ stands behind every counterexample, whichever engine found it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Generic
 
@@ -167,6 +167,14 @@ def begin(space: Space[S], number: int = 1) -> Walk[S]:
     for state in islice(space.initial(), number - 1, number):
         return Walk(space, number, [state])
     raise LookupError(f"{space.name} has no state {number} at the beginning")
+
+
+def walked(space: Space[S], names: Iterable[str], *, start: int = 1) -> Walk[S]:
+    """The walk of some moves, by their names. Errors: `LookupError` at the first that is not possible."""
+    walk = begin(space, start)
+    for name in names:
+        walk.take(name)
+    return walk
 
 
 def walk_of(space: Space[S], trace: Trace) -> Walk[S]:

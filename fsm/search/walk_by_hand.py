@@ -29,7 +29,7 @@ from fsm.language.document import suggest
 from fsm.search.space import Edge
 from fsm.search.trace import show
 from fsm.search.trace_table import folded, table
-from fsm.search.walk import Walk, begin, stuck
+from fsm.search.walk import Walk, begin, stuck, walked
 from fsm.search.walk_traces import Origin, golden, names_in
 
 WIDTH = 100
@@ -92,10 +92,8 @@ class WalkByHand:
             start, names = names_in(Path(rest))
         elif int(rest) > len(names):
             raise LookupError(f"the way has {len(names)} steps; there is no step {rest}")
-        walk = begin(self.walk.space, start)
-        for name in names if not rest.isdecimal() else names[: int(rest)]:
-            walk.take(name)
-        self.walk, self._way = walk, names
+        taken = names[: int(rest)] if rest.isdecimal() else names
+        self.walk, self._way = walked(self.walk.space, taken, start=start), names
         return [*self._happened(), *self._show()]
 
     def _start(self, rest: str) -> list[str]:

@@ -35,12 +35,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fsm.explore.traces import play
+    from fsm.search.walk import walked
     from fsm.testing.adapters import adapter_machine
     from fsm.testing.coverage import Covered, Recorder
     from fsm.testing.performing import AdapterFault
+    from fsm.testing.random_walks import follow, open_space, walks
     from fsm.testing.stories import Story
     from fsm.testing.strategies import events, sequences, values
-    from fsm.testing.walks import follow, open_space, walks
     from fsm.testing.worlds import world_machine
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "play",
     "sequences",
     "values",
+    "walked",
     "walks",
     "world_machine",
 ]
@@ -66,12 +68,13 @@ _EXPORTS = {
     "Story": "fsm.testing.stories",
     "adapter_machine": "fsm.testing.adapters",
     "events": "fsm.testing.strategies",
-    "follow": "fsm.testing.walks",
-    "open_space": "fsm.testing.walks",
+    "follow": "fsm.testing.random_walks",
+    "open_space": "fsm.testing.random_walks",
     "play": "fsm.explore.traces",
     "sequences": "fsm.testing.strategies",
     "values": "fsm.testing.strategies",
-    "walks": "fsm.testing.walks",
+    "walked": "fsm.search.walk",
+    "walks": "fsm.testing.random_walks",
     "world_machine": "fsm.testing.worlds",
 }
 
