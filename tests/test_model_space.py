@@ -240,6 +240,15 @@ def test_edges_are_told(tmp_path: Path) -> None:
     assert count(lossy)[0] > 240
 
 
+def test_many_slots(tmp_path: Path) -> None:
+    """An action leaves alone what it does not set, however many that is."""
+    space = toy(
+        tmp_path, 'each: {i: a}, set: {"f[i]": "true"}', variables=("f: {each: a, type: bool}",), indices="{a: 40}"
+    )
+    targets = [edge.target for edge in space.edges((False,) * 40)]
+    assert targets == [(False,) * i + (True,) + (False,) * (39 - i) for i in range(40)]
+
+
 def test_a_constraint_cuts() -> None:
     """What it refuses is generated and not kept."""
     space = example("14-alternating-bit")

@@ -22,7 +22,7 @@ from fsm.language.domains import Value, shown
 from fsm.models.model import Model
 from fsm.models.operations import NoValue
 from fsm.models.scope import described
-from fsm.models.source import OutOfType, Source, apart, checked
+from fsm.models.source import OutOfType, Source, apart, checked, reads_next, rebuilt
 from fsm.models.terms import GroundAction, Grounded, Term
 from fsm.search.space import Edge, Fairness, Firing, Property, Told
 
@@ -187,19 +187,9 @@ def predicate(term: Term, slots: int) -> Callable[..., bool]:
     """A formula as a function of a state and, of a step property, the one after it."""
     source = Source()
     lines = ["def holds(state, target=None):", apart(slots)]
-    text = source.of(term)
-    return source.function([*lines, *_after(term, slots), f"    return {text}"], "holds")
-
-
-def _after(term: Term, slots: int) -> list[str]:
-    from fsm.models.terms import Apply, Read
-
-    def reads_next(term: Term) -> bool:
-        if isinstance(term, Apply):
-            return any(reads_next(arg) for arg in term.args)
-        return isinstance(term, Read) and term.next
-
-    return [apart(slots, "t", "target")] if reads_next(term) else []
+    if reads_next(term):
+        lines.append(apart(slots, "t", "target"))
+    return source.function([*lines, f"    return {source.of(term)}"], "holds")
 
 
 def successors(grounded: Grounded, actions: Sequence[GroundAction]) -> Callable[[State], list[Edge[State]]]:
@@ -214,8 +204,7 @@ def successors(grounded: Grounded, actions: Sequence[GroundAction]) -> Callable[
         lines.append(f"    if {source.of(action.guard)}:")
         for slot, term in action.updates:
             lines += [f"        {line}" for line in checked(source, slot, grounded.slots[slot].type, term)]
-        written = {slot for slot, _ in action.updates}
-        new = ", ".join(f"{'n' if slot in written else 's'}{slot}" for slot in range(slots))
-        said = f"{action.label!r}, ({new},), {action.label!r}, {action.fault!r}, None, False, a{number}"
+        new = rebuilt(slots, [slot for slot, _ in action.updates])
+        said = f"{action.label!r}, {new}, {action.label!r}, {action.fault!r}, None, False, a{number}"
         lines.append(f"        found.append(Edge({said}))")
     return source.function([*lines, "    return found"], "edges")

@@ -25,6 +25,9 @@ NAMES: dict[str, Any] = {"__builtins__": {}, "min": min, "max": max, "len": len,
                          "within": within}  # fmt: skip
 
 
+LONG_RUN = 16
+
+
 class OutOfType(Exception):
     """A new value that its slot cannot have."""
 
@@ -87,9 +90,26 @@ class Source:
         return function
 
 
+def reads_next(term: Term) -> bool:
+    """Whether a term looks at the state after the step."""
+    return any(map(reads_next, term.args)) if isinstance(term, Apply) else isinstance(term, Read) and term.next
+
+
 def apart(slots: int, letter: str = "s", state: str = "state") -> str:
     """The line that takes a state apart."""
     return f"    {', '.join(f'{letter}{slot}' for slot in range(slots))}, = {state}"
+
+
+def rebuilt(slots: int, written: Sequence[int]) -> str:
+    """The state after an action that sets some slots (in order): a long run of others is taken over as it is, for the
+    compiler is slow with thousands of names."""
+    parts, begin = list[str](), 0
+    for slot in (*written, slots):
+        run = [f"s{kept}" for kept in range(begin, slot)]
+        parts += run if len(run) < LONG_RUN else [f"*state[{begin}:{slot}]"]
+        parts += [f"n{slot}"] if slot < slots else []
+        begin = slot + 1
+    return f"({', '.join(parts)},)"
 
 
 def checked(source: Source, slot: int, wanted: Type, term: Term) -> Iterator[str]:
