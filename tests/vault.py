@@ -34,7 +34,7 @@ events: {push: {}, pull: {}}
 initial: shut
 states: [{closed: [shut, opening]}, wide]
 rows:
-- {from: shut, on: push, if: "not meant", to: opening, do: bolt.turn, set: {meant: true, tried: false}, why: "somebody comes"}
+- {from: shut, on: push, if: "not meant", to: opening, do: bolt.turn, set: {meant: true, tried: false}, why: "a guest"}
 - {from: shut, on: push, if: else, to: shut, set: {meant: false}, why: "it was left half open"}
 - {from: opening, on: bolt.turned, to: wide, tell: bolt.chime, why: "it is open"}
 - {from: opening, on: bolt.stuck, to: shut, set: {meant: false, tried: true}, tell: bolt.chime, why: "it is frozen"}
