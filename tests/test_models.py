@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from fsm.commands.schema_command import schema
-from fsm.errors import SpecError
+from fsm.errors import Place, SpecError
 from fsm.language import write
 from fsm.language.document import Item, parse
 from fsm.locate import specs
 from fsm.models.model import LARGEST, LARGEST_BUDGET, Model, is_model
+from fsm.models.model_reader import ModelReader
+from fsm.models.model_space import ModelSpace
 
 SAID = """\
 language: 1
@@ -149,6 +156,7 @@ BAD = [
     ("always: \"load < n\"", "allways: \"load < n\"", r"a property has no key 'allways'; did you mean 'always'\?"),
     ("needs: \"at == none\"", "needs: \"next_load == 1\"", r"only a step property sees what is next"),
     ("needs: \"at == none\"", "needs: \"first == none\"", r"what is of type office is never none; declare it as"),
+    ("  p: {always", "  p-q: {always", r"'p-q' cannot name a property; use letters, digits and _"),
     ("counting_on: [lose]", "counting_on: [crash]", r"no action has the fault 'crash' to count on"),
     (', to: "empty(seen)"', "", r"leads_to needs both 'from' and 'to'"),
     ("parameters", "parameter", r"a model has no key 'parameter'; did you mean 'parameters'\? \[unknown-key\]"),
@@ -164,6 +172,32 @@ def test_what_is_wrong_is_said_with_its_place(old: str, new: str, message: str, 
     with pytest.raises(SpecError, match=message) as caught:
         model(tmp_path, SAID.replace(old, new, 1))
     assert str(caught.value).startswith(f"{tmp_path}/mail.yaml:")
+
+
+ATOMS = ("mood[o]", "at", "first", "seen", "load", "bag", "office", "o", "n", "calm", "none", "true", "7", "{}", "[]")
+FORMS = ("({} and {})", "(not {})", "({} == {})", "({} in {})", "({} < {})", "({} + {})", "({} % {})", "({} | {})",
+         "({} if {} else {})", "all({} for x in {})", "{{x for x in {} if {}}}", "the({})", "{}[{}]", "append({}, {})",
+         "min({}, {})", "{{{}, {}}}", "[{}]", "({} in [{}, {}])", "lowest({})", "-{}", "{}.{}", "{}({})")  # fmt: skip
+EXPRESSIONS = st.recursive(
+    st.sampled_from(ATOMS),
+    lambda inner: st.sampled_from(FORMS).flatmap(
+        lambda form: st.tuples(*[inner] * re.sub("{{|}}", "", form).count("{}")).map(lambda parts: form.format(*parts))
+    ),
+    max_leaves=8,
+)
+
+
+@given(guard=EXPRESSIONS, value=EXPRESSIONS)
+@settings(max_examples=60, deadline=None)
+def test_no_expression_ends_in_a_traceback(guard: str, value: str) -> None:
+    """Whatever is written: the model is read, or there is one line that says why not; so it is with each move."""
+    said = ModelReader(parse(SAID, "mail.yaml")).model()
+    at = Place("mail.yaml", 18)
+    action = evolve(said.actions[0], guard=Item(guard, at), updates={"seen": Item(value, at)})
+    space = ModelSpace(evolve(said, actions=(action, said.actions[-1])))
+    with suppress(SpecError):
+        for state in space.initial():
+            space.edges(state)
 
 
 def test_settings(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from fsm.models.model import Action, Model, Variable, budget, whole_number
 from fsm.models.quantifiers import QUANTIFIERS
 from fsm.models.scope import WORDS
 from fsm.search.property_reader import read_fairness, read_property
+from fsm.search.space import Property
 
 NEEDED = ("model", "essay", "variables", "actions", "properties")
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
@@ -50,7 +51,7 @@ class ModelReader:
             faults={kind: budget(kind, item) for kind, item in faults.items()},
             faults_at=top["faults"].at if "faults" in top else self.document.at,
             actions=tuple(self.actions(top["actions"])), fairness=read_fairness(top.get("fair")),
-            properties=tuple(read_property(named(n, i, "a property"), i) for n, i in self.entries(top, "properties")),
+            properties=tuple(self.properties(top)),
         )  # fmt: skip
 
     def entries(self, top: Mapping[str, Item], key: str) -> Iterator[tuple[str, Item]]:
@@ -66,6 +67,13 @@ class ModelReader:
                 if name in seen:
                     raise item.fail(f"{name!r} is {seen[name]} already; take another name", "bad-name")
                 seen[name] = what
+
+    def properties(self, top: Mapping[str, Item]) -> Iterator[Property]:
+        """The promises, in the order of the file. Errors: `SpecError`."""
+        for name, item in self.entries(top, "properties"):
+            if not name.isidentifier():
+                raise item.fail(f"{name!r} cannot name a property; use letters, digits and _", "bad-name")
+            yield read_property(name, item)
 
     def actions(self, item: Item) -> Iterator[Action]:
         """The actions, in the order of the file. Errors: `SpecError`."""
