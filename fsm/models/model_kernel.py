@@ -1,7 +1,9 @@
 """The kernel of a model: its states packed, its actions and formulas as a few operations on arrays each.
 
     packing         where each slot lies in a state
+    columns         values in arrays
     vector          terms over columns of packed states
+    operators       what each operation computes, and where it has no value
     moves           actions: masks, patterns, and the tree of what guards have in common
     canonical       one state for all its images
 
@@ -19,10 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fsm.errors import SpecError
+from fsm.models.columns import Columns, Node
 from fsm.models.moves import Branch, Fired, Offence, branches, offended, read_updates, spread, take_apart
 from fsm.models.packing import Packing
 from fsm.models.terms import Grounded, Term
-from fsm.models.vector import Columns, Node, Vectors
+from fsm.models.vector import Vectors
 from fsm.search.space import Batch, Property
 
 if TYPE_CHECKING:

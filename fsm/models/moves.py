@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define, field, frozen
 
+from fsm.models.columns import Columns, Literal, Node
 from fsm.models.packing import Field
 from fsm.models.terms import Apply, Const, GroundAction, Read, Term
-from fsm.models.vector import Columns, Literal, Node, Vectors, either
+from fsm.models.vector import Vectors, either
 
 if TYPE_CHECKING:
     from fsm.search.space import Mask, Packed, Positions

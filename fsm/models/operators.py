@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 from operator import and_, or_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fsm.models.columns import Columns, Literal, Node, Seen, element, misfit, stored
 from fsm.models.packing import element_width, raw, width
 from fsm.models.terms import Apply, Const, Type
-from fsm.models.vector import Columns, Literal, Node, Seen, Vectors, element, misfit, stored
+
+if TYPE_CHECKING:
+    from fsm.models.vector import Vectors
 
 Code = Callable[[Columns], Seen]
 

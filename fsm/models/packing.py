@@ -4,7 +4,7 @@ A slot takes as many bits as its type needs, none shared: a bool 1; an enumerati
 number their values (none is 0, then come the others); a set one for each index; a queue its length and then its
 elements, the first one lowest, those that are not there 0. So each state has one number, and equal values equal bits.
 
-*raw* is a value as its bits say it. *seen* is a value as terms compute with it (`fsm.models.vector`): an int and an
+*raw* is a value as its bits say it. *seen* is a value as terms compute with it (`fsm.models.columns`): an int and an
 index themselves, none as -1, a set with bit i for index i.
 """
 

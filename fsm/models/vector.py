@@ -5,9 +5,9 @@ Each term gives two functions. *compile*: its value for every state, garbage whe
 them, as they do when Python reads them. So values are computed for whole arrays, and whoever uses them looks first
 whether a state is among them that has to be refused.
 
-Values are as `fsm.models.packing` calls seen: int64, bools bool; a queue is a pair (length, elements). A *literal* (a
-slot is this constant) is one mask and one comparison on the packed states, without any column. What occurs in several
-places is computed once for the same states.
+A *literal* (a slot is this constant, or one of a few values) is a mask and a comparison on the packed states, without
+any column; every test of one slot that has few values is one, for it is tried with each. What occurs in several places
+is computed once for the same states.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from attrs import define, evolve, field, frozen
+from attrs import evolve
 
 from fsm.errors import Place, SpecError
 from fsm.language.domains import Value
+from fsm.models.columns import Columns, Literal, Node, Seen, bits, constant, conversion, misfit, seen
 from fsm.models.operations import OPERATIONS, NoValue, within
-from fsm.models.packing import Packing, cardinality, element_width, raw, value_of, width
+from fsm.models.operators import FAILURES, OPERATORS
+from fsm.models.packing import Packing, cardinality, element_width, raw, value_of
 from fsm.models.terms import Apply, Const, Read, Term, Type
 
 if TYPE_CHECKING:
@@ -37,53 +39,6 @@ COMPARED = 5
 
 WIDEST = 1 << 62
 """Numbers beyond this do not fit into an array."""
-
-Seen = Any
-"""An array, a scalar that stands for an array of equal values, or a pair of these."""
-
-
-@define(eq=False)
-class Columns:
-    """Packed states, for a step property also those that their edges lead to, and what was computed of them."""
-
-    states: Packed
-    next: Packed | None = None
-    known: dict[Node, Seen] = field(factory=dict)
-
-    def of(self, next: bool) -> Packed:
-        """The states, or those that their edges lead to."""
-        found = self.next if next else self.states
-        assert found is not None, "only a step property reads the next state"
-        return found
-
-
-@define(eq=False)
-class Node:
-    """The value of a term, by columns. What is asked for in several places is kept."""
-
-    compute: Callable[[Columns], Seen]
-    shared: bool = False
-
-    def __call__(self, columns: Columns) -> Seen:
-        """The value for these states."""
-        if not self.shared:
-            return self.compute(columns)
-        if self not in columns.known:
-            columns.known[self] = self.compute(columns)
-        return columns.known[self]
-
-
-@frozen
-class Literal:
-    """Whether some bits are one of some patterns. `next`: in the state that an edge leads to.
-
-    Negated, it says so itself where the patterns that are left are few (`Vectors.negated`), else `positive` is False.
-    """
-
-    mask: int
-    patterns: frozenset[int]
-    positive: bool = True
-    next: bool = False
 
 
 class Vectors:
@@ -235,8 +190,6 @@ class Vectors:
             return Node(lambda columns: value)
         if isinstance(term, Read):
             return self._column(term)
-        from fsm.models.operators import OPERATORS
-
         if term.type.kind == "int" and max(abs(term.type.low), abs(term.type.high)) > WIDEST:
             raise self.fail(f"{term.op} may come to more than {WIDEST}")
         if term.type.kind == "queue" and term.type.most * element_width(term.type) > 62:
@@ -271,8 +224,6 @@ class Vectors:
             return self._shielded(term)
         if term.op == "if":
             return self._chosen(term)
-        from fsm.models.operators import FAILURES
-
         parts = [part for arg in term.args if (part := self.fails(arg)) is not None]
         own = FAILURES[term.op](self, term) if term.op in FAILURES else None
         return either([*parts, *([Node(own)] if own is not None else [])])
@@ -353,93 +304,3 @@ def either(parts: list[Node]) -> Node | None:
     if len(parts) < 2:
         return parts[0] if parts else None
     return Node(lambda columns: reduce(np.logical_or, [part(columns) for part in parts]))
-
-
-# -- the values of types
-
-
-def constant(type: Type, value: Value) -> Seen:
-    """A value as an array of one type would have it."""
-    if type.kind in ("int", "index"):
-        return np.int64(-1 if value is None else value)
-    found = raw(type, value)
-    assert found is not None, "a constant has its own type"
-    return seen(type, np.int64(found))
-
-
-def seen(type: Type, bits: Seen) -> Seen:
-    """What bits mean to terms.
-
-    Arguments:
-        bits: int64, as `fsm.models.packing` lays a value of the type out.
-    """
-    if type.kind == "bool":
-        return bits != 0
-    if type.kind == "queue":
-        head = type.most.bit_length()
-        return bits & ((1 << head) - 1), bits >> head
-    if type.kind in ("int", "index") and type.low - type.optional:
-        return bits + (type.low - type.optional)
-    return bits
-
-
-def bits(type: Type, value: Seen) -> Seen:
-    """The inverse of `seen`."""
-    if type.kind == "queue":
-        length, elements = value
-        return length | elements << type.most.bit_length()
-    if type.kind in ("int", "index") and type.low - type.optional:
-        return value - (type.low - type.optional)
-    return value
-
-
-def conversion(given: Type, wanted: Type) -> Callable[[Seen], Seen] | None:
-    """From values of one type to those of another of its kind; None where they look the same."""
-    if given.kind == "enum" and given.members != wanted.members:
-        table = np.array([wanted.members.index(m) if m in wanted.members else -1 for m in given.members], np.int64)
-        return lambda value: table[value]
-    if given.kind == "queue" and given.element != wanted.element:
-        return lambda value: (value[0], _relaid(value[1], given, wanted))
-    return None
-
-
-def _relaid(elements: Seen, given: Type, wanted: Type) -> Seen:
-    """The elements of a queue where another type has them. Both see equal elements in the same way."""
-    out: Seen = np.int64(0)
-    each = element_width(wanted)
-    for position in range(min(given.most, wanted.most)):
-        out = out | stored(wanted, element(given, elements, np.int64(position))) << np.int64(position * each)
-    return out
-
-
-def element(type: Type, elements: Seen, position: Seen) -> Seen:
-    """One element of a queue of this type."""
-    assert type.element is not None
-    each = element_width(type)
-    return seen(type.element, elements >> position * each & ((1 << each) - 1))
-
-
-def stored(type: Type, value: Seen) -> Seen:
-    """An element as a queue of this type keeps it, in the lowest bits."""
-    assert type.element is not None
-    return np.asarray(bits(type.element, value)).astype(np.int64) & ((1 << element_width(type)) - 1)
-
-
-def misfit(given: Type, wanted: Type) -> Callable[[Seen], Seen] | None:
-    """Where a value of one type is none of another of its kind; None where each is.
-
-    An int whose type says 0..0 may be any."""
-    if given.kind in ("int", "index"):
-        low, high = wanted.low - wanted.optional, wanted.high
-        known = given.kind == "index" or given.low != 0 or given.high != 0
-        if known and low <= given.low - given.optional and given.high <= high:
-            return None
-        return lambda value: (value < low) | (value > high)
-    if given.kind == "enum" and not set(given.members) <= set(wanted.members):
-        table = np.array([member not in wanted.members for member in given.members])
-        return lambda value: table[value]
-    if given.kind == "set" and width(given) > width(wanted):
-        return lambda value: value >> width(wanted) != 0
-    if given.kind == "queue" and given.most > wanted.most:
-        return lambda value: value[0] > wanted.most
-    return None
