@@ -135,7 +135,7 @@ def test_which_fault_a_row_needs(toys: Path, capsys: pytest.CaptureFixture[str])
 
 def explored(name: str, rows: str, without: dict[str, str | None], finished: bool = True) -> Explored:
     """What a system reaches, a letter for each row; without a fault, None is not known."""
-    left = {fault: None if said is None else frozenset(said) for fault, said in without.items()}
+    left = {fault: (frozenset(said or ""), said is not None) for fault, said in without.items()}
     return Explored(name, 1, 0.0, finished, frozenset(rows), frozenset(), left)
 
 
@@ -152,14 +152,18 @@ def evolved(machine: Machine, row: str) -> Machine:
 
 
 def test_a_fault_is_needed_only_if_no_system_does_without() -> None:
-    """In all systems that reach the row; `some` where one of several will do; ? where a search was cut short."""
+    """In all systems that reach the row and were explored to their end; `some` where one of several will do; ? where it
+    is not known."""
     one = explored("one", "ab", {"crash": "", "loss": "ab", SOME: ""})
     assert needs("a", one) == ("crash",)
     assert needs("a", one, explored("two", "a", {"loss": "", SOME: ""})) == (SOME,)
     assert needs("a", one, explored("free", "a", {})) == ()
     assert needs("a", one, explored("other", "b", {})) == ("crash",)
     assert needs("a", explored("either", "a", {"crash": "a", "loss": "a", SOME: ""})) == (SOME,)
-    assert needs("a", explored("cut", "a", {"crash": None, SOME: None}, False)) == ("crash?", f"{SOME}?")
+    assert needs("a", explored("part", "a", {"crash": None, "loss": "", SOME: ""})) == ("crash?", "loss")
+    cut = explored("cut", "a", {"crash": None, SOME: None}, False)
+    assert needs("a", cut) == ("?",)
+    assert needs("a", cut, one) == ("crash",)
     assert needs("c", one) == ()
 
 

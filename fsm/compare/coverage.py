@@ -5,10 +5,11 @@ What is claimed.
 - *explored*: some state that the system reaches lets the row fire. It holds of a system whose exploration was cut
   short too, for what was reached is reached; that a row was not reached says nothing then. Such a system is explored
   again without any faults, which may lead further.
-- *needs F*: in no system that reaches the row it is reached once the fault F may not happen, all else left as it is.
-  Each such system was explored again without F, to its end. `F?` where one of these searches was cut short, so that it
-  is not known. A row that is reached through either of two faults needs neither of them; where it is reached only with
-  one of several, `some` is said: it is not reached where no fault happens at all.
+- *needs F*: in no system that was explored to its end and reaches the row it is reached once the fault F may not
+  happen, all else left as it is. Each such system was explored again without F. `F?` where one of these searches was
+  cut short, so that it is not known; `?` alone where only systems that were cut short reach the row. A row that is
+  reached through either of two faults needs neither of them; where it is reached only with one of several, `some` is
+  said: it is not reached where no fault happens at all.
 - *tests*: how often it fired while pytest measured (`--fsm-cover-json`). *traces*: the golden traces in which it fires,
   played anew. *journals*: how often it fired in real runs, counted where the journal's machine had the same digest.
 
@@ -46,7 +47,7 @@ class Explored:
     Arguments:
         distinct, seconds, finished: of its exploration.
         rows, states: what it reaches.
-        without: for each fault, and for `SOME` without any, all that it reaches still; None where that is not known.
+        without: for each fault, and for `SOME` without any, what it was seen to reach still, and whether that is all.
             Empty where no fault can happen.
     """
 
@@ -56,7 +57,7 @@ class Explored:
     finished: bool
     rows: frozenset[str] = field(repr=False)
     states: frozenset[str] = field(repr=False)
-    without: Mapping[str, frozenset[str] | None] = field(repr=False)
+    without: Mapping[str, tuple[frozenset[str], bool]] = field(repr=False)
 
     def reaches(self, name: str) -> bool:
         """Whether it reaches a row or state."""
@@ -133,8 +134,11 @@ def explored(
     off = {fault: [(f"faults.{fault}", "0")] for fault, budget in system.system.faults.items() if budget != 0}
     off |= {SOME: [pair for pairs in off.values() for pair in pairs]} if off else {}
     runs = {name: searched(more) for name, more in off.items() if whole.finished or name == SOME}
-    reached = {name: _reached(machines, result.fired) for name, result in runs.items()}
-    without = {name: reached[name] if name in runs and runs[name].finished else None for name in off}
+    quiet = _reached(machines, runs[SOME].fired) if SOME in runs else frozenset[str]()
+    without = {
+        name: (_reached(machines, runs[name].fired) | quiet, runs[name].finished) if name in runs else (quiet, False)
+        for name in off
+    }
     fired = whole.fired.union(*(result.fired for result in runs.values()))
     both = _reached(machines, fired)
     return Explored(path.stem, whole.distinct, whole.seconds, whole.finished, fired, both - fired, without)
@@ -171,16 +175,17 @@ def _line(name: str, rows: Sequence[str], systems: Sequence[Explored], seen: See
 
 
 def _needs(name: str, systems: Sequence[Explored]) -> Iterator[str]:
-    """The faults that a row or state needs in all systems that reach it."""
-    if not systems:
+    """The faults that a row or state needs, given the systems that reach it."""
+    whole = [system for system in systems if system.finished]
+    asked = whole or systems
+    faults = dict.fromkeys(fault for system in asked for fault in system.without)
+    needed = [fault for fault in faults if all(name not in s.without.get(fault, ({name}, True))[0] for s in asked)]
+    sure = [fault for fault in needed if all(system.without[fault][1] for system in asked)]
+    if needed and not whole:
+        yield "?"
         return
-    said = 0
-    for fault in dict.fromkeys(fault for system in systems for fault in system.without):
-        if all(fault in s.without and name not in (s.without[fault] or ()) for s in systems):
-            sure = all(s.without[fault] is not None for s in systems)
-            if fault != SOME or not said:
-                yield fault if sure else f"{fault}?"
-            said += sure and fault != SOME
+    one = [fault for fault in sure if fault != SOME]
+    yield from (fault if fault in sure else f"{fault}?" for fault in needed if fault != SOME or not one)
 
 
 def played(folder: Path, root: Path) -> dict[str, frozenset[str]]:

@@ -30,12 +30,17 @@ def _cells(matrix: Matrix, line: Line) -> list[str]:
 def _run(system: Explored) -> str:
     """What one exploration was."""
     cut = "" if system.finished else "not finished: "
-    unknown = [fault for fault, left in system.without.items() if left is None]
+    unknown = _unknown(system)
     if not system.finished:
         cost = "; which faults its rows need is not known" if unknown else ""
     else:
         cost = f"; not finished without {', '.join(unknown)}" if unknown else ""
     return f"{system.name}: {cut}{system.distinct:,} states, {system.seconds:.1f} s{cost}"
+
+
+def _unknown(system: Explored) -> list[str]:
+    """The faults without which it was not explored to its end."""
+    return [fault for fault, (_, all_of_it) in system.without.items() if not all_of_it]
 
 
 def _findings(matrix: Matrix) -> Iterator[str]:
@@ -93,7 +98,7 @@ def report(matrix: Matrix) -> dict[str, Any]:
                 "distinct": system.distinct,
                 "seconds": round(system.seconds, 3),
                 "finished": system.finished,
-                "not finished without": [fault for fault, left in system.without.items() if left is None],
+                "not finished without": _unknown(system),
             }
             for system in matrix.systems
         },
