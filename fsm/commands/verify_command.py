@@ -54,6 +54,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explores the space. Errors: `SpecError` for anything in it, or said of it, that cannot be used."""
     from fsm.search.explore import explore
+    from fsm.search.fairness import check_patterns
     from fsm.search.random_walk import random_walk
 
     if assumptions.asked(args):
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
             explored, engine=args.engine, symmetry=args.symmetry, limits=limits(args), progress=on_the_way.progress,
             stop_at_first=args.first,
         )  # fmt: skip
+        if result.finished and not args.set and not args.without:  # with less of it, less happens
+            check_patterns(explored.fairness, result.groups)
     on_the_way.over()
     said = text(result, args) if args.save or not args.json else []
     print(json.dumps(report(result), indent=2) if args.json else "\n".join(said))
