@@ -58,8 +58,11 @@ class Vectors:
 
     def literal(self, term: Term) -> Literal | None:
         """The literal that a term is, if it is one."""
+        found = self._equality(term)
+        if found is not None or not isinstance(term, Apply) or term.type.kind != "bool":
+            return found
         if term not in self._literals:
-            self._literals[term] = self._equality(term) or self._few(term)
+            self._literals[term] = self._few(term)
         return self._literals[term]
 
     def _equality(self, term: Term) -> Literal | None:
@@ -72,6 +75,8 @@ class Vectors:
         if term.op == "not":
             inner = self.literal(term.args[0])
             return None if inner is None else self.negated(inner)
+        if term.op == "or":
+            return self._union([self.literal(arg) for arg in term.args])
         if term.op in ("==", "!=") and any(isinstance(arg, Const) for arg in term.args):
             slot, const = term.args if isinstance(term.args[1], Const) else term.args[::-1]
             if isinstance(slot, Read) and isinstance(const, Const):
@@ -88,10 +93,18 @@ class Vectors:
             return Literal(bit, frozenset({bit}), next=slot.next)
         return None
 
+    def _union(self, parts: list[Literal | None]) -> Literal | None:
+        """One of some literals, where they are about the same bits."""
+        known = [part for part in parts if part is not None and part.positive]
+        first = known[0] if known else None
+        if first is None or len(known) < len(parts) or any((p.mask, p.next) != (first.mask, first.next) for p in known):
+            return None
+        return evolve(first, patterns=frozenset().union(*(part.patterns for part in known)))
+
     def _few(self, term: Term) -> Literal | None:
         """Any test of a single slot that has few values: it is tried with each."""
         reads = set(reads_of(term))
-        if len(reads) != 1 or term.type.kind != "bool":
+        if len(reads) != 1:
             return None
         read = reads.pop()
         values = self._universe(self.packing.fields[read.slot].mask)
