@@ -150,6 +150,15 @@ def test_markdown_is_a_comment_of_a_pull_request(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.usefixtures("repository")
+def test_a_comment_is_not_too_long(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it would be longer than GitHub takes, the pictures are left out, and it says so."""
+    monkeypatch.setattr("fsm.compare.report.COMMENT", 1000)
+    text = said(capsys, f"HEAD:{MACHINE}", MACHINE, "--markdown")[1]
+    assert "```mermaid" not in text
+    assert "The pictures are left out" in text
+
+
+@pytest.mark.usefixtures("repository")
 def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """For programs: changes with their parts, counts, verdicts, the story on both sides."""
     code, text = said(capsys, f"HEAD:{SYSTEM}", SYSTEM, "--json")
