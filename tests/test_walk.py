@@ -176,7 +176,7 @@ def test_replay_plays_a_golden_trace(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_trace_of_another_space_is_refused() -> None:
     """It is no walk there."""
     trace = begin(load_space(RING)).trace()
-    with pytest.raises(SpecError, match=r"no walk goes the way of this trace.*\[bad-trace\]"):
+    with pytest.raises(SpecError, match=r"no walk goes the way of this trace.*\[impossible\]"):
         golden(lights(), Origin("lights"), trace)
 
 

@@ -51,7 +51,7 @@ class Found:
         if self.promised is None:
             return f"{self.space.name}: the spec has no answer: {self.trace.steps[-1].refused}"
         verb = "is reached" if self.promised.kind == "reachable" else "is violated"
-        return f"{self.space.name}: {self.promised.name} {verb}: {self.promised.why}"
+        return " ".join(f"{self.space.name}: {self.promised.name} {verb}: {self.promised.why}".split())
 
 
 def render(found: Found, form: str, terminal: int | None = None) -> str:

@@ -194,7 +194,7 @@ def walk_of(space: Space[S], trace: Trace) -> Walk[S]:
     if trace.loop is not None:
         walks = [walk for walk in walks if walk.closes(trace.loop)]
     if not walks:
-        raise SpecError(space.at, "no walk goes the way of this trace; it belongs to another space", "bad-trace")
+        raise SpecError(space.at, "no walk goes the way of this trace; it belongs to another space", "impossible")
     return walks[0]
 
 
