@@ -152,7 +152,7 @@ def test_markdown_is_a_comment_of_a_pull_request(capsys: pytest.CaptureFixture[s
 @pytest.mark.usefixtures("repository")
 def test_a_comment_is_not_too_long(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Where it would be longer than GitHub takes, the pictures are left out, and it says so."""
-    monkeypatch.setattr("fsm.compare.report.COMMENT", 1000)
+    monkeypatch.setattr("fsm.compare.report.COMMENT", 300)
     text = said(capsys, f"HEAD:{MACHINE}", MACHINE, "--markdown")[1]
     assert "```mermaid" not in text
     assert "The pictures are left out" in text
