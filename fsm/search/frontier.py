@@ -1,8 +1,8 @@
 """How many faults it takes: which kinds may happen any number of times, and the smallest budgets that break a promise.
 
 A vector gives each kind of fault a budget: 0, 1, 2 or any. What is tried: each kind alone any number of times, then all
-kinds that break nothing alone, then the sets of them from small to large; and budgets from small to large, a few kinds
-at a time. What follows from what was tried is not tried again:
+kinds that break nothing alone, then the sets of them from small to large; all kinds any number of times; and budgets
+from small to large, a few kinds at a time. What follows from what was tried is not tried again:
 
 - Larger budgets allow more behaviours and forbid none, so what is violated in states or on steps stays violated, and
   what is reached stays reached. So do a refused turn and a state that is stuck, for a fault helps nobody out of it.
@@ -153,8 +153,12 @@ class _Tried:
         return alone, tuple(dict.fromkeys(tuple(self.kinds[at] for at in sorted(kinds)) for kinds in largest))
 
     def smallest(self, at_once: int) -> dict[str, dict[Vector, int]]:
-        """For each promise the smallest vectors with which it is violated, or reached."""
-        for vector in self.vectors(at_once):
+        """For each promise the smallest vectors with which it is violated, or reached.
+
+        The largest come first: what is not violated there, or not reached, need not be asked of any other."""
+        sets = combinations(range(len(self.kinds)), min(at_once, len(self.kinds)))
+        largest = [(ANY,) * len(self.kinds), *(self._of(set(kinds)) for kinds in sets)]
+        for vector in [*largest, *self.vectors(at_once)]:
             if any(self.known(promise, vector) is None for promise in self.promises):
                 self.run(vector)
         found: dict[str, dict[Vector, int]] = {}
