@@ -206,8 +206,16 @@ def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8]) -> Position
         lasting = np.flatnonzero(debts[graph.groups[moves]] != DEBTS.index(NEVER))
         sources, moves = sources[lasting], moves[lasting]
         component, inner = _components(graph, states, sources, moves)
+        sizes = np.bincount(component)
+        alone = sizes[component] == 1  # nearly all are: they pay nothing, so they may owe nothing
         owing = np.flatnonzero(debts[graph.groups[moves]] >= _WEAK)
-        refused, broken, leaving = _unpaid(component, sources[owing], graph.groups[moves[owing]], inner[owing], debts)
+        owes = np.zeros(len(sizes), np.bool_)
+        owes[component[sources[owing]]] = True
+        owing = owing[~alone[sources[owing]]]
+        refused, broken, leaving = _unpaid(
+            component, sizes, sources[owing], graph.groups[moves[owing]], inner[owing], debts
+        )
+        refused |= owes & (sizes == 1)
         good = ~(refused | broken)[component]
         round_of[states[good]] = found + component[good]
         found += len(refused)
@@ -239,19 +247,19 @@ def _components(graph: Graph, states: Positions, sources: Positions, moves: Posi
 
 
 def _unpaid(
-    component: Numbers, sources: Positions, groups: Numbers, inner: Mask, debts: NDArray[np.int8]
+    component: Numbers, sizes: Positions, sources: Positions, groups: Numbers, inner: Mask, debts: NDArray[np.int8]
 ) -> tuple[Mask, Mask, Positions]:
     """What components cannot pay.
 
     Arguments:
-        component: that of each state.
+        component, sizes: that of each state, and how many states each has.
         sources, groups, inner: of each move that owes something the state it leads out of, its group, and whether it
             stays in the component.
         debts: of each group.
     Returns: which components cannot pay a weak debt, which cannot pay a strong one, and the states in which such a
     strong one is possible.
     """
-    many, sizes = len(debts), np.bincount(component)
+    many = len(debts)
     possible = distinct(sources.astype(np.int64) * many + groups)
     at, group = possible // many, possible % many
     pairs = component[at].astype(np.int64) * many + group
