@@ -1,0 +1,100 @@
+"""The world of which nothing is known lets everything happen that a port declares, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsm.explore.pool_space import PoolSpace
+from fsm.explore.system import System
+from fsm.language.load import Library
+from fsm.search.explore import FAST, REFERENCE, explore
+from fsm.search.result import Result
+
+CLERK = """
+language: 1
+machine: clerk
+essay: "Serves calls, asks all hosts, reads a gauge, waits for a lock and hears a bell."
+ports: [desk, lock]
+events: {go: {}}
+serves: {desk.open: {busy: refuse}}
+states: [idle, serving, reading, asking, waiting, partly, closed]
+initial: idle
+rows:
+- {from: idle,    on: desk.open,     to: serving,                                 why: "somebody asks"}
+- {from: serving, after: "1s",       to: idle,    reply: ok,                      why: "it is done"}
+- {from: [asking, waiting, partly, closed], on: desk.open, to: same, reply: failed, why: "it is busy"}
+- {from: idle,    on: go,            to: reading, do: desk.gauge,                 why: "look first"}
+- {from: reading, on: desk.high,     to: asking,  do: each desk.open, why: "ask all of them"}
+- {from: reading, on: desk.low,      to: waiting, do: lock.take,                  why: "take it alone"}
+- {from: asking,  on: all_ok,        to: closed,                                  why: "all agree"}
+- {from: asking,  on: some_failed,   to: partly,                                  why: "some do not"}
+- {from: waiting, on: lock.taken,    to: closed,                                  why: "it is ours"}
+- {from: waiting, on: lock.refused,  to: idle,                                    why: "it is not"}
+- {from: [closed, partly], on: desk.bell, to: idle,                               why: "a new day"}
+ignore:
+- {in: [serving, reading, asking, waiting, partly, closed], on: go, why: "it is busy"}
+- {in: [idle, serving, reading, asking, waiting], on: desk.bell, why: "it is no news"}
+"""
+DESK = """
+language: 1
+port: desk
+essay: "Other desks, a gauge, a bell."
+operations:
+  open:  {to: host, idempotent: true, outcomes: {ok: {}, failed: {}}}
+  gauge: {instant: true, outcomes: {high: {}, low: {}}}
+events: {bell: {}}
+"""
+LOCK = """
+language: 1
+port: lock
+essay: "A lock."
+operations:
+  take: {idempotent: true, outcomes: {taken: {}, refused: {by: host}}}
+"""
+SYSTEM = """
+language: 1
+system: desks
+essay: "Desks, whatever happens."
+world: any
+hosts: HOSTS
+machines: [clerk]
+operator: {clerk.go: any}
+faults: {restart: any}
+sets: {serving: "clerk == serving", asking: "clerk == asking", closed: "clerk == closed", partly: "clerk == partly",
+  waiting: "clerk == waiting"}
+properties:
+  serves: {reachable: "not empty(serving)", why: "a call comes from nowhere"}
+  asks:   {reachable: "not empty(asking)",  why: "the gauge is high some time"}
+  waits:  {reachable: "not empty(waiting)", why: "and low some time"}
+  closes: {reachable: "not empty(closed)",  why: "all may agree"}
+  parts:  {reachable: "not empty(partly)",  why: "or not"}
+"""
+
+
+def explored(hosts: int, engine: str) -> Result:
+    """The desks, explored."""
+    documents = {
+        "machines/clerk.yaml": CLERK,
+        "ports/desk.yaml": DESK,
+        "ports/lock.yaml": LOCK,
+        "systems/desks.yaml": SYSTEM.replace("HOSTS", str(hosts)),
+    }
+    return explore(PoolSpace(System.of(Library.of(documents), "systems/desks.yaml")), engine=engine)
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_everything_that_a_port_declares_may_happen(hosts: int) -> None:
+    """Each row fires, no turn is refused, and both engines count the same."""
+    fast, plain = explored(hosts, FAST), explored(hosts, REFERENCE)
+    assert not fast.unfired
+    assert not fast.refusals
+    assert not fast.violated
+    assert (fast.distinct, fast.generated, fast.edges, fast.depth) == (
+        plain.distinct, plain.generated, plain.edges, plain.depth,
+    )  # fmt: skip
+
+
+def test_the_states_of_one_desk_are_those_that_can_be_counted_by_hand() -> None:
+    """Two answers of the gauge by: idle, asking, waiting, partly, closed, each as it is or while a call from nowhere
+    waits unanswered for ever (its desk restarted: it is forgotten, so it waits nowhere), and serving, with its call."""
+    assert explored(1, FAST).distinct == 2 * (5 + 1)
