@@ -66,8 +66,9 @@ def _sender(move: Move, place: str) -> str:
 
 
 def _caller(call: str) -> str:
-    """The host that a call comes from, by its number (`fsm.explore.calls.call_id`)."""
-    return f"host {call.partition('.')[0]}"
+    """The host that a call comes from, by its number (`fsm.explore.calls.call_id`), or outside (`world: any`)."""
+    caller = call.partition(".")[0]
+    return f"host {caller}" if caller.isdigit() else caller
 
 
 def _arguments(payload: Mapping[str, Value]) -> str:
