@@ -14,10 +14,11 @@ import pytest
 
 from fsm import specs
 from fsm.explore.system import System
-from fsm.explore.verify import Result, explore
+from fsm.search.result import Result
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.layout import Phase
 from hosts.worlds import books
+from tests.exploring import explore
 
 LEASE = System.load(specs() / "systems" / "lease.yaml")
 LOCK = System.load(specs() / "systems" / "lock.yaml")
@@ -38,7 +39,7 @@ def counts(result: Result) -> tuple[int, int, int]:
     """(states, edges, depth) of a search that came to its end, in which all turns had an answer."""
     assert result.finished
     assert result.refusals == ()
-    return result.states, result.edges, result.depth
+    return result.distinct, result.edges, result.depth
 
 
 def story(result: Result, name: str = "K1") -> list[str]:
@@ -50,7 +51,7 @@ def story(result: Result, name: str = "K1") -> list[str]:
     return [label for label in labels if not label.startswith("on the way")]
 
 
-@pytest.mark.parametrize(("life", "exact"), [(1, (4188, 33410, 34)), (2, (10350, 89856, 35)), (3, (21932, 198516, 37))])
+@pytest.mark.parametrize(("life", "exact"), [(1, (4188, 33410, 35)), (2, (10350, 89856, 36)), (3, (21932, 198516, 38))])
 def test_a_host_that_is_dropped_has_no_lease(life: int, exact: tuple[int, int, int]) -> None:
     """D = W + K + 1: K1 holds whatever is slow, lost, frozen, stopped or dead; the dead and the parted are dropped."""
     result = lease(life, life + 1)
@@ -61,19 +62,20 @@ def test_a_host_that_is_dropped_has_no_lease(life: int, exact: tuple[int, int, i
 @pytest.mark.parametrize("life", [1, 2, 3])
 def test_one_tick_less_is_not_enough(life: int) -> None:
     """D = W + K: the owner may still live at the tick at which the watcher, who has heard nothing, drops it."""
-    assert story(lease(life, life)) == [
-        *["tick"] * life,
+    told = story(lease(life, life))
+    assert [label for label in told if label != "tick"] == [
         "timer of membership at host 1",
         "statefile of host 1: wrote",
         "the read of host 1 takes its snapshot",
         "statefile of host 1: seen",
     ]
+    assert told.count("tick") == life
 
 
 def test_messages_under_way_change_nothing() -> None:
     """A heartbeat and an acknowledgement that take time: more states, the same answers."""
     result = lease(1, 2, delay=True)
-    assert counts(result) == (18556, 189768, 39)
+    assert counts(result) == (18556, 189768, 40)
     assert result.exit_code == 0
     assert len(story(lease(1, 1, delay=True))) == 5
 
@@ -138,7 +140,7 @@ def lock(*off: str, **faults: int) -> Result:
 def test_one_host_holds_the_lock() -> None:
     """K4, of hosts that form and join and are proposed any number of times; every story that is asked for is there."""
     result = lock()
-    assert counts(result) == (8964, 20430, 48)
+    assert counts(result) == (8964, 20430, 49)
     assert {v.verdict for v in result.verdicts} == {"holds"}
 
 

@@ -12,10 +12,10 @@ import pytest
 from attrs import frozen
 
 from fsm.explore.system import System
-from fsm.explore.verdicts import VIOLATED
-from fsm.explore.verify import explore
 from fsm.language.document import read
 from fsm.locate import specs
+from fsm.search.result import VIOLATED
+from tests.exploring import explore
 from tests.pool_stories import changed
 from tests.test_stories import TOLD
 

