@@ -23,7 +23,7 @@ from fsm.search.liveness import decide_fast
 from fsm.search.liveness_reference import decide_reference
 from fsm.search.load import load_space
 from fsm.search.reference import ReferenceSearch
-from fsm.search.result import HOLDS, NOT_REACHED, VACUOUS, VIOLATED, Limits
+from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits
 from fsm.search.space import Fairness, Property
 from tests.graph_space import AT, GraphSpace, promise
 
@@ -284,6 +284,9 @@ def test_symmetry_changes_no_promise_of_the_future(tmp_path: Path) -> None:
         trace = found[1].verdict("each").trace
         assert trace is not None
         assert trace.loop is not None
+        cut = explore(load_space(path), engine=engine, symmetry=True, limits=Limits(states=found[1].distinct))
+        assert not cut.finished
+        assert {v.verdict for v in cut.verdicts} == {OPEN}
 
 
 TWO = """language: 1

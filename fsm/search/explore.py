@@ -54,7 +54,8 @@ def explore(
     with _uncollected():
         search = _search(space, engine, symmetry)
         finished = search.run(limits, progress, stop_at_first)
-        lassos = _afterwards(space, search, engine) if finished else {}
+        lassos = _afterwards(space, search, engine, limits) if finished else {}
+        finished = finished and all(p.name in lassos for p in space.properties if p.kind in AFTERWARDS)
         verdicts = [_verdict(space, search, property_, finished, lassos, symmetry) for property_ in space.properties]
         refusals = [
             Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, message))
@@ -75,18 +76,18 @@ def _search(space: Space[Any], engine: str, symmetry: bool) -> ReferenceSearch[A
     return FastSearch(space.kernel(), symmetry)
 
 
-def _afterwards(space: Space[Any], search: Any, engine: str) -> Mapping[str, Lasso | None]:
-    """The properties that want all states: None where they hold."""
+def _afterwards(space: Space[Any], search: Any, engine: str, limits: Limits) -> Mapping[str, Lasso | None]:
+    """The properties that want all states: None where they hold; without those that the limits left open."""
     asked = [property_ for property_ in space.properties if property_.kind in AFTERWARDS]
     if not asked:
         return {}
     if engine == REFERENCE:
         from fsm.search.liveness_reference import decide_reference
 
-        return decide_reference(search, space, asked)
+        return decide_reference(search, space, asked, limits)
     from fsm.search.liveness import decide_fast
 
-    return decide_fast(search, asked)
+    return decide_fast(search, asked, limits)
 
 
 def _verdict(

@@ -31,19 +31,25 @@ DEBTS = (NEVER, FREE, WEAK, STRONG)
 _WEAK, _STRONG = DEBTS.index(WEAK), DEBTS.index(STRONG)
 
 
-def decide_fast(search: FastSearch, asked: Sequence[Property]) -> dict[str, Lasso | None]:
+def decide_fast(
+    search: FastSearch,
+    asked: Sequence[Property],
+    limits: Limits = Limits(),  # noqa: B008 - it is immutable
+) -> dict[str, Lasso | None]:
     """Decides `recoverable`, `eventually` and `leads_to`.
 
     Arguments:
         search: a finished one. What was found with symmetry is found once more without, unless all that is asked is
             `recoverable`: fairness tells hosts apart.
         asked: the properties.
+        limits: of that second search; where it is cut short by them, nothing is decided.
     Returns: for each by name a counterexample, the keys of which are packed states, or None.
     Errors: `SpecError` where a formula has no value.
     """
     if search.symmetry and any(property_.kind != "recoverable" for property_ in asked):
         search = FastSearch(search.kernel, False)
-        search.run(Limits())
+        if not search.run(limits):
+            return {}
     future = _Future(search, Graph.of(search))
     return {property_.name: future.decide(property_) for property_ in asked}
 

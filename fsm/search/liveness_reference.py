@@ -42,18 +42,25 @@ Came = Mapping[tuple[bool, S], tuple[bool, S] | None]
 """How each (whether a promise is waited for, state) was reached, in the order of the search."""
 
 
-def decide_reference(search: ReferenceSearch[S], space: Space[S], asked: Sequence[Property]) -> dict[str, Lasso | None]:
+def decide_reference(
+    search: ReferenceSearch[S],
+    space: Space[S],
+    asked: Sequence[Property],
+    limits: Limits = Limits(),  # noqa: B008 - it is immutable
+) -> dict[str, Lasso | None]:
     """Decides `recoverable`, `eventually` and `leads_to`.
 
     Arguments:
         search: a finished one. What was found with symmetry is found once more without: fairness tells hosts apart.
         asked: the properties.
+        limits: of that second search; where it is cut short by them, nothing is decided.
     Returns: for each by name a counterexample, the keys of which are states, or None.
     Errors: `SpecError` where a formula has no value.
     """
     if search.symmetry:
         search = ReferenceSearch(space)
-        search.run(Limits(), None, False)
+        if not search.run(limits, None, False):
+            return {}
     future = _Future(space, list(search.parents))
     return {property_.name: future.decide(property_) for property_ in asked}
 
