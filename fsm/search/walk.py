@@ -134,7 +134,7 @@ class Walk(Generic[S]):
             return stuck(space, self.state) and not space.holds(promised, "text", self.state)
         if kind == "recoverable":
             return _lost(space, promised, self.state)
-        return loop is not None and self._starves(promised, loop) and fair(space, self.states[loop - 1 :], promised)
+        return loop is not None and self.starves(promised, loop) and fair(space, self.states[loop - 1 :], promised)
 
     def reaches(self, promised: Property) -> bool:
         """Whether a reachable property is reached on the way."""
@@ -145,8 +145,8 @@ class Walk(Generic[S]):
         left_out = ("reachable", "recoverable")
         return [p for p in self.space.properties if p.kind not in left_out and self.breaks(p, loop)]
 
-    def _starves(self, promised: Property, loop: int) -> bool:
-        """Whether what has to come never does."""
+    def starves(self, promised: Property, loop: int) -> bool:
+        """Whether what an eventually or leads_to property wants never comes, if the walk goes round from a step on."""
         space = self.space
         if promised.kind == "eventually":
             return not any(space.holds(promised, "text", state) for state in self.states)

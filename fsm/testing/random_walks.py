@@ -40,6 +40,7 @@ from fsm.search.walk_traces import named_file
 REMEMBERED = 10_000
 """States of a space whose moves a strategy remembers: examples begin alike."""
 FAULT_BITS = 8
+AFTERWARDS = ("eventually", "leads_to")
 CHARACTERS = st.characters(min_codepoint=0x10000, max_codepoint=0x10FFFF)
 
 
@@ -99,9 +100,12 @@ def follow(space: Space[Any], walk: Sequence[str], *, start: int = 1) -> Walk[An
             raise AssertionError(_story(taken, f"the spec has no answer: {taken.refused}"))
         taken.states.append(edge.target)
         _look(taken)
-    for loop in [number for number in range(1, len(taken.states) + 1) if taken.closes(number)]:
-        for promised in space.properties:
-            if promised.kind in ("eventually", "leads_to", "deadlock") and taken.breaks(promised, loop):
+    stays = len(taken.states)
+    circle = next(number for number in range(1, stays + 1) if taken.closes(number))
+    for promised in space.properties:
+        ends = promised.kind == "deadlock" or (promised.kind in AFTERWARDS and taken.starves(promised, stays))
+        for loop in dict.fromkeys((circle, stays)) if ends else ():
+            if taken.breaks(promised, loop):
                 raise AssertionError(_story(taken, f"{promised.name} is violated: {promised.why}", loop))
     return taken
 
