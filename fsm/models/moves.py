@@ -284,7 +284,8 @@ def branches(actions: Iterable[tuple[int, Guard, Update]], vectors: Vectors) -> 
     found, left = Branch(), [action for action in actions if not action[1].never]
     while left:
         counts = Counter(literal for _, guard, _ in left for literal in guard.literals.items())
-        gains = {Literal(*bits): gain(vectors.share(Literal(*bits)), often) for bits, often in counts.items()}
+        shared = [(Literal(*bits), often) for bits, often in counts.items() if gain(0.0, often) > 0]
+        gains = {literal: gain(vectors.share(literal), often) for literal, often in shared}
         best = max(gains, key=lambda literal: gains[literal], default=None)
         if best is None or gains[best] <= 0:
             found.actions += [CompiledAction(number, guard, update, vectors) for number, guard, update in left]
