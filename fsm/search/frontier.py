@@ -1,8 +1,8 @@
 """How many faults it takes: which kinds may happen any number of times, and the smallest budgets that break a promise.
 
 A vector gives each kind of fault a budget: 0, 1, 2 or any. What is tried: each kind alone any number of times, then all
-kinds that break nothing alone, then the sets of them from small to large; all kinds any number of times; and budgets
-from small to large, a few kinds at a time. What follows from what was tried is not tried again:
+kinds, then the sets of them from small to large; and budgets from small to large, a few kinds at a time. What follows
+from what was tried is not tried again:
 
 - Larger budgets allow more behaviours and forbid none, so what is violated in states or on steps stays violated, and
   what is reached stays reached. So do a refused turn and a state that is stuck, for a fault helps nobody out of it.
@@ -74,6 +74,7 @@ class Frontier:
         smallest: for each promise the smallest vectors under which it is violated, or reached, with the steps. One
             with more than `at_once` kinds is an upper bound: smaller ones of as many kinds were not tried.
         reach: the promises that are to be reached.
+        counted: for each promise that counts on kinds of fault these kinds.
         settled: those of which it is known for all budgets that they are neither violated nor reached.
         unknown: for each promise the vectors that were tried, and it is still not known.
         runs: all explorations.
@@ -86,6 +87,7 @@ class Frontier:
     together: tuple[tuple[str, ...], ...]
     smallest: dict[str, dict[Vector, int]]
     reach: frozenset[str]
+    counted: dict[str, tuple[str, ...]]
     settled: frozenset[str]
     unknown: dict[str, tuple[Vector, ...]]
     runs: tuple[Run, ...] = field(repr=False)
@@ -116,8 +118,10 @@ def frontier(
     unknown = {p.name: tuple(v for v in tried.vectors(at_once) if tried.known(p, v) is None) for p in promises}
     most = (ANY,) * len(tried.kinds)
     settled = frozenset(p.name for p in promises if not p.counting_on and tried.known(p, most) is False)
+    counted = {p.name: tuple(tried.kinds[at] for at in p.counting_on) for p in promises if p.counting_on}
+    reach = frozenset(p.name for p in promises if p.reach)
     return Frontier(
-        tried.name, tried.kinds, alone, together, smallest, frozenset(p.name for p in promises if p.reach), settled,
+        tried.name, tried.kinds, alone, together, smallest, reach, counted, settled,
         {name: vectors for name, vectors in unknown.items() if vectors}, tuple(tried.runs), at_once,
     )  # fmt: skip
 
@@ -143,8 +147,7 @@ class _Tried:
         """What each kind breaks alone, and the largest sets of kinds that break nothing."""
         size = range(len(self.kinds))
         alone = {kind: self._broken(self._of({at})) for at, kind in enumerate(self.kinds)}
-        good = [at for at in size if self._safe({at})]
-        sets = [set(good), *(set(s) for n in size for s in combinations(good, n)), set[int]()]
+        sets = [set(size), *(set(s) for n in size for s in combinations(size, n))]
         for kinds in sets:
             if self._worth(self._of(kinds)):
                 self.run(self._of(kinds))

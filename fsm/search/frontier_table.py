@@ -16,7 +16,7 @@ def text(found: Frontier) -> Iterator[str]:
     yield from columns(_alone(found))
     yield from _together(found)
     yield from columns(_smallest(found))
-    yield from _unknown(found)
+    yield from _notes(found)
 
 
 def as_markdown(found: Frontier) -> Iterator[str]:
@@ -27,7 +27,7 @@ def as_markdown(found: Frontier) -> Iterator[str]:
     yield ""
     yield from markdown(_smallest(found))
     yield ""
-    yield from (f"{line}  " for line in _unknown(found))
+    yield from (f"{line}  " for line in _notes(found))
 
 
 def to_json(found: Frontier) -> dict[str, Any]:
@@ -47,6 +47,7 @@ def to_json(found: Frontier) -> dict[str, Any]:
             for name, vectors in found.smallest.items()
         },
         "reachable": sorted(found.reach),
+        "counting_on": {name: list(those) for name, those in found.counted.items()},
         "settled": sorted(found.settled),
         "unknown": {name: [named(vector) for vector in vectors] for name, vectors in found.unknown.items()},
         "at_once": found.at_once,
@@ -85,8 +86,10 @@ def _smallest(found: Frontier) -> list[list[str]]:
     return rows
 
 
-def _unknown(found: Frontier) -> Iterator[str]:
+def _notes(found: Frontier) -> Iterator[str]:
     yield "the smallest budgets with which a property is violated or reached; '.' is none, steps are the shortest"
+    for name, kinds in found.counted.items():
+        yield f"{name} counts on {', '.join(kinds)}: without that it may be violated where with it it is not"
     for run in found.runs:
         if not run.finished:
             yield f"not finished: {said(found.kinds, run.vector)}, {run.states:,} states"
