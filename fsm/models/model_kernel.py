@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
 BATCH = 1 << 15
 """Moves that are handed out together, about."""
-
-MOST_INITIAL = 1 << 26
-"""Combinations of initial values that are tried."""
 
 
 class ModelKernel:
@@ -75,12 +71,6 @@ class ModelKernel:
 
     def initial(self) -> Packed:
         """Every combination of initial values in which `where` holds."""
-        combinations = prod(map(len, self._grounded.initial))
-        if combinations > MOST_INITIAL:
-            message = (
-                f"{combinations} combinations of initial values; at most {MOST_INITIAL} are tried, let fewer be any"
-            )
-            raise SpecError(self._space.at, message, "too-large")
         states = self.packing.product(self._grounded.initial)
         if self._grounded.where is None:
             return states
