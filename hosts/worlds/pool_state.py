@@ -9,6 +9,7 @@ What reads or changes some parts may be handed a world in which the others are N
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -109,13 +110,7 @@ class PoolState(tuple[Any, ...]):
     @property
     def daemons(self) -> Daemons:
         """The daemons with their statefile."""
-        n, shared = self.n, self[-1]
-        daemons = self[n : 2 * n]
-        statefile = frozenset(host for host, (_, reaches) in enumerate(daemons) if reaches)
-        return Daemons(
-            tuple(daemon for daemon, _ in daemons), statefile, shared.state, shared.mark, shared.shown, shared.lock,
-            shared.patient,
-        )  # fmt: skip
+        return _daemons(self[self.n : 2 * self.n], self[-1])
 
     @property
     def launching(self) -> frozenset[tuple[int, str]]:
@@ -141,6 +136,15 @@ class PoolState(tuple[Any, ...]):
         daemons = ((daemon, host in d.statefile) for host, daemon in enumerate(d.daemons))
         shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient)
         return PoolState((*self[:n], *daemons, *self[2 * n : -1], shared))
+
+
+@lru_cache(1 << 12)  # every source of actions asks for them, of the same world one after the other
+def _daemons(daemons: tuple[tuple[Daemon, bool], ...], shared: Shared) -> Daemons:
+    statefile = frozenset(host for host, (_, reaches) in enumerate(daemons) if reaches)
+    return Daemons(
+        tuple(daemon for daemon, _ in daemons), statefile, shared.state, shared.mark, shared.shown, shared.lock,
+        shared.patient,
+    )  # fmt: skip
 
 
 def beginning(daemons: Daemons, guests: tuple[Guests, ...]) -> PoolState:
