@@ -119,6 +119,8 @@ def test_a_mutant_with_the_same_graph_is_left_out(vault: Score, jar: Score) -> N
     }  # fmt: skip
     assert vault.counted == len(vault.judged) - 4 == len(vault.of(KILLED)) + len(vault.survivors)
     assert vault.percent == 100 * len(vault.of(KILLED)) / vault.counted
+    found, explored = vault.explored
+    assert explored == found + len(vault.survivors) < vault.counted
 
 
 def test_what_is_told_identical_without_a_search_is(folder: Path) -> None:

@@ -93,14 +93,16 @@ class _Estimate:
 
     mutants: int
     began: float = field(factory=time.monotonic, init=False)
+    first: float = field(default=0.0, init=False)
     last: float = field(default=0.0, init=False)
     shown: Shown = field(factory=Shown, init=False)
 
     def progress(self, done: int, survivors: int) -> None:
         now = time.monotonic()
-        if now - self.began < QUIET or now - self.last < (1.0 if self.shown.terminal else 10.0):
+        self.first = self.first or now  # until then processes were started, which is done once
+        if now - self.began < QUIET or done == 1 or now - self.last < (1.0 if self.shown.terminal else 10.0):
             return
-        self.last, left = now, (now - self.began) / done * (self.mutants - done)
+        self.last, left = now, (now - self.first) / (done - 1) * (self.mutants - done)
         self.shown.say(f"{done:,} of {self.mutants:,} mutants, {survivors:,} survive, about {left:,.0f} s left")
 
     def over(self) -> None:

@@ -16,6 +16,8 @@ def lines(score: Score) -> Iterator[str]:
     killed, identical, survivors = len(score.of(KILLED)), len(score.of(IDENTICAL)), score.survivors
     yield f"{score.name}: {len(score.judged):,} mutants, {identical:,} of them identical and left out"
     yield f"score {score.percent:.1f} %: {killed:,} of {score.counted:,} killed, {len(survivors):,} survive"
+    found, explored = score.explored
+    yield f"{explored:,} of them load and pass the static rules; exploring kills {found:,} of these"
     for name, verdict in score.unheard.items():
         yield f"{name} judges nothing, for it is {verdict} as it is"
     yield from _killers(score)
@@ -40,6 +42,7 @@ def report(score: Score) -> dict[str, Any]:
         "killed": len(score.of(KILLED)),
         "survived": len(score.survivors),
         "score": round(score.percent, 2),
+        "explored": dict(zip(("killed", "of"), score.explored, strict=True)),
         "unheard": dict(score.unheard),
         "judged": [
             {

@@ -94,6 +94,13 @@ class Score:
         """The share that is killed, in percent; 100 of none."""
         return 100.0 * len(self.of(KILLED)) / self.counted if self.counted else 100.0
 
+    @property
+    def explored(self) -> tuple[int, int]:
+        """Of the mutants that load and that no static rule finds, how many exploring has killed, and how many there
+        are but for identical ones: how good the properties are."""
+        early = sum(one.by in ("loader", "check") for one in self.of(KILLED))
+        return len(self.of(KILLED)) - early, self.counted - early
+
     def killers(self) -> Counter[tuple[str, str]]:
         """How many mutants each (by, name) has killed."""
         return Counter((one.by, one.name) for one in self.of(KILLED))
