@@ -33,6 +33,10 @@ LOCAL_BITS, POOL_BITS = 24, 20
 _LOCAL, _POOL = (1 << LOCAL_BITS) - 1, (1 << POOL_BITS) - 1
 
 
+Row = tuple[int, int, int, bool, int, int, int, int]
+"""An action in the order of the columns: put, host, event, restart, budget, chain, group, wide."""
+
+
 class Actions:
     """Actions in columns.
 
@@ -51,15 +55,16 @@ class Actions:
         self.restart = Grown(np.bool_)
         self.start, self.count = Grown(np.int32), Grown(np.int32)
 
-    def add(self, rows: Sequence[tuple[int, int, int, bool, int, int, int, int]]) -> int:
-        """A new entry: rows of (put, host, event, restart, budget, chain, group, wide). Returns its number."""
-        self.start.append(len(self.put))
-        self.count.append(len(rows))
+    def add(self, entries: Sequence[Sequence[Row]]) -> range:
+        """New entries. Returns their numbers."""
+        first, rows = len(self.start), [row for entry in entries for row in entry]
+        ends = len(self.put) + np.cumsum([len(entry) for entry in entries])
+        self.count.extend([len(entry) for entry in entries])
+        self.start.extend(ends - self.count.array[first:])
         columns = (self.put, self.host, self.event, self.restart, self.budget, self.chain, self.group, self.wide)
-        for row in rows:
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-        return len(self.start) - 1
+        for column, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
+            column.extend(values)
+        return range(first, len(self.start))
 
 
 class Chains:
@@ -106,15 +111,14 @@ class Chains:
             going = going[length[going] > k]
         return words
 
-    def _fill(self, keys: Words, tags: Words | None) -> list[int]:
+    def _fill(self, keys: Words, tags: Words | None) -> range:
         assert tags is not None
         found = []
         for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
             update: Update = self._updates.values[tag]
-            put = self._words.word(update(self._words.some(key, update.of)))
-            self._put.append(put)
-            found.append(len(self._put) - 1)
-        return found
+            found.append(self._words.word(update(self._words.some(key, update.of))))
+        self._put.extend(found)
+        return range(len(self._put) - len(found), len(self._put))
 
 
 class PoolTables:
@@ -187,7 +191,7 @@ class PoolTables:
             raise SpecError(self.joint.system.at, message, "too-large")
         return number
 
-    def _entries(self, index: int, keys: Words, tags: Words | None) -> list[int]:
+    def _entries(self, index: int, keys: Words, tags: Words | None) -> range:
         source, n = self.sources[index], self.joint.n
         heard = [0] * len(keys) if tags is None else tags.tolist()
         found = []
@@ -197,10 +201,10 @@ class PoolTables:
                 pending[host] = self.pendings.values[tag >> self.wait_bits * i & ((1 << self.wait_bits) - 1)]
             w = self.words.some(key, source.of)
             rows = (self._row(source, then) for then in source.act(w, pending))
-            found.append(self.actions.add([row for row in rows if row is not None]))
-        return found
+            found.append([row for row in rows if row is not None])
+        return self.actions.add(found)
 
-    def _row(self, source: Source, then: Then) -> tuple[int, int, int, bool, int, int, int, int] | None:
+    def _row(self, source: Source, then: Then) -> Row | None:
         action = then.action
         choice = self.joint.choice(action)
         if choice is None:
@@ -220,7 +224,7 @@ class PoolTables:
     def _event(self, event: Event) -> int:
         return self._events.number((event.machine, event.name, items(event.payload), event.call), event)
 
-    def _orders(self, host: int, keys: Words, _: Words | None) -> list[int]:
+    def _orders(self, host: int, keys: Words, _: Words | None) -> range:
         found = []
         for local in keys.tolist():
             rows = []
@@ -230,8 +234,8 @@ class PoolTables:
                 group = self.groups.of((group_of(action), action.fault))
                 budget = NONE if choice.budget is None else choice.budget
                 rows.append((0, host, self._event(action.event), False, budget, 0, group, NONE))
-            found.append(self.actions.add(rows))
-        return found
+            found.append(rows)
+        return self.actions.add(found)
 
     def _alive(self, host: int, keys: Words, _: Words | None) -> list[int]:
         of = self.world.lives_by(host)
@@ -244,30 +248,28 @@ class PoolTables:
     def _reboot(self, host: int, keys: Words, _: Words | None) -> list[int]:
         return [self.local(self.joint.reboot(host, self.locals.values[local])) for local in keys.tolist()]
 
-    def _turn(self, host: int, keys: Words, tags: Words | None) -> list[int]:
+    def _turn(self, host: int, keys: Words, tags: Words | None) -> range:
         assert tags is not None
-        found = []
-        for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
-            local = self.locals.values[key & _LOCAL]
-            pool = self.pools.values[key >> LOCAL_BITS & _POOL]
-            view = self._views.values[key >> LOCAL_BITS + POOL_BITS]
-            turn = self.joint.turn(host, local, pool, self._events.values[tag], view)
-            refused, effects = NONE, evolve(turn.effects, timers=())
-            if turn.refused is not None:
-                refused = self.refusals.of(turn.refused)
-            else:
-                self.fired.update(row.row.id for row, _, _ in turn.rows)
-            self.turn_local.append(self.local(turn.local))
-            self.turn_pool.append(self.pool(turn.pool))
-            self.turn_chain.append(self._effects(host, effects) if refused == NONE else 0)
-            self.turn_refused.append(refused)
-            found.append(len(self.turn_local) - 1)
-        return found
+        found = [self._taken(host, key, tag) for key, tag in zip(keys.tolist(), tags.tolist(), strict=True)]
+        columns = (self.turn_local, self.turn_pool, self.turn_chain, self.turn_refused)
+        for column, values in zip(columns, zip(*found, strict=True), strict=True):
+            column.extend(values)
+        return range(len(self.turn_local) - len(found), len(self.turn_local))
+
+    def _taken(self, host: int, key: int, event: int) -> tuple[int, int, int, int]:
+        """One turn: local state, pool, chain of its effects, refusal."""
+        local, pool = self.locals.values[key & _LOCAL], self.pools.values[key >> LOCAL_BITS & _POOL]
+        view = self._views.values[key >> LOCAL_BITS + POOL_BITS]
+        turn = self.joint.turn(host, local, pool, self._events.values[event], view)
+        if turn.refused is not None:
+            return self.local(turn.local), self.pool(turn.pool), 0, self.refusals.of(turn.refused)
+        self.fired.update(row.row.id for row, _, _ in turn.rows)
+        return self.local(turn.local), self.pool(turn.pool), self._effects(host, turn.effects), NONE
 
     def _effects(self, host: int, effects: Effects) -> int:
         known = self._performed.number((host, effects_key(effects)), None)
         if self._performed.values[known] is None:
-            self._performed.values[known] = self.chains.number(self.world.updates(host, effects))
+            self._performed.values[known] = self.chains.number(self.world.updates(host, evolve(effects, timers=())))
         return int(self._performed.values[known])
 
 
