@@ -36,11 +36,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_files_of_the_readme_are_sound(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`fsm check` says of the door what the README says it does, and `fsm fmt` would change nothing."""
-    assert sorted(FILES) == ["door.yaml", "ports/lock.yaml"]
+    assert sorted(FILES) == ["door.yaml", "doorway.yaml", "ports/lock.yaml"]
     assert main(["check", str(folder / "door.yaml")]) == 0
     said = capsys.readouterr().out
     assert f"$ fsm check door.yaml\n{said}" in README
     assert main(["fmt", "--check", *(str(folder / name) for name in FILES)]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(folder / "doorway.yaml")]) == 0
+    explored = re.sub(r"\d+\.\d s", "0.1 s", capsys.readouterr().out)
+    assert f"$ fsm verify doorway.yaml\n{explored}" in README
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))

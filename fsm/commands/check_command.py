@@ -1,10 +1,11 @@
-"""`fsm check`: every finding about machines, one a line, for people, editors and programs."""
+"""`fsm check`: every finding about machines and models, one a line, for people, editors and programs."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fsm.errors import Place, SpecError
 from fsm.language.load import Library
 from fsm.language.spec import Machine
 from fsm.locate import located, specs
+from fsm.models.model import Model, is_model
 
 
 @define
@@ -26,6 +28,7 @@ class Found:
     findings: list[SpecError] = field(factory=list)
     seen: int = 0
     unread: list[str] = field(factory=list)
+    models: int = 0
 
     @property
     def rows(self) -> int:
@@ -39,7 +42,8 @@ def add(subparsers: Any) -> None:
         "check",
         help="find what is wrong with machines before they run",
         description="Find what is wrong with machines: missing pairs, outcomes that nobody handles, guards that "
-        "overlap or leave a hole, dead rows, traps. Exit 0: nothing found; 1: findings; 2: it could not run.",
+        "overlap or leave a hole, dead rows, traps; and with models: names, types, sizes. "
+        "Exit 0: nothing found; 1: findings; 2: it could not run.",
         epilog="example: fsm check; fsm check door.yaml; fsm check --explain trap",
     )
     command.add_argument(
@@ -47,7 +51,8 @@ def add(subparsers: Any) -> None:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="a machine's file, or a folder that holds machines/ and ports/; the shipped specs by default",
+        help="the file of a machine or model, or a folder that holds machines/, ports/ and perhaps examples/; the "
+        "shipped specs by default",
     )
     command.add_argument(
         "--format",
@@ -67,8 +72,12 @@ def run(args: argparse.Namespace) -> int:
         return _explain(args.explain)
     found = Found()
     for path in args.paths or [specs()]:
+        if is_model(path):
+            check_models([path], found)
+            continue
         root, names = located(path)
         check_folder(root, names, found, together=path.is_dir())
+        check_models(sorted((path / "examples").glob("*.yaml")), found)
     # a file that cannot be read is found again by every machine that names it
     once = {(e.place, e.rule, e.message): e for e in found.findings}.values()
     findings = [SpecError(_relative(e.place), e.message, e.rule) for e in once]
@@ -79,8 +88,14 @@ def run(args: argparse.Namespace) -> int:
             print(annotation(finding) if args.format == "github" else finding)
         what = _counted(len(findings), "finding") if findings else "no findings"
         unread = f"; not checked, for they cannot be read: {', '.join(found.unread)}" if found.unread else ""
-        print(f"{_counted(found.seen, 'machine')}, {_counted(found.rows, 'row')}: {what}{unread}")
+        print(f"{_seen(found)}: {what}{unread}")
     return 1 if findings else 0
+
+
+def _seen(found: Found) -> str:
+    machines = f"{_counted(found.seen, 'machine')}, {_counted(found.rows, 'row')}" if found.seen else ""
+    models = _counted(found.models, "model") if found.models else ""
+    return ", ".join(part for part in (machines, models) if part) or "nothing"
 
 
 def _counted(number: int, what: str) -> str:
@@ -110,6 +125,16 @@ def check_folder(root: Path, names: list[str], found: Found, together: bool) -> 
     found.machines += loaded
     if together and len(loaded) == len(names):
         found.findings += check_node(loaded) + unused_in_folder(library, loaded)
+
+
+def check_models(paths: Iterable[Path], found: Found) -> None:
+    """Adds the first finding of each model; its search (`fsm verify`) finds the rest."""
+    for path in paths:
+        found.models += 1
+        try:
+            Model.load(path)
+        except SpecError as error:
+            found.findings.append(error)
 
 
 def _explain(name: str) -> int:
@@ -149,6 +174,7 @@ def _report(found: Found, findings: list[SpecError]) -> dict[str, Any]:
     return {
         "machines": found.seen,
         "rows": found.rows,
+        "models": found.models,
         "unread": found.unread,
         "findings": [
             {"file": e.place.file, "line": e.place.line, "column": e.place.column, "rule": e.rule, "message": e.message}

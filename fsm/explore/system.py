@@ -21,8 +21,8 @@
       S1: {always: "size(acting) <= 1", why: "at most one acting master"}
 
 Rules.
-- Machines, ports and state.yaml are those of the folder that holds the folder of the system file, so that a copied
-  folder is a whole of its own.
+- Machines, ports and state.yaml are those of the folder that holds `systems/`, or else of the file's own folder, so
+  that a copied folder is a whole of its own.
 - A fault that is not named does not happen. A clause of the world holds until it is switched off (`without`).
 - A system is a value: `with_machine`, `with_setting` and `without` give another one.
 - `me` in `host` stands for the index of each host. What properties may say stands in `fsm.explore.properties`.
@@ -61,6 +61,8 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 _CLASS = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):(\w+)")
 _METHODS = ("initial", "alive", "view", "read", "perform", "actions", "state_facts")
 """What every world can be asked (`fsm.explore.world.World`)."""
+FOLDER = "systems"
+"""Where the systems of a folder of specs lie."""
 MOST_HOSTS = 8
 LARGEST_BUDGET = 1000
 SHORTEST = 0.001
@@ -118,9 +120,10 @@ class System:
 
         Errors: `SpecError`, in the system, a machine, a port or state.yaml.
         """
-        written_out = path.parent.name not in ("", "..")
-        library = Library(path.parent.parent if written_out else path.resolve().parent.parent)
-        return cls.of(library, f"{path.resolve().parent.name}/{path.name}")
+        folder = path.parent if path.parent.name not in ("", "..") else path.resolve().parent
+        if folder.name == FOLDER:
+            return cls.of(Library(folder.parent), f"{FOLDER}/{path.name}")
+        return cls.of(Library(folder), path.name)
 
     @classmethod
     def of(cls, library: Library, path: str) -> System:

@@ -162,7 +162,8 @@ class Library:
         said = document.mapping("a machine")
         other = next((what for key, what in OTHER_KINDS.items() if key in said and "machine" not in said), None)
         if other is not None:
-            raise document.fail(f"this is {other}; name the file of a machine", "no-spec")
+            explored = "; `fsm verify` explores it" if "system" in said else ""
+            raise document.fail(f"this is {other}{explored}; name the file of a machine", "no-spec")
         top = document.mapping("a machine", MACHINE_KEYS)
         for key in ("machine", "essay", "states", "initial", "rows"):
             if key not in top:
