@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_a_ratio_is_the_median_of_rounds_and_judged_by_its_bar(monkeypatch: pyte
     ours = iter([Found(100, 1.0), Found(100, 10.0), Found(100, 2.0), Found(100, 4.0)])
     theirs: Iterator[Found] = iter([Found(100, 4.0), Found(100, 40.0), Found(100, 2.0)])
     monkeypatch.setattr(checker, "search", lambda *asked, **how: next(ours))
-    monkeypatch.setattr(checker.shutil, "which", lambda tool: tool)
+    monkeypatch.setattr(shutil, "which", lambda tool: tool)
     monkeypatch.setattr(Spin, "of", classmethod(lambda cls, what, folder: cls(what, Path(folder))))
     monkeypatch.setattr(Spin, "search", lambda self: next(theirs))
     judged = list(checker.against_spin(SMALL, 5.0, 3))[-1]
@@ -46,7 +47,7 @@ def test_a_ratio_is_the_median_of_rounds_and_judged_by_its_bar(monkeypatch: pyte
 def test_without_spin_the_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar is missed, and the row names what to install."""
     monkeypatch.setattr(checker, "search", lambda *asked, **how: Found(100, 1.0))
-    monkeypatch.setattr(checker.shutil, "which", lambda tool: None if tool == "spin" else tool)
+    monkeypatch.setattr(shutil, "which", lambda tool: None if tool == "spin" else tool)
     missing = list(checker.against_spin(SMALL, 1.0, 1))[-1]
     assert missing.name == "two managers: fast / SPIN not measured, install spin"
     assert not missing.ok

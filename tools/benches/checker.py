@@ -12,9 +12,9 @@ round, the search and SPIN one after the other, and the figure is the median of 
   Both only explore: SPIN has no properties to check (-DSAFETY, no assertion), so neither have we.
 - "with its properties" is what a user gets: the invariants, steps and what must be reachable are decided as well.
 - 20,000 states/s is TLC's rate for two-phase commit with 7 managers on two shared cores.
-- The bar of the failover of three hosts, in which hosts crash, agents restart and hosts boot any number of times, is for
-  its invariants; a prototype took 18 s for a story of 1.3 million states. What the story promises of the future as well
-  is told without a bar. With the statefile lost any number of times as well it has more than 27 million states.
+- The bar of the failover of three hosts, in which hosts crash, agents restart and hosts boot any number of times, is
+  for its invariants; a prototype took 18 s for a story of 1.3 million states. What the story promises of the future is
+  told without a bar. With the statefile lost any number of times as well it has more than 27 million states.
 - The memory bar is that of 20 million states in 2 GiB, 107 bytes each. A model of 25 bits, five dials, is no test of
   it, for a bitmap is enough there; fourteen philosophers take 56 bits.
 """
