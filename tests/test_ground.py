@@ -156,12 +156,12 @@ def test_what_is_too_large_is_said_at_once(
 def test_too_many_slots_and_beginnings(tmp_path: Path) -> None:
     """Of one variable, or of all together."""
     for text, message in (
-        ("indices: {i: 64, j: 64, k: 2}\nvariables: {x: {each: [i, j, k], type: bool}}\n", "x has 8192 values"),
+        ("indices: {i: 63, j: 63, k: 2}\nvariables: {x: {each: [i, j, k], type: bool}}\n", "x has 7938 values"),
         (
             'variables: {x: {type: "0..3999", initial: any}, y: {type: "0..3999", initial: any}}\n',
             "combinations of ini",
         ),
-        ("indices: {i: 64}\nvariables: {x: {type: set of i, initial: any}}\n", "x has over 4000000 values"),
+        ("indices: {i: 63}\nvariables: {x: {type: set of i, initial: any}}\n", "x has over 4000000 values"),
     ):
         with pytest.raises(SpecError, match=message):
             grounded(tmp_path, "set: {}", head=text)

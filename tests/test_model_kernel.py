@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -143,3 +144,61 @@ def test_half_a_million_states_at_the_beginning_are_made_in_arrays() -> None:
     kernel = ModelKernel(_example("03-coffee-can", n=1000))
     states = kernel.initial()
     assert len(states) == len(np.unique(states)) == 501_500
+
+
+def _limits(folder: Path, size: int, formula: str) -> ModelSpace:
+    """A model with so many members, of which two are any, and a formula that always holds."""
+    (folder / "limits.yaml").write_text(
+        f"""\
+language: 1
+model: limits
+essay: As large as may be.
+indices: {{a: {size}}}
+variables: {{x: {{type: a, initial: any}}, y: {{type: "a?", initial: any}}, k: {{type: "0..99"}}}}
+actions:
+- {{action: rest, set: {{k: k}}, why: "nothing happens"}}
+properties: {{p: {{always: "{formula}", why: "it holds"}}}}
+""",
+        "utf-8",
+    )
+    return ModelSpace(Model.load(folder / "limits.yaml"))
+
+
+LIMITS = [
+    (63, "(x in {m for m in a if m == y}) == (x == y)"),
+    (63, "y == none or y in a and size({x, y}) > 0"),
+    (40, "count(m != y for m in a for l in a) == 1600 - (0 if y == none else 40)"),
+    (20, "min(" + "k, " * 400 + "k) == k"),
+    (50, "(k + " * 30 + "(0 if lowest({x, lowest({x})}) == x else 1)" + ")" * 30 + " == 0"),
+]
+
+
+@pytest.mark.parametrize(("size", "formula"), LIMITS, ids=[formula[:20] for _, formula in LIMITS])
+def test_the_largest_there_is_is_the_same_in_both(size: int, formula: str, tmp_path: Path) -> None:
+    """Sets of 63 members, sums of 1600 terms, terms more than a hundred deep: no overflow, and no parser gives up."""
+    space = _limits(tmp_path, size, formula)
+    for engine in (FAST, REFERENCE):
+        result = explore(space, engine=engine)
+        assert (result.distinct, result.verdicts[0].verdict) == (size * (size + 1), "holds"), engine
+
+
+@pytest.mark.parametrize(
+    ("size", "formula", "message"),
+    [
+        (64, "true", "the size of a is 64; it lies between 1 and 63"),
+        (40, "lowest({lowest({lowest({lowest({x, y}), x}), x}), x}) == x", "is nested too deep; use a variable"),
+        (40, "empty({u for u in {v for v in {w for w in a - {x}} - {x}} - {x}} - {x})", "over 200000 terms"),
+    ],
+)
+def test_what_grows_with_each_nesting_is_refused(size: int, formula: str, message: str, tmp_path: Path) -> None:
+    """Written out, what a quantifier goes through occurs once a member: forty times forty times forty."""
+    with pytest.raises(SpecError, match=message):
+        _limits(tmp_path, size, formula)
+
+
+def test_a_constant_beyond_64_bits_is_refused(tmp_path: Path) -> None:
+    """By the fast engine, in a line; the reference engine computes with it."""
+    space = _limits(tmp_path, 2, "k + (0 if y == none else 1) < 2000000000 * 2000000000 * 2000000000")
+    with pytest.raises(SpecError, match=r"a number is more than .* --engine reference"):
+        explore(space)
+    assert explore(space, engine=REFERENCE).verdicts[0].verdict == "holds"

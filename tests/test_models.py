@@ -87,7 +87,7 @@ def test_a_file_may_have_a_number(name: str, tmp_path: Path) -> None:
 BAD = [
     # what is written instead, and the message that follows
     ("office: n, van: 2", "office: m, van: 2", r"5:19: unknown name 'm'; it may be one of false, n, none, true"),
-    ("van: 2", "van: 0", r"the size of van is 0; it lies between 1 and 64 \[bad-value\]"),
+    ("van: 2", "van: 0", r"the size of van is 0; it lies between 1 and 63 \[bad-value\]"),
     ("van: 2", "n: 2", r"'n' is a parameter already; take another name \[bad-name\]"),
     ("van: 2", "all: 2", r"'all' cannot name an index set; it is a word of the language"),
     ("van: 2", "next_n: 2", r"'next_n' cannot name an index set"),
@@ -101,9 +101,12 @@ BAD = [
     ('"0..n-1"', "[]", r"an enumeration needs members"),
     ('"0..n-1"', "[raise]", r"no expression can say the member 'raise' \(a word of Python's\)"),
     ("[calm, busy]", "[calm, calm]", r"the member 'calm' stands here twice"),
+    ("[calm, busy]", "[calm, van]", r"7:30: 'van' means something else; rename the member \[bad-name\]"),
+    ("[calm, busy]", "[none, busy]", r"'none' means something else; rename the member"),
+    ("{type: set of office}", '{type: "set of office?"}', r"may be empty, and is never none; write 'set of off"),
     ("[calm, busy]", "[calm, busy, load]", r"12:16: 'load' is a member of the type of mood too; rename one"),
     ('type: "queue of 0..3", most: 2', 'type: "queue of 0..3"', r"a queue needs 'most'"),
-    ("most: 2", "most: 0", r"'most' is 0; it lies between 1 and 64"),
+    ("most: 2", "most: 0", r"'most' is 0; it lies between 1 and 63"),
     ('"queue of 0..3"', '"queue of set of office"', r"a queue holds numbers, members or indices"),
     ("each: office, type", "each: ofice, type", r"there is no index set 'ofice'; did you mean 'office'\?"),
     ('{type: office, initial: "0"}', '{type: office, initial: "3"}', r"'3' is 3, but office has 0..2"),

@@ -49,12 +49,14 @@ def read_expression(text: str, scope: Scope, at: Place, wanted: Type | None, rea
         reading: what is kept.
     Errors: `SpecError` with rule bad-expression, unknown-name, bad-type, bad-value or too-large.
     """
-    tree = parsed(text, at)
+    tree, before = parsed(text, at), reading.terms
     try:
         reader = ExpressionReader(text, scope, at, reading)
-        return reader.of(tree, wanted) if wanted is not None else reader.visit(tree)
+        term = reader.of(tree, wanted) if wanted is not None else reader.visit(tree)
+        reading.weigh(term, before, at)
     except RecursionError:
-        raise SpecError(at, f"{text!r} is nested too deep", "bad-expression") from None
+        raise SpecError(at, f"{text!r} is nested too deep; use a variable for a part of it", "too-large") from None
+    return term
 
 
 def read_target(text: str, scope: Scope, at: Place, reading: Reading) -> tuple[Array, tuple[Term, ...]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from fsm.models.operations import apply, arithmetic, number, whole
+from fsm.models.operations import apply, folded, number, whole
 from fsm.models.scope import described, index_type
 from fsm.models.terms import BOOL, Const, Term, Type
 
@@ -32,10 +32,7 @@ def appended(queue: Term, element: Term) -> Term:
 def called(reader: ExpressionReader, name: str, args: list[ast.expr], wanted: Type | None) -> Term:
     """A function of what it is given."""
     if name in ("min", "max"):
-        total, *others = [reader.count(arg) for arg in args]
-        for other in others:
-            total = arithmetic(name, total, other)
-        return total
+        return folded(name, [reader.count(arg) for arg in args])
     first = reader.visit(args[0], wanted if name in ("append", "drop", "tail") else None)
     kind = "set" if name in ("empty", "one", "the", "lowest", "size") else "queue"
     if first.type.kind != kind:

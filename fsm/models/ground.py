@@ -19,7 +19,7 @@ from fsm.language.domains import Value
 from fsm.models.expressions import read_expression, read_target
 from fsm.models.model import Action, Model, Variable
 from fsm.models.operations import FALSE, TRUE, apply, arithmetic, joint, number, whole
-from fsm.models.scope import Array, Reading, Scope, described, index_type
+from fsm.models.scope import Array, Reading, Scope, described, index_type, measured
 from fsm.models.terms import BOOL, Const, GroundAction, Grounded, Read, Slot, Term, ToldApart, Type
 from fsm.models.types import MOST_MEMBERS, contains, default, how_many, read_number, read_type, said, values
 
@@ -81,6 +81,8 @@ class _Grounding:
         sizes = tuple(self.scope.indices[name] for name in each)
         type_ = read_type(variable.type, variable.most, self.scope, self.reading)
         for member in type_.members:
+            if member in self.scope.names():
+                raise variable.type.fail(f"{member!r} means something else; rename the member", "bad-name")
             self.members.setdefault(member, f"the type of {variable.name}")
         if len(self.slots) + prod(sizes) > MOST_SLOTS:
             message = f"{variable.name} has {prod(sizes)} values; a model has at most {MOST_SLOTS}"
@@ -256,6 +258,7 @@ class _Updates:
                 message = f"{self.label} may set {array.name} twice at one place; exclude that by 'if', or set it once"
                 raise SpecError(at, message, "bad-value")
             tests = [apply("==", part, member) for part, member in zip(index, members, strict=True)]
+            self.reading.spend(measured(value)[0] if tests else 0, at)
             before = Read(slot, array.type)
             type_ = joint(value.type, array.type)
             self.written[slot] = apply("if", apply("and", *tests), value, before, type=type_)

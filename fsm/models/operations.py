@@ -9,7 +9,7 @@ Left out: how an expression is written (`fsm.models.expressions`), and how terms
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, count
 from typing import Any
 
@@ -156,8 +156,8 @@ def arithmetic(op: str, left: Term, right: Term) -> Term:
     Arguments:
         right: of // and % a constant above 0.
     """
-    if op == "+" and left == number(0):
-        return right
+    if op == "+" and number(0) in (left, right):
+        return right if left == number(0) else left
     (a, b), (c, d) = ((term.type.low, term.type.high) for term in (left, right))
     if op == "+":
         bounds = [a + c, b + d]
@@ -172,6 +172,12 @@ def arithmetic(op: str, left: Term, right: Term) -> Term:
         ends = [OPERATIONS[op](x, y) for x in (a, b) for y in (c, d)]
         bounds = [min(ends), max(ends)]
     return apply(op, left, right, type=whole(*bounds))
+
+
+def folded(op: str, terms: Sequence[Term]) -> Term:
+    """`+`, min or max of some ints, by halves: of thousands the term is a dozen deep."""
+    half = len(terms) // 2
+    return arithmetic(op, folded(op, terms[:half]), folded(op, terms[half:])) if half else terms[0]
 
 
 def joint(left: Type, right: Type) -> Type:

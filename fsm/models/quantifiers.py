@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from fsm.models.operations import FALSE, TRUE, apply, arithmetic, negated, number, whole
+from fsm.models.operations import FALSE, TRUE, apply, folded, negated, number, whole
 from fsm.models.scope import described, index_type
 from fsm.models.terms import Const, Term
 
@@ -28,10 +28,9 @@ QUANTIFIERS = ("all", "any", "count")
 def quantified(reader: ExpressionReader, name: str, node: ast.GeneratorExp) -> Term:
     """The term of `all`, `any` or `count`."""
     if name == "count":
-        total: Term = number(0)
-        for held in instances(reader, node.generators, node.elt, "and"):
-            total = arithmetic("+", total, apply("if", held, number(1), number(0), type=whole(0, 1)))
-        return total
+        tests = instances(reader, node.generators, node.elt, "and")
+        counted = [apply("if", held, number(1), number(0), type=whole(0, 1)) for held in tests]
+        return folded("+", [number(0), *counted])
     filtered, op, settles = ("or", "and", FALSE) if name == "all" else ("and", "or", TRUE)
     return apply(op, *until(settles, instances(reader, node.generators, node.elt, filtered)))
 

@@ -12,6 +12,8 @@ from fsm.models.terms import Apply, Const, Read, Term, ToldApart, Type
 
 MOST_TERMS = 200_000
 """Terms of a model that is written out, a hundred times those of the largest example; they take some seconds."""
+DEEPEST_TERM = 150
+"""How deep terms may lie in each other; Python's own parser takes 200 brackets."""
 NONE = Type("none")
 WORDS = {"true": TRUE, "false": FALSE, "none": Const(None, NONE)}
 
@@ -68,6 +70,15 @@ class Reading:
             remedy = "take smaller parameters, or fewer arguments and quantifiers inside of each other"
             raise SpecError(at, f"written out, the model has over {MOST_TERMS} terms; {remedy}", "too-large")
 
+    def weigh(self, term: Term, before: int, at: Place) -> None:
+        """Counts the terms of an expression, where these are more than were spent since there were `before`.
+
+        Errors: `SpecError` (too-large); `RecursionError` where they lie too deep in each other."""
+        weight, depth = measured(term)
+        if depth > DEEPEST_TERM:
+            raise RecursionError
+        self.spend(max(weight - (self.terms - before), 0), at)
+
 
 def index_type(name: str, size: int, optional: bool = False) -> Type:
     """The type of the members of an index set."""
@@ -105,7 +116,7 @@ def picked(array: Array, index: tuple[Term, ...], after: bool, reading: Reading,
     if position is None:
         return Read(array.slot(tuple(part.value for part in index if isinstance(part, Const))), array.type, after)
     part = index[position]
-    reading.spend(array.sizes[position] * weight(part), at)
+    reading.spend(array.sizes[position] * measured(part)[0], at)
     chosen: Term | None = None
     for value in reversed(range(array.sizes[position])):
         member = Const(value, part.type)
@@ -116,6 +127,16 @@ def picked(array: Array, index: tuple[Term, ...], after: bool, reading: Reading,
     return chosen
 
 
-def weight(term: Term) -> int:
-    """How many terms a term is made of."""
-    return 1 + sum(map(weight, term.args)) if isinstance(term, Apply) else 1
+def measured(term: Term) -> tuple[int, int]:
+    """How many terms a term is made of, each as often as it occurs, and how deep they lie in each other."""
+    known: dict[int, tuple[int, int]] = {}
+
+    def measure(term: Term) -> tuple[int, int]:
+        if not isinstance(term, Apply):
+            return 1, 1
+        if id(term) not in known:  # what a quantifier goes through occurs once a member, and so on inside of it
+            weights, depths = zip(*map(measure, term.args), strict=True)
+            known[id(term)] = 1 + sum(weights), 1 + max(depths)
+        return known[id(term)]
+
+    return measure(term)

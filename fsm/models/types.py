@@ -22,7 +22,8 @@ from fsm.models.scope import Reading, Scope, index_type
 from fsm.models.terms import Const, Type
 
 MOST_VALUES = 1_000_000
-MOST_MEMBERS = 64
+MOST_MEMBERS = 63
+"""Of an index set: a set of indices is a number of 64 bits with a sign, in arrays. A queue has no more elements."""
 UNBOUNDED = ("int", "integer", "number", "nat")
 FORMS = "a type is bool, a list of members, a range as '0..9', an index set, 'set of' one, or 'queue of' a type"
 
@@ -58,7 +59,9 @@ def read_type(item: Item, most: Item | None, scope: Scope, reading: Reading) -> 
     if name not in scope.indices:
         near = suggest(name, scope.indices) if re.fullmatch(r"\w+", name) and scope.indices else f"; {FORMS}"
         raise item.fail(f"{item.plain()!r} is no type{near}", "bad-type")
-    if text.startswith("set of ") and not text.endswith("?"):
+    if text.startswith("set of "):
+        if text.endswith("?"):
+            raise item.fail(f"{text!r}: a set may be empty, and is never none; write 'set of {name}'", "bad-type")
         return Type("set", high=scope.indices[name] - 1, of=name)
     return index_type(name, scope.indices[name], optional=text.endswith("?"))
 

@@ -198,13 +198,14 @@ class Vectors:
         return node
 
     def _value(self, term: Term) -> Node:
+        if term.type.kind == "int" and max(abs(term.type.low), abs(term.type.high)) > WIDEST:
+            said = f"{term.op} may come to" if isinstance(term, Apply) else "a number is"
+            raise self.fail(f"{said} more than {WIDEST}")
         if isinstance(term, Const):
             value = constant(term.type, term.value)
             return Node(lambda columns: value)
         if isinstance(term, Read):
             return self._column(term)
-        if term.type.kind == "int" and max(abs(term.type.low), abs(term.type.high)) > WIDEST:
-            raise self.fail(f"{term.op} may come to more than {WIDEST}")
         if term.type.kind == "queue" and term.type.most * element_width(term.type) > 62:
             raise self.fail(f"a queue of {term.type.most} elements takes more than 62 bits")
         return Node(OPERATORS[term.op](self, term))
