@@ -1,5 +1,5 @@
-"""What both engines are to those who ask them. A *key* names a state: the state itself in the reference engine, its packed
-number in the fast one."""
+"""What both engines are to those who ask them. A *key* names a state: the state itself in the reference engine, its
+packed number in the fast one."""
 
 from __future__ import annotations
 
