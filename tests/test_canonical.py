@@ -95,3 +95,25 @@ def test_what_tells_members_apart_is_named(tmp_path: Path) -> None:
     path.write_text(text.replace("r: 3, ", ""), encoding="utf-8")
     with pytest.raises(SpecError, match=r"chance\.yaml:\d+:\d+: .*turn == 0.*members of p"):
         explore(ModelSpace(Model.load(path)), symmetry=True)
+
+
+@pytest.mark.parametrize("n", [3, 9, 12])
+def test_a_violation_is_told_where_there_are_too_many_images_to_try(n: int, tmp_path: Path) -> None:
+    """Twelve members have 479,001,600 permutations; the shortest way is two steps for each of three, as without."""
+    (tmp_path / "queue.yaml").write_text(
+        f"""language: 1
+model: queue
+essay: Who is done, is done.
+indices: {{p: {n}}}
+variables: {{state: {{each: p, type: [idle, busy, done]}}, turn: {{type: "p?"}}}}
+actions:
+- {{action: begin, each: {{x: p}}, if: "turn == none and state[x]==idle", set: {{"state[x]": busy, turn: x}}, why: i}}
+- {{action: end, if: "turn != none", set: {{"state[turn]": done, turn: none}}, why: "its turn is over"}}
+properties: {{few: {{always: "count(state[x] == done for x in p) < 3", why: "too many"}}}}
+""",
+        encoding="utf-8",
+    )
+    result = explore(ModelSpace(Model.load(tmp_path / "queue.yaml")), symmetry=True)
+    (few,) = result.verdicts
+    assert few.trace is not None
+    assert (result.distinct, few.verdict, len(few.trace.steps)) == (2 * n + 1, "violated", 6)

@@ -10,7 +10,7 @@ type of its variable), exploring ends with the place of it and the values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from fsm.search.space import Edge, Fairness, Firing, Property, Told
 
 if TYPE_CHECKING:
     from fsm.models.interchangeable import Permutation
+    from fsm.models.model_kernel import ModelKernel
     from fsm.search.space import Kernel
 
 State = tuple[Value, ...]
@@ -113,9 +114,18 @@ class ModelSpace:
 
         return ModelKernel(self)
 
-    def images(self, state: State) -> Iterator[State]:
-        """A state under all permutations of interchangeable indices. Errors: `SpecError` (not-symmetric)."""
-        return (permutation.of(state) for permutation in self._permutations)
+    def images(self, state: State) -> Iterable[State]:
+        """A state under all permutations of interchangeable indices. Errors of reading them: `SpecError`
+        (not-symmetric, too-large)."""
+        return Images(self, state)
+
+    def alike(self, one: State, other: State) -> bool:
+        """Whether one state is an image of another, by columns: for more members than whose images can be tried."""
+        import numpy as np
+
+        kernel = self._packed
+        packed = np.array([kernel.pack(one), kernel.pack(other)], kernel.packing.kind)
+        return len(set(kernel.canonical(packed).tolist())) == 1
 
     def holds(self, property_: Property, part: str, state: State, target: State | None = None) -> bool:
         """Whether a part of a property holds in a state, or on the step to `target`."""
@@ -125,7 +135,14 @@ class ModelSpace:
             raise self._without_value(property_.at, repr(property_.name), error, state) from None
 
     @cached_property
-    def _permutations(self) -> Sequence[Permutation]:
+    def _packed(self) -> ModelKernel:
+        from fsm.models.model_kernel import ModelKernel
+
+        return ModelKernel(self)
+
+    @cached_property
+    def permutations(self) -> Sequence[Permutation]:
+        """Every way to rename members. Errors: `SpecError` (not-symmetric, too-large)."""
         from fsm.models.interchangeable import permutations
 
         return permutations(self.model, self.grounded)
@@ -181,6 +198,25 @@ def said(value: Value) -> str:
     if isinstance(value, frozenset):
         return "{" + ", ".join(map(str, sorted(value))) + "}"
     return "[" + ", ".join(map(said, value)) + "]" if isinstance(value, tuple) else str(value)
+
+
+@frozen
+class Images:
+    """What a state becomes under every permutation of interchangeable indices, itself included."""
+
+    space: ModelSpace
+    state: State
+
+    def __iter__(self) -> Iterator[State]:
+        return (permutation.of(self.state) for permutation in self.space.permutations)
+
+    def __contains__(self, other: object) -> bool:
+        try:
+            return any(image == other for image in self)
+        except SpecError as error:
+            if error.rule != "too-large" or not isinstance(other, tuple):
+                raise
+        return self.space.alike(self.state, other)
 
 
 def predicate(term: Term, slots: int) -> Callable[..., bool]:
