@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fsm.errors import SpecError
+from fsm.explore.any_world import AnyWorld, Unknown
 from fsm.explore.joint import JointState
 from fsm.explore.pool_kernel import PoolKernel
 from fsm.explore.pool_space import PoolSpace
+from fsm.explore.pool_tables import PoolTables
 from fsm.explore.system import System
+from fsm.language.load import Library
 from fsm.search.fast import FastSearch
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import Limits
+from tests.chance_definitions import item
 
 ROOT = Path(__file__).parents[1]
 TOYS = Path(__file__).parent / "data" / "toys" / "systems"
@@ -120,3 +125,52 @@ def test_fields_that_are_too_narrow_are_widened(monkeypatch: pytest.MonkeyPatch)
     assert plain.run(Limits(), None, False)
     assert (search.distinct, search.edges, search.generated) == (plain.distinct, plain.edges, plain.generated)
     assert kernel.bits > bits
+
+
+class FirstAlone(AnyWorld):
+    """Nothing but the first host runs."""
+
+    def alive(self, w: Unknown, host: int) -> bool:
+        return host == 0
+
+
+@pytest.mark.parametrize("hosts", [7, 8])
+def test_many_hosts_that_wait_for_many_things_are_not_taken_for_each_other(hosts: int) -> None:
+    """Four machines wait for 128 combinations of operations: of many hosts, each has few bits for what it waits for."""
+    operations = {"a": 3, "b": 3, "c": 3, "d": 1}
+    port = {name: {"idempotent": True, "arguments": {}, "outcomes": {"good": {}}} for name in ("o0", "o1", "o2")}
+    documents = {"ports/far.yaml": {"language": 1, "port": "far", "essay": "e", "operations": port, "events": {}}}
+    documents |= {f"machines/{name}.yaml": _waiting(name, count) for name, count in operations.items()}
+    documents["systems/chance.yaml"] = {
+        "language": 1, "system": "chance", "essay": "e", "world": f"{__name__}:FirstAlone", "hosts": hosts,
+        "machines": list(operations), "faults": {},
+        "operator": {f"{name}.go{i}": "any" for name, count in operations.items() for i in range(count)},
+        "properties": {"idle": {"reachable": "true", "why": "w w"}},
+    }  # fmt: skip
+    system = System.of(
+        Library.of({path: item(document) for path, document in documents.items()}), "systems/chance.yaml"
+    )
+    fast, plain = FastSearch(PoolSpace(system).kernel(), False), ReferenceSearch(PoolSpace(system))
+    for search in (fast, plain):
+        assert search.run(Limits(), None, False)
+    found = [(search.distinct, search.generated, search.edges, search.depth) for search in (fast, plain)]
+    assert found == [(128, 1633, 704, 5)] * 2
+
+
+def _waiting(name: str, count: int) -> dict[str, object]:
+    """A machine that waits for any of so many operations."""
+    states, orders = [f"w{i}" for i in range(count)], [f"go{i}" for i in range(count)]
+    rows = [{"from": "idle", "on": order, "to": state, "do": f"far.o{order[2:]}", "why": "w w"}
+            for order, state in zip(orders, states, strict=True)]  # fmt: skip
+    rows += [{"from": state, "on": "far.good", "to": "idle", "why": "w w"} for state in states]
+    return {"language": 1, "machine": name, "essay": "e", "ports": ["far"], "events": {order: {} for order in orders},
+            "initial": "idle", "states": ["idle", *states], "rows": rows,
+            "ignore": [{"in": states, "on": orders, "why": "w w"}]}  # fmt: skip
+
+
+def test_a_number_that_does_not_fit_is_refused() -> None:
+    """It would be taken for another one, and a state for another state."""
+    tables = PoolTables(PoolSpace(System.load(TOYS / "ring.yaml")).joint)
+    assert tables.below(255, 8) == 255
+    with pytest.raises(SpecError, match=r"more than 256 different states of one part.*\[too-large\]"):
+        tables.below(256, 8)

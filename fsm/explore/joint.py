@@ -20,6 +20,7 @@ from attrs import evolve, frozen
 
 from fsm.engine.node import Node
 from fsm.engine.turn import Event, Turn
+from fsm.errors import SpecError
 from fsm.explore.system import System
 from fsm.explore.world import OPERATOR, Action, World
 from fsm.language.document import Item, suggest
@@ -78,9 +79,12 @@ class Joint:
         self._pool = self.nodes[0].pool(self._values(system.pool, self.nodes[0].layout.pool_slots, None))
 
     def initial(self) -> list[JointState]:
-        """The states at the beginning: one for each initial world."""
+        """The states at the beginning: one for each initial world. Errors: `SpecError` where there is none."""
+        worlds = list(self.world.initial())
+        if not worlds:
+            raise self._wrong("there is no world at the beginning: initial() gives none")
         locals_ = tuple(node.boot(values) for node, values in zip(self.nodes, self._hosts, strict=True))
-        return [JointState(locals_, self._pool, w, self._full) for w in self.world.initial()]
+        return [JointState(locals_, self._pool, w, self._full) for w in worlds]
 
     def unaided(self, counting_on: frozenset[str]) -> Joint:
         """The same nodes and world left to themselves: no operator, and no fault but the kinds counted on."""
@@ -116,7 +120,10 @@ class Joint:
             yield Choice(Action(label, w, OPERATOR, host, event_), budget)
 
     def choice(self, action: Action[Any]) -> Choice | None:
-        """An action of the world with its budget; None for a kind of fault that does not happen here."""
+        """An action of the world with its budget; None for a kind of fault that does not happen here.
+
+        Errors: `SpecError` for one that is not as the world says of itself: nobody may take it for one that is."""
+        self._check(action)
         if action.fault is None:
             return Choice(action)
         if action.fault not in self._kinds:
@@ -149,6 +156,20 @@ class Joint:
     def turn(self, host: int, local: Local, pool: tuple[Any, ...], event: Event, view: Any) -> Turn:
         """One turn of a node that sees `view` of the world."""
         return self.nodes[host].step(local, pool, event, lambda operation: self.world.read(view, host, operation))
+
+    def _check(self, action: Action[Any]) -> None:
+        """Refuses an action of no host, or of a kind of fault that the world does not name."""
+        if action.event is not None and action.host is None:
+            raise self._wrong(f"the action {action.label!r} has an event, and no host that it is for")
+        for host in (*action.restart, *(() if action.host is None else (action.host,))):
+            if type(host) is not int or not 0 <= host < self.n:
+                raise self._wrong(f"the action {action.label!r} is of host {host!r}; hosts are 0 to {self.n - 1}")
+        if action.fault is not None and action.fault not in self.world.faults:
+            message = f"the action {action.label!r} is a fault {action.fault!r}, which the world does not name"
+            raise self._wrong(message + suggest(action.fault, self.world.faults))
+
+    def _wrong(self, message: str) -> SpecError:
+        return SpecError(self.system.world.at, f"{self.system.world.value}: {message}", "bad-world")
 
     def _orders(self, host: int) -> list[tuple[str, Event, int | None]]:
         """Every event that an operator may send to a host, with every payload."""

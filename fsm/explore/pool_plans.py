@@ -86,7 +86,8 @@ class _Ears:
 
     def _class(self, pending: Sequence[tuple[str, str]]) -> int:
         tables = self._tables
-        return self._classes.of(tuple(tables.pendings.of(tables.sources[i].heard(pending)) for i in self.sources))
+        number = self._classes.of(tuple(tables.wait(tables.sources[i].heard(pending)) for i in self.sources))
+        return tables.below(number, tables.wait_bits)
 
 
 class PoolPlans:

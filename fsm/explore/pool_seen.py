@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.pool_plans import ByNumber, Index
-from fsm.explore.pool_tables import LOCAL_BITS, POOL_BITS, PoolTables
+from fsm.explore.pool_tables import LOCAL_BITS, POOL_BITS, REST_BITS, PoolTables
 from fsm.explore.properties import Formula, Observer
 from fsm.explore.world_words import Numbered
 from fsm.search.distinct import distinct
@@ -41,7 +41,7 @@ class PoolSeen:
         self._of_number = ByNumber(self._look)
         self._of_host = [Memo(self._rowing(host)) for host in range(n)]
         self._of_state = Memo(self._combine, tagged=True)
-        self._bits = 60 // n
+        self._bits = 64 // n
         self._verdicts: dict[tuple[str, str], NDArray[np.int8]] = {}
         self._steps: dict[tuple[str, str], Memo] = {}
 
@@ -89,13 +89,12 @@ class PoolSeen:
 
     def _tell(self, keys: Words, _: Words | None) -> list[int]:
         world, of = self._tables.world, self._tables.world.told_by()
-        return [
-            self._facts.of(self._observer.facts_of(self._tables.words.some(key, of), world)) for key in keys.tolist()
-        ]
+        facts = (self._observer.facts_of(self._tables.words.some(key, of), world) for key in keys.tolist())
+        return [self._tables.below(self._facts.of(said), REST_BITS) for said in facts]
 
     def _rowing(self, host: int) -> Any:
         def row(keys: Words, _: Words | None) -> list[int]:
-            return [self._rows.of(self._row(host, key)) for key in keys.tolist()]
+            return [self._tables.below(self._rows.of(self._row(host, key)), self._bits) for key in keys.tolist()]
 
         return row
 

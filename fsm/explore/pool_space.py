@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from attrs import define, field
 
@@ -23,7 +24,7 @@ from fsm.language.domains import Value
 from fsm.search.space import Edge, Fairness, Kernel, Property, Told
 
 
-def group_of(action: Action[object]) -> str:
+def group_of(action: Action[Any]) -> str:
     """The group of an action: its label up to a first `: `, which the outcome follows, and the machine that hears."""
     head = action.label.partition(": ")[0] if action.fault is None else action.label
     return head if action.event is None else f"{head} [{action.event.machine} of host {action.host}]"

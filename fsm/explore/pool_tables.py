@@ -29,7 +29,8 @@ from fsm.explore.world_words import Grown, Numbered, WorldWords
 
 NONE = -1
 LOCAL_BITS, POOL_BITS = 24, 20
-"""Fields of the key of a turn; the rest is the view's."""
+"""Fields of the key of a turn; the rest is the view's, or that of the facts."""
+REST_BITS = 64 - LOCAL_BITS - POOL_BITS
 _LOCAL, _POOL = (1 << LOCAL_BITS) - 1, (1 << POOL_BITS) - 1
 
 
@@ -133,13 +134,13 @@ class PoolTables:
         world: Any = joint.world
         self.parted: bool = isinstance(world, Parted)
         self.world: Any = world if self.parted else Whole(world, n)
-        first = self.taken(next(iter(world.initial())))
+        first = self.taken(joint.initial()[0].world)
         self.words = WorldWords(len(first), joint.system.at)
         self.locals, self.pools, self.refusals, self.groups = Numbered(), Numbered(), Numbered(), Numbered()
         self.wide: list[tuple[Source, Then, int | None]] = []
         self.fired: set[str] = set()
         self._views, self._events, self.pendings, self._performed = (Numbered() for _ in range(4))
-        self.wait_bits, self._nothing = 48 // n, self.pendings.of(())
+        self.wait_bits, self._nothing = 64 // n, self.pendings.of(())
         self.waits = Grown(np.int32)
         self.actions, self.chains = Actions(self.words), Chains(self.words)
         self.sources: Sequence[Source] = self.world.sources
@@ -165,16 +166,21 @@ class PoolTables:
         number = self.locals.of(local)
         if number == len(self.waits):
             # every node has the same machines, so that what a local state waits for is the same on each
-            self.waits.append(self.pendings.of(tuple(self.joint.nodes[0].pending(local))))
-        return self._below(number, LOCAL_BITS)
+            self.waits.append(self.wait(tuple(self.joint.nodes[0].pending(local))))
+        return self.below(number, LOCAL_BITS)
 
     def pool(self, pool: tuple[Any, ...]) -> int:
         """The number of the pool variables."""
-        return self._below(self.pools.of(pool), POOL_BITS)
+        return self.below(self.pools.of(pool), POOL_BITS)
+
+    def wait(self, pending: tuple[tuple[str, str], ...]) -> int:
+        """The number of what a host waits for."""
+        return self.below(self.pendings.of(pending), self.wait_bits)
 
     def busy(self, heard: Sequence[Numbers]) -> NDArray[np.bool_]:
         """Where some host waits for something."""
-        return np.logical_or.reduce([numbers != self._nothing for numbers in heard])
+        busy: NDArray[np.bool_] = np.logical_or.reduce([numbers != self._nothing for numbers in heard])
+        return busy
 
     def tags(self, heard: Sequence[Numbers]) -> Words | None:
         """The same as one number."""
@@ -185,7 +191,10 @@ class PoolTables:
             tags |= numbers.astype(np.uint64) << np.uint64(self.wait_bits * i)
         return tags
 
-    def _below(self, number: int, bits: int) -> int:
+    def below(self, number: int, bits: int) -> int:
+        """A number that has to fit into so many bits of a key: one that does not would be taken for another one.
+
+        Errors: `SpecError` (too-large)."""
         if number >> bits:
             message = f"more than {1 << bits} different states of one part; use fewer hosts, or budgets for faults"
             raise SpecError(self.joint.system.at, message, "too-large")
@@ -243,7 +252,8 @@ class PoolTables:
 
     def _see(self, host: int, keys: Words, _: Words | None) -> list[int]:
         of = self.world.seen_by(host)
-        return [self._views.of(self.world.view(self.words.some(key, of), host)) for key in keys.tolist()]
+        seen = (self._views.of(self.world.view(self.words.some(key, of), host)) for key in keys.tolist())
+        return [self.below(number, REST_BITS) for number in seen]
 
     def _reboot(self, host: int, keys: Words, _: Words | None) -> list[int]:
         return [self.local(self.joint.reboot(host, self.locals.values[local])) for local in keys.tolist()]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from fsm.search.asked_again import ask_again
 from fsm.search.engine import Lasso, Search
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits, Progress, Refusal, Result, Verdict
@@ -54,6 +55,7 @@ def explore(
     with _uncollected():
         search = _search(space, engine, symmetry)
         finished = search.run(limits, progress, stop_at_first)
+        ask_again(space, search)
         lassos = _afterwards(space, search, engine, limits) if finished else {}
         finished = finished and all(p.name in lassos for p in space.properties if p.kind in AFTERWARDS)
         verdicts = [_verdict(space, search, property_, finished, lassos, symmetry) for property_ in space.properties]

@@ -43,6 +43,7 @@ class FastSearch:
     Attributes:
         distinct, generated, edges, depth: counts as `fsm.search.space` defines them.
         order: the states found, an array for each level, in the order found.
+        looked: how many of them, the first ones, were expanded.
         settled: for each property that is decided, the first violation, of `reachable` the first state that has it.
         needs_seen: names of the properties whose `needs` was reached.
         refused: what nodes said that refused a turn, and the first state where.
@@ -54,7 +55,7 @@ class FastSearch:
 
     def _forget(self) -> None:
         """Begins with nothing."""
-        self.generated = self.edges = 0
+        self.generated = self.edges = self.looked = 0
         self.order: list[Packed] = []
         self.settled: dict[str, Settled] = {}
         self.needs_seen: set[str] = set()
@@ -133,6 +134,7 @@ class FastSearch:
                 new = self._visited.add(self._canonical(batch.targets))
                 if len(new):
                     found.append(new)
+            self.looked += len(chunk)
             if (stop_at_first and self._violated) or watch.over(self, len(level) - at + sum(map(len, found))):
                 return False
         return True

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Generic
+from typing import Any, Generic
 
 from attrs import define, field
 
+from fsm.search.asked_again import answers, stride
 from fsm.search.engine import Settled
 from fsm.search.memory import resident
 from fsm.search.result import Limits, Progress
@@ -34,7 +35,8 @@ class ReferenceSearch(Generic[S]):
     `parents` gives for each state found the one that it was found from, in the order of the search; None for those at
     the beginning. `settled` are the first violations of always, step and deadlock properties, and the first states of
     reachable ones, `needs_seen` the properties whose `needs` was reached,
-    `refused` what nodes refused and where.
+    `refused` what nodes refused and where. `sample` is what the space said of some states, to be asked again
+    (`fsm.search.asked_again`).
     """
 
     space: Space[S]
@@ -45,10 +47,13 @@ class ReferenceSearch(Generic[S]):
     refused: dict[str, S] = field(factory=dict, init=False)
     fired: set[str] = field(factory=set, init=False)
     groups: set[str] = field(factory=set, init=False)
+    sample: dict[S, Any] = field(factory=dict, init=False)
+    looked: int = field(default=0, init=False)
     generated: int = field(default=0, init=False)
     edges: int = field(default=0, init=False)
     depth: int = field(default=0, init=False)
     violated: bool = field(default=False, init=False)
+    _sampled: int = field(default=0, init=False)
     _steps: list[Property] = field(init=False)
     _open: list[Property] = field(init=False)
     _needing: list[Property] = field(init=False)
@@ -109,8 +114,12 @@ class ReferenceSearch(Generic[S]):
         return one == other or (self.symmetry and other in self.space.images(one))
 
     def _look_into(self, state: S, below: list[S]) -> None:
-        moved = False
-        for edge in self.space.edges(state):
+        moved, edges = False, list(self.space.edges(state))
+        if self.looked == self._sampled:
+            self._sampled += stride(self.looked)
+            self.sample[state] = answers(self.space, state, edges)
+        self.looked += 1
+        for edge in edges:
             moved |= edge.fault is None
             self.groups.add(edge.group)
             if edge.refused is not None:
