@@ -14,7 +14,7 @@ from fsm.explore.joint import Joint, Move
 from fsm.explore.properties import Observer
 from fsm.explore.system import System
 from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemons
-from hosts.worlds.pool import PoolState
+from hosts.worlds.pool_state import PoolState
 from tests.pool_stories import FAULTS, story
 
 QUERY = Operation("monitor", "daemon", "query")
