@@ -225,6 +225,8 @@ def test_a_move_is_chosen_by_number_label_or_its_beginning() -> None:
         ("save", "say which file: 'save story.txt'"),
         ("save .", ".: File exists"),
         ("\x00\x1b[31m", "nothing here is called"),
+        ("1" * 5000, "a line of 5,000 characters; at most 2,000"),
+        ("jump a\0b", r"'a\x00b': embedded null byte"),
     ],
 )
 def test_what_cannot_be_done_gets_one_line(said: str, answer: str) -> None:

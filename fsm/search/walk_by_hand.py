@@ -34,6 +34,8 @@ from fsm.search.walk_traces import Origin, golden, names_in
 
 WIDTH = 100
 MOST_BY_CHANCE = 10_000
+LONGEST = 2000
+"""Characters of a line; Python makes no number of more than 4,300."""
 RED, BOLD, DIM = "31", "1", "2"
 HELP = (__doc__ or "").split("\n\n")[1].splitlines()
 
@@ -61,6 +63,8 @@ class WalkByHand:
 
     def say(self, line: str) -> list[str]:
         """What it answers; to what it cannot do with one line that says why."""
+        if len(line) > LONGEST:
+            return [self._paint(f"a line of {len(line):,} characters; at most {LONGEST:,}", RED)]
         word, _, rest = line.strip().partition(" ")
         words: Mapping[str, Callable[[str], list[str]]] = {
             "": self._show, "back": self._back, "jump": self._jump, "start": self._start, "random": self._chance,
@@ -70,8 +74,9 @@ class WalkByHand:
             return words[word](rest.strip()) if word in words else self._take(line.strip())
         except (LookupError, SpecError) as error:
             return [self._paint(str(error.args[0] if isinstance(error, LookupError) else error), RED)]
-        except OSError as error:
-            return [self._paint(f"{rest.strip()}: {error.strerror or error}", RED)]
+        except (OSError, ValueError) as error:  # a name with a NUL is no OSError
+            said = getattr(error, "strerror", None) or error
+            return [self._paint(f"{rest.strip()!r}: {said}" if "\0" in rest else f"{rest.strip()}: {said}", RED)]
 
     def _show(self, rest: str = "") -> list[str]:
         return [*self._here(), *self._promises(), *self._moves()]
