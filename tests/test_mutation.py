@@ -16,6 +16,7 @@ from fsm.mutation.mutants import Refused
 from fsm.mutation.of_models import conjuncts
 from fsm.mutation.report import lines
 from fsm.mutation.score import Asked, Score, chosen, judge_all
+from fsm.search.load import load_space
 from fsm.search.result import Limits
 from tests.vault import written
 
@@ -233,3 +234,29 @@ def test_a_judged_mutant_is_small(vault: Score) -> None:
     """Only these go between processes: no space, no trace."""
     assert {type(one) for one in vault.judged} == {Judged}
     assert all(len(repr(one)) < 500 for one in vault.judged)
+
+
+JUMPS = """\
+language: 1
+model: jumps
+essay: One jump down or two.
+variables: {{x: {{type: "-2..0", initial: "0"}}}}
+faults: {{slip: any}}
+actions:
+- {{action: one, if: "x == 0", set: {{x: "{one}"}}, why: "a jump"}}
+- {{action: two, if: "x == 0", set: {{x: "{two}"}}, {fault}why: "a longer jump"}}
+- {{action: slip, if: "x < 0", set: {{x: "0"}}, fault: slip, why: "and back"}}
+properties:
+  down: {{reachable: "x == -2", why: "one can get down"}}
+"""
+
+
+@pytest.mark.parametrize(("one", "two", "fault"), [("-2", "-1", ""), ("-1", "-2", "fault: slip, ")])
+def test_graphs_that_differ_in_little_are_not_the_same(tmp_path: Path, one: str, two: str, fault: str) -> None:
+    """The hash of -1 is that of -2, and whether a move is a fault decides what lasts for ever."""
+    path = tmp_path / "jumps.yaml"
+    path.write_text(JUMPS.format(one="-1", two="-2", fault=""), encoding="utf-8")
+    original = Graph.of(load_space(path))
+    assert original.same(load_space(path))
+    path.write_text(JUMPS.format(one=one, two=two, fault=fault), encoding="utf-8")
+    assert not original.same(load_space(path))
