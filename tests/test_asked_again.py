@@ -56,6 +56,23 @@ def test_an_action_that_is_not_what_the_world_says_of_itself_is_refused(world: s
         explore(ring(world), engine=engine)
 
 
+@pytest.mark.parametrize(
+    ("world", "changes"), [("Spilling", r"\[0, 1\]"), ("SpillingLater", r"\[0, 1\]"), ("Losing", r"\[\]")]
+)
+def test_a_world_in_parts_that_changes_others_than_it_says_is_refused(world: str, changes: str) -> None:
+    """What is remembered by some parts would be put upon the others."""
+    with pytest.raises(SpecError, match=rf"ring\.yaml:4:8: .*about its parts \[0\], and changes {changes}.*bad-world"):
+        explore(two_parts(world))
+    assert [explore(two_parts("TwoParts"), engine=engine).distinct for engine in ENGINES] == [2, 2]
+
+
+def two_parts(world: str) -> PoolSpace:
+    """A world in two parts, of which nobody knows a fact."""
+    system = System.load(RING)
+    asked = tuple(promised for promised in system.properties if promised.kind == "always")
+    return PoolSpace(evolve(system, world=Item(f"tests.wrong_worlds:{world}", system.world.at), properties=asked))
+
+
 def test_a_kernel_that_forgets_a_move_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fast search is compared with the plain rules, in a sample: what it leaves out is missing there too."""
     whole = PoolKernel._batch

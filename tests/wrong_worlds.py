@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
 
 from fsm.engine.turn import Effects, Event
 from fsm.explore.calls import Routes
+from fsm.explore.parted import Parts, Source, Then, Update, actions_of
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Value
-from tests.toy_worlds import Ring
+from tests.toy_worlds import Nothing, Ring
 
 TOKEN = Event("station", "link.token")
 
@@ -146,3 +147,60 @@ class UnknownFault(Doing):
     """A kind of fault that is not among its own."""
 
     action = Action("it happens", (), "duplicat")
+
+
+class TwoParts(Nothing):
+    """In two parts; what happens is said to be about the first."""
+
+    faults = ("duplicate",)
+
+    def initial(self) -> Iterable[Any]:
+        return [("a", "x")]
+
+    def actions(self, w: Any, pending: Pending) -> Iterable[Action[Any]]:
+        return actions_of(self.sources, w, pending)
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return (Source((0,), (), lambda w, pending: [self.happens(w)]),)
+
+    def happens(self, w: Parts) -> Then:
+        """What does."""
+        return Then(Action("it happens", ("b", w[1])))
+
+    def updates(self, host: int, effects: Effects) -> Sequence[Update]:
+        return ()
+
+    def lives_by(self, host: int) -> tuple[int, ...]:
+        return ()
+
+    def seen_by(self, host: int) -> tuple[int, ...]:
+        return ()
+
+    def told_by(self) -> tuple[int, ...]:
+        return ()
+
+
+class Spilling(TwoParts):
+    """It changes the other one too."""
+
+    def happens(self, w: Parts) -> Then:
+        return Then(Action("it happens", ("b", "y")))
+
+
+def _spilled(w: Parts) -> Parts:
+    return "c", "y"
+
+
+class SpillingLater(TwoParts):
+    """So does what follows it."""
+
+    def happens(self, w: Parts) -> Then:
+        return Then(Action("it happens", ("b", w[1])), (Update((0,), _spilled),))
+
+
+class Losing(TwoParts):
+    """The part that it is about is gone."""
+
+    def happens(self, w: Parts) -> Then:
+        return Then(Action("it happens", (None, w[1])))

@@ -117,7 +117,7 @@ class Chains:
         found = []
         for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
             update: Update = self._updates.values[tag]
-            found.append(self._words.word(update(self._words.some(key, update.of))))
+            found.append(self._words.part(update(self._words.some(key, update.of)), update.of))
         self._put.extend(found)
         return range(len(self._put) - len(found), len(self._put))
 
@@ -135,7 +135,7 @@ class PoolTables:
         self.parted: bool = isinstance(world, Parted)
         self.world: Any = world if self.parted else Whole(world, n)
         first = self.taken(joint.initial()[0].world)
-        self.words = WorldWords(len(first), joint.system.at)
+        self.words = WorldWords(len(first), joint.system.world.at)
         self.locals, self.pools, self.refusals, self.groups = Numbered(), Numbered(), Numbered(), Numbered()
         self.wide: list[tuple[Source, Then, int | None]] = []
         self.fired: set[str] = set()
@@ -220,7 +220,7 @@ class PoolTables:
             return None
         budget = NONE if choice.budget is None else choice.budget
         group = self.groups.of((group_of(action), action.fault))
-        put = self.words.word(action.world)
+        put = self.words.part(action.world, source.of)
         concerned = {*action.restart, *([action.host] if action.event is not None else [])}
         if len(concerned) > 1:
             self.wide.append((source, then, choice.budget))

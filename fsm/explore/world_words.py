@@ -153,6 +153,16 @@ class WorldWords:
                 word |= number << shifts[i]
         return word
 
+    def part(self, w: Parts, of: Sequence[int]) -> int:
+        """The word of exactly some parts, as a source or an update gives them.
+
+        Raises: `Relaid`. Errors: `SpecError` (bad-world) where others are filled in, or one of them is missing."""
+        filled = {i for i, value in enumerate(w) if value is not None}
+        if len(w) != len(self.parts) or filled != set(of):
+            message = f"the world says that something is about its parts {sorted(of)}, and changes {sorted(filled)}"
+            raise SpecError(self._at, f"{message}; no part is None", "bad-world")
+        return self.word(w)
+
     def some(self, word: int, of: Sequence[int]) -> Parts:
         """Some parts of the world of a word, None for the others."""
         found: list[Any] = [None] * len(self.parts)
