@@ -243,3 +243,12 @@ def test_only_specs_are_taken_from_a_revision(repository: Path) -> None:
         assert "careful.yaml" in names
         assert not names & {"odd.yaml", "code.py"}
     assert not old.root.exists()
+
+
+def test_several_index_sets_are_indices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the key in the file says it."""
+    for name, text in (("old", COUNTER), ("new", COUNTER + "indices: {a: 2, b: 2}\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "counter.yaml").write_text(text, "utf-8")
+    main(["diff", str(tmp_path / "old" / "counter.yaml"), str(tmp_path / "new" / "counter.yaml")])
+    assert capsys.readouterr().out.startswith("model counter: 2 indices added\n")

@@ -44,6 +44,8 @@ def _counts(changes: Sequence[Change]) -> str:
 
 
 def _plural(kind: str, n: int) -> str:
+    if kind == "index" and n > 1:
+        return "indices"
     regular = n == 1 or kind.endswith("s") or " " in kind
     return kind if regular else kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
 
