@@ -21,7 +21,7 @@ from fsm.models.model import Action, Model, Variable
 from fsm.models.operations import FALSE, TRUE, apply, arithmetic, joint, number, whole
 from fsm.models.scope import Array, Reading, Scope, described, index_type, measured
 from fsm.models.terms import BOOL, Const, GroundAction, Grounded, Read, Slot, Term, ToldApart, Type
-from fsm.models.types import MOST_MEMBERS, contains, default, how_many, read_number, read_type, said, values
+from fsm.models.types import MOST_MEMBERS, MOST_VALUES, contains, default, how_many, read_number, read_type, said, values
 
 MOST_SLOTS = 4_096
 MOST_ACTIONS = 20_000
@@ -110,8 +110,8 @@ class _Grounding:
                 self.reading.told_apart.setdefault(type_.of, told)
             return (value,)
         if item.value == "any":
-            if how_many(type_) > MOST_INITIAL:
-                raise item.fail(f"{variable.name} has over {MOST_INITIAL} values; start with one", "too-large")
+            if how_many(type_) > MOST_VALUES:  # a set of twenty members is a thousand bytes
+                raise item.fail(f"{variable.name} has over {MOST_VALUES} values; start with one", "too-large")
             return tuple(values(type_))
         term = read_expression(said(item, "'initial'"), self.scope, item.at, type_, self.reading)
         if not isinstance(term, Const) or not contains(type_, term.value):
