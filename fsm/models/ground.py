@@ -21,7 +21,17 @@ from fsm.models.model import Action, Model, Variable
 from fsm.models.operations import FALSE, TRUE, apply, arithmetic, joint, number, whole
 from fsm.models.scope import Array, Reading, Scope, described, index_type, measured
 from fsm.models.terms import BOOL, Const, GroundAction, Grounded, Read, Slot, Term, ToldApart, Type
-from fsm.models.types import MOST_MEMBERS, MOST_VALUES, contains, default, how_many, read_number, read_type, said, values
+from fsm.models.types import (
+    MOST_MEMBERS,
+    MOST_VALUES,
+    contains,
+    default,
+    how_many,
+    read_number,
+    read_type,
+    said,
+    values,
+)
 
 MOST_SLOTS = 4_096
 MOST_ACTIONS = 20_000
