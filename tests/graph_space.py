@@ -54,6 +54,12 @@ class GraphSpace:
     def named(self, state: int) -> Mapping[str, Any]:
         return {"state": state}
 
+    def whole(self, state: int) -> Mapping[str, Any]:
+        return {"": {"state": state}}
+
+    def foreign(self, label: str) -> bool:
+        return label not in [f"move {number}" for number in range(len(self.moves))]
+
     def images(self, state: int) -> Sequence[int]:
         return (state,)
 

@@ -197,6 +197,12 @@ class Graph:
     def named(self, state: str) -> Mapping[str, int]:
         return {"look": self.looks.get(state, 0)}
 
+    def whole(self, state: str) -> Any:
+        raise AssertionError
+
+    def foreign(self, label: str) -> bool:
+        raise AssertionError
+
     def kernel(self) -> Any:
         raise AssertionError
 

@@ -147,6 +147,28 @@ class Joint:
         budgets = tuple(left - (i == choice.budget) for i, left in enumerate(state.budgets))
         return Move(choice, turn, JointState(tuple(locals_), pool, w, budgets))
 
+    def whole(self, state: JointState) -> Mapping[str, Mapping[str, Value]]:
+        """What each part of a state holds by name: the hosts, the pool, budgets; the world's own is not known."""
+        layout = self.nodes[0].layout
+        parts = {
+            f"host {host}": {name: local[slot] for name, slot in layout.state_slot.items()}
+            | {name: local[slot] for name, (store, slot) in layout.variable_slot.items() if store != "pool"}
+            for host, local in enumerate(state.locals)
+        }
+        parts["pool"] = {name: state.pool[slot] for name, slot in layout.pool_slots.items()}
+        parts["left"] = dict(zip(self.budgets, state.budgets, strict=True))
+        return {part: values for part, values in parts.items() if values}
+
+    def labels(self) -> frozenset[str]:
+        """The labels of every timer and every order, of all hosts."""
+        timed = {
+            f"timer of {name} at host {host}"
+            for name, (machine, _) in self.nodes[0].layout.instances.items()
+            for host in range(self.n)
+            if any(machine.timers(state) for state in machine.states)
+        }
+        return frozenset(timed | {label for orders in self._operated for label, _, _ in orders})
+
     def reboot(self, host: int, local: Local) -> Local:
         """The node of a host that has lost its memory."""
         node = self.nodes[host]

@@ -95,6 +95,14 @@ class PoolSpace:
         """Sets, pool variables and facts."""
         return self.observer.named(self.observer.observe(state))
 
+    def whole(self, state: JointState) -> Mapping[str, Mapping[str, Value]]:
+        """Machines and variables of every host, variables of the pool, what is left of budgets."""
+        return self.joint.whole(state)
+
+    def foreign(self, label: str) -> bool:
+        """Whether it is a timer or an order that no host has."""
+        return label.startswith(("timer of ", "operator: ")) and label not in self.joint.labels()
+
     def kernel(self) -> Kernel[JointState]:
         """The same, packed."""
         from fsm.explore.pool_kernel import PoolKernel

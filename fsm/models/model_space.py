@@ -108,6 +108,14 @@ class ModelSpace:
         pairs = zip(self.grounded.slots, state, strict=True)
         return {slot.name: value for slot, value in pairs if not slot.name.startswith(BUDGET)}
 
+    def whole(self, state: State) -> Mapping[str, Mapping[str, Value]]:
+        """Every slot, what is left of budgets too."""
+        return {"": {slot.name: value for slot, value in zip(self.grounded.slots, state, strict=True)}}
+
+    def foreign(self, label: str) -> bool:
+        """Whether it is no action with its arguments."""
+        return label not in self._labels
+
     def kernel(self) -> Kernel[State]:
         """The model packed. Errors: `SpecError` (too-large) where a state does not fit."""
         from fsm.models.model_kernel import ModelKernel
@@ -133,6 +141,10 @@ class ModelSpace:
             return self._formulas[property_.name, part](state, target)
         except NoValue as error:
             raise self._without_value(property_.at, repr(property_.name), error, state) from None
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        return frozenset(action.label for action in self.grounded.actions)
 
     @cached_property
     def _packed(self) -> ModelKernel:
