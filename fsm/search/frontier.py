@@ -1,14 +1,15 @@
 """How many faults it takes: which kinds may happen any number of times, and the smallest budgets that break a promise.
 
 A vector gives each kind of fault a budget: 0, 1, 2 or any. What is tried: each kind alone any number of times, then all
-kinds, then the sets of them from small to large; and budgets from small to large, a few kinds at a time. What follows
-from what was tried is not tried again:
+kinds, then the sets of them from small to large; and budgets from small to large, a few kinds at a time. What is
+violated without any fault is said once, and no fault is blamed for it. What follows from what was tried is not tried
+again:
 
 - Larger budgets allow more behaviours and forbid none, so what is violated in states or on steps stays violated, and
   what is reached stays reached. So do a refused turn and a state that is stuck, for a fault helps nobody out of it.
 - So are `recoverable`, `eventually` and `leads_to`: a fair run without the goal is one under larger budgets too, for a
-  fault is in no group that must be treated fairly. Where a promise counts on a kind of fault, that is not so of this
-  kind; such vectors are compared only where they give it the same budget.
+  fault is in no group that must be treated fairly. That is not so of a kind of fault that a promise counts on, but
+  such a promise is asked only where this kind may happen any number of times: else it has nothing to count on.
 - With `any` in place of 0 a space only grows, so a set of kinds above one that was not finished is not tried.
 
 What a search that was cut short did not find is not known, and is said to be so.
@@ -44,14 +45,15 @@ class Promise:
     reach: bool
     counting_on: tuple[int, ...]
 
-    def comparable(self, one: Vector, other: Vector) -> bool:
-        """Whether the larger of two vectors allows all that matters of the smaller one."""
-        return all(one[kind] == other[kind] for kind in self.counting_on)
+    def asked(self, vector: Vector) -> bool:
+        """Whether what it counts on may happen any number of times with these budgets."""
+        return all(vector[kind] == ANY for kind in self.counting_on)
 
 
 @frozen
 class Run:
-    """One exploration. `seen` says for each promise whether it came true: violated, or reached; None is unknown.
+    """One exploration. `seen` says for each promise whether it came true: violated, or reached; None is unknown, or was
+    not asked.
 
     `steps` are those of the shortest story, where there is one; `states` were found."""
 
@@ -68,6 +70,7 @@ class Frontier:
 
     Arguments:
         kinds: of fault, in the order of the file.
+        faultless: the promises that are violated without any fault, with the steps to it; the rest is about others.
         alone: for each kind, given any number of times and no other, the promises that it breaks with the steps to it;
             None where that is not known.
         together: the largest sets of kinds that may all happen any number of times.
@@ -83,6 +86,7 @@ class Frontier:
 
     name: str
     kinds: tuple[str, ...]
+    faultless: dict[str, int]
     alone: dict[str, dict[str, int] | None]
     together: tuple[tuple[str, ...], ...]
     smallest: dict[str, dict[Vector, int]]
@@ -111,17 +115,18 @@ def frontier(
         progress: told what is explored next.
     Errors: `SpecError` where a space cannot be explored.
     """
-    tried = _Tried(space_with, search, tuple(kinds), progress)
+    tried, at_once = _Tried(space_with, search, tuple(kinds), progress), min(at_once, len(kinds))
+    faultless = tried.without_any()
     alone, together = tried.any_number()
     smallest = tried.smallest(at_once)
     promises = tried.promises
     unknown = {p.name: tuple(v for v in tried.vectors(at_once) if tried.known(p, v) is None) for p in promises}
     most = (ANY,) * len(tried.kinds)
-    settled = frozenset(p.name for p in promises if not p.counting_on and tried.known(p, most) is False)
+    settled = frozenset(p.name for p in promises if tried.known(p, most) is False)
     counted = {p.name: tuple(tried.kinds[at] for at in p.counting_on) for p in promises if p.counting_on}
     reach = frozenset(p.name for p in promises if p.reach)
     return Frontier(
-        tried.name, tried.kinds, alone, together, smallest, reach, counted, settled,
+        tried.name, tried.kinds, faultless, alone, together, smallest, reach, counted, settled,
         {name: vectors for name, vectors in unknown.items() if vectors}, tuple(tried.runs), at_once,
     )  # fmt: skip
 
@@ -143,6 +148,13 @@ class _Tried:
         self.name = space.name
         self.promises = [*(self._promise(p) for p in space.properties), Promise(NO_ANSWER, False, ())]
 
+    def without_any(self) -> dict[str, int]:
+        """The promises that are violated without any fault, with the steps to it: they are asked no more."""
+        run = self.run(self._of(set()))
+        broken = {p.name: run.steps[p.name] for p in self.promises if not p.reach and run.seen[p.name]}
+        self.promises = [promise for promise in self.promises if promise.name not in broken]
+        return broken
+
     def any_number(self) -> tuple[dict[str, dict[str, int] | None], tuple[tuple[str, ...], ...]]:
         """What each kind breaks alone, and the largest sets of kinds that break nothing."""
         size = range(len(self.kinds))
@@ -159,7 +171,7 @@ class _Tried:
         """For each promise the smallest vectors with which it is violated, or reached.
 
         The largest come first: what is not violated there, or not reached, need not be asked of any other."""
-        sets = combinations(range(len(self.kinds)), min(at_once, len(self.kinds)))
+        sets = combinations(range(len(self.kinds)), at_once)
         largest = [(ANY,) * len(self.kinds), *(self._of(set(kinds)) for kinds in sets)]
         for vector in [*largest, *self.vectors(at_once)]:
             if any(self.known(promise, vector) is None for promise in self.promises):
@@ -178,10 +190,12 @@ class _Tried:
         return sorted((v for v in every if sum(map(bool, v)) <= at_once), key=lambda v: (sum(v), v))
 
     def known(self, promise: Promise, vector: Vector) -> bool | None:
-        """Whether it is violated, or reached, as far as that follows from what was tried."""
+        """Whether it is violated, or reached, as far as that follows from what was tried; not where it is not asked."""
+        if not promise.asked(vector):
+            return False
         for run in self.runs:
             seen = run.seen[promise.name]
-            if seen is None or not promise.comparable(run.vector, vector):
+            if seen is None:
                 continue
             if _below(run.vector, vector) if seen else _below(vector, run.vector):
                 return seen
@@ -204,6 +218,7 @@ class _Tried:
         run.seen[NO_ANSWER] = True if result.refusals else False if result.finished else None
         if result.refusals:
             run.steps[NO_ANSWER] = min(len(refusal.trace) for refusal in result.refusals)
+        run.seen.update({promise.name: None for promise in self.promises if not promise.asked(vector)})
         self.runs.append(run)
         return run
 

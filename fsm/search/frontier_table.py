@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fsm.search.columns import columns, markdown
@@ -11,22 +11,25 @@ from fsm.search.frontier import LEVELS, Frontier, said
 
 def text(found: Frontier) -> Iterator[str]:
     """Two tables with what was not found out, for a terminal."""
-    runs = "1 exploration" if len(found.runs) == 1 else f"{len(found.runs)} explorations"
-    yield f"{found.name}: {runs}, with up to {found.at_once} kinds of fault at a time"
+    yield from _head(found)
     yield from columns(_alone(found))
     yield from _together(found)
-    yield from columns(_smallest(found))
+    if found.smallest:
+        yield from columns(_smallest(found))
     yield from _notes(found)
 
 
 def as_markdown(found: Frontier) -> Iterator[str]:
     """The same as Markdown."""
+    yield from (f"{line}  " for line in _head(found))
+    yield ""
     yield from markdown(_alone(found))
     yield ""
     yield from _together(found)
     yield ""
-    yield from markdown(_smallest(found))
-    yield ""
+    if found.smallest:
+        yield from markdown(_smallest(found))
+        yield ""
     yield from (f"{line}  " for line in _notes(found))
 
 
@@ -40,6 +43,7 @@ def to_json(found: Frontier) -> dict[str, Any]:
     return {
         "name": found.name,
         "faults": list(kinds),
+        "without_faults": found.faultless,
         "alone": found.alone,
         "together": [list(those) for those in found.together],
         "smallest": {
@@ -57,18 +61,36 @@ def to_json(found: Frontier) -> dict[str, Any]:
     }
 
 
+def _head(found: Frontier) -> Iterator[str]:
+    runs = "1 exploration" if len(found.runs) == 1 else f"{len(found.runs)} explorations"
+    yield f"{found.name}: {runs}, with up to {_kinds(found)} of fault at a time"
+    if found.faultless:
+        yield f"without any fault: {'; '.join(_after(found.faultless, ', '))}; the tables are about the rest"
+
+
+def _kinds(found: Frontier) -> str:
+    return "one kind" if found.at_once == 1 else f"{found.at_once} kinds"
+
+
+def _after(broken: Mapping[str, int], joined: str) -> Iterator[str]:
+    """ "low, after 2 steps"."""
+    for name, steps in broken.items():
+        yield f"{name}{joined}after {steps} step{'s' if steps != 1 else ''}"
+
+
 def _alone(found: Frontier) -> list[list[str]]:
     """Kind × what it breaks, any number of times and alone."""
     rows = [["any number of times", "breaks"]]
     for kind, broken in found.alone.items():
-        names = "not known" if broken is None else ", ".join(f"{name} ({steps})" for name, steps in broken.items())
+        names = "not known" if broken is None else ", ".join(_after(broken, " "))
         rows.append([kind, names or "nothing"])
     return rows
 
 
 def _together(found: Frontier) -> Iterator[str]:
     for those in found.together:
-        yield f"any number of times together, and nothing breaks: {', '.join(those) or 'no fault at all'}"
+        nothing = "nothing more breaks" if found.faultless else "nothing breaks"
+        yield f"any number of times together, and {nothing}: {', '.join(those) or 'none of them'}"
 
 
 def _smallest(found: Frontier) -> list[list[str]]:
@@ -77,9 +99,8 @@ def _smallest(found: Frontier) -> list[list[str]]:
     for name, vectors in found.smallest.items():
         reach = name in found.reach
         for vector, steps in sorted(vectors.items(), key=lambda entry: (sum(entry[0]), entry[0])):
-            bound = "at most " if sum(map(bool, vector)) > found.at_once else ""
             levels = [LEVELS[level] if level else "." for level in vector]
-            rows.append([name, bound + ("reached" if reach else "violated"), *levels, str(steps)])
+            rows.append([name, "reached" if reach else "violated", *levels, str(steps)])
         if not vectors:
             kept = "not reached" if reach else "holds"
             rows.append([name, kept + ("" if name in found.settled else " so far"), *("." for _ in found.kinds), ""])
@@ -87,9 +108,14 @@ def _smallest(found: Frontier) -> list[list[str]]:
 
 
 def _notes(found: Frontier) -> Iterator[str]:
-    yield "the smallest budgets with which a property is violated or reached; '.' is none, steps are the shortest"
+    if found.smallest:
+        yield "the smallest budgets with which a property is violated or reached ('.' is none), and the steps to it"
     for name, kinds in found.counted.items():
-        yield f"{name} counts on {', '.join(kinds)}: without that it may be violated where with it it is not"
+        if name not in found.faultless:
+            yield f"{name} needs {', '.join(kinds)}, on which it counts: asked where that happens any number of times"
+    for name, vectors in found.smallest.items():
+        if any(sum(map(bool, vector)) > found.at_once for vector in vectors):
+            yield f"{name}: smaller budgets of more than {_kinds(found)} of fault were not tried"
     for run in found.runs:
         if not run.finished:
             yield f"not finished: {said(found.kinds, run.vector)}, {run.states:,} states"
