@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
@@ -35,6 +35,9 @@ from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 from fsm.language.spec import OperationDecl
 from fsm.search.trace import show
+
+if TYPE_CHECKING:
+    from fsm.explore.renaming import Renaming
 
 Answer = tuple[str, Items]
 HOSTS = Domain("hosts")
@@ -84,6 +87,10 @@ class AnyWorld:
 
     def view(self, w: Unknown, host: int) -> Hashable:
         """What the host's instant operations would answer."""
+        return self.answered(w, host)
+
+    def answered(self, w: Unknown, host: int) -> tuple[Answer, ...]:
+        """The same, in the order of the operations."""
         size = len(self._instant)
         return w.answers[host * size : (host + 1) * size]
 
@@ -123,6 +130,18 @@ class AnyWorld:
                     shown = "".join(f" {k}={show(v)}" for k, v in other[1])
                     said = f"{self._instant[name]} of host {host} would answer {other[0]}{shown}"
                     yield Action(said, Unknown(changed, w.calls))
+
+    def permuted(self, w: Unknown, to: Renaming) -> Unknown:
+        """Every host is like any other."""
+        answers = [
+            tuple(
+                (outcome, items(to.outcome(name, outcome, dict(payload))))
+                for name, (outcome, payload) in zip(self._instant, self.answered(w, host), strict=True)
+            )
+            for host in range(self.n)
+        ]
+        calls = frozenset((to.hosts[host], to.machine(machine), call) for host, machine, call in w.calls)
+        return Unknown(tuple(answer for of_host in to.by_host(answers) for answer in of_host), calls)
 
     def outcomes(self, machine: str, operation: str) -> Iterator[Event]:
         """Every way in which a pending operation may end."""

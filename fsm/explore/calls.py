@@ -26,7 +26,7 @@ it. Requests that arrive after the caller gave up are left out too: a call that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -34,6 +34,9 @@ from fsm.engine.turn import Event, Operation, Reply
 from fsm.errors import Place, SpecError
 from fsm.language.domains import Value
 from fsm.language.spec import Machine
+
+if TYPE_CHECKING:
+    from fsm.explore.renaming import Renaming
 
 SENT, RUNNING, OK, BAD = "sent", "running", "ok", "bad"
 Items = tuple[tuple[str, Any], ...]
@@ -217,6 +220,21 @@ class Calls:
             for call in self.live
             if (event := call.outcome()) is not None
         ]
+
+    def renamed(self, to: Renaming) -> Calls:
+        """The same calls under other names of hosts and machines."""
+        live = [
+            Call(
+                to.hosts[call.caller], to.machine(call.machine), call.call, to.arguments(call.call, call.arguments),
+                call.joined, tuple(sorted((to.hosts[host], status, number) for host, status, number in call.legs)),
+                call.answer and (call.answer[0], items(to.outcome(call.call, call.answer[0], dict(call.answer[1])))),
+            )
+            for call in self.live
+        ]  # fmt: skip
+        orphans = (
+            (to.hosts[caller], to.machine(m), to.hosts[host], number) for caller, m, host, number in self.orphans
+        )
+        return Calls(tuple(sorted(live, key=lambda call: (call.caller, call.machine))), tuple(sorted(orphans)))
 
     def _call(self, leg: Leg, status: str) -> Call:
         for call in self.live:

@@ -14,7 +14,7 @@ Actions that concern several hosts at once are taken one by one by the plain rul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from attrs import define
 
 from fsm.explore.joint import Choice, JointState
 from fsm.explore.memo import Numbers, Words
+from fsm.explore.pool_images import PoolImages
 from fsm.explore.pool_plans import ByNumber, Index, PoolPlans, spread
 from fsm.explore.pool_seen import PoolSeen
 from fsm.explore.pool_tables import LOCAL_BITS, NONE, POOL_BITS, PoolTables
@@ -71,7 +72,13 @@ class PoolKernel:
     """
 
     def __init__(self, space: PoolSpace) -> None:
-        self.space, self._joint = space, space.joint
+        self.space = space
+        self._begin()
+
+    def _begin(self) -> None:
+        space = self.space
+        self._joint = space.joint
+        self._images: PoolImages | None = None
         n = self._n = space.joint.n
         self._tables = PoolTables(space.joint)
         self._plans = PoolPlans(self._tables)
@@ -130,9 +137,27 @@ class PoolKernel:
             yield self._batch(self._certain(self._chunk, chunk), start)
 
     def canonical(self, states: Packed) -> Packed:
-        """Of all images of each state the smallest."""
-        packed = ([self.pack(image) for image in self.space.images(self.unpack(int(state)))] for state in states)
-        return np.array([min(images) for images in packed], np.uint64)
+        """Of all images of each state the smallest. Raises: `Widened`, the first time always: all that is known so far
+        was not compared (`fsm.explore.answers`)."""
+        symmetry = self.space.symmetric()
+        if self._images is None:
+            self._begin()
+            self._images = PoolImages(symmetry, self._tables)
+            raise Widened
+        found = [self._certain(self._smallest, states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
+        return np.concatenate(found) if found else states
+
+    def _smallest(self, states: Packed) -> Packed:
+        assert self._images is not None
+        chunk = self._unpacked(states)
+        return self._images.smallest(chunk.states, [*chunk.locals, chunk.pool, chunk.worlds], self._parts_packed)
+
+    def _parts_packed(self, parts: Sequence[Index]) -> Packed:
+        self._fit()
+        packed = np.zeros(len(parts[0]), np.uint64)
+        for part, shift in zip(parts, self._fields.shifts, strict=False):
+            packed |= part.view(np.uint64) << np.uint64(shift)
+        return packed
 
     def stuck(self, states: Packed) -> Mask:
         """Where nothing is possible but faults and orders."""

@@ -14,10 +14,11 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.errors import Place, SpecError
+from fsm.errors import Place
 from fsm.explore.joint import Joint, JointState
 from fsm.explore.pool_step import told
 from fsm.explore.properties import Observation, Observer
+from fsm.explore.symmetry import Symmetry
 from fsm.explore.system import System
 from fsm.explore.world import Action
 from fsm.language.domains import Value
@@ -42,6 +43,7 @@ class PoolSpace:
     system: System
     joint: Joint = field(init=False)
     observer: Observer = field(init=False)
+    _symmetry: Symmetry | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.joint = Joint(self.system)
@@ -111,7 +113,15 @@ class PoolSpace:
 
     def images(self, state: JointState) -> Iterable[JointState]:
         """Under the permutations of hosts and VMs."""
-        raise SpecError(self.at, "the world does not say what another order of its hosts is", "not-symmetric")
+        return self.symmetric().images(state)
+
+    def symmetric(self) -> Symmetry:
+        """The permutations; from the first time on every answer of world and machines is compared with those under
+        other names (`fsm.explore.answers`). Errors: `SpecError` (not-symmetric; too-large)."""
+        if self._symmetry is None:
+            self._symmetry = Symmetry.of(self.system, self.joint)
+            self.joint = self.observer.joint = self._symmetry.joint
+        return self._symmetry.believed()
 
     def holds(self, property_: Property, part: str, state: JointState, target: JointState | None = None) -> bool:
         """Whether a formula holds."""
