@@ -93,6 +93,43 @@ def test_a_table_shows_faults_refusals_and_where_it_goes_round() -> None:
     assert table(stays).endswith("\nand so it stays for ever: nothing that has to happen can\n")
 
 
+def ends(tmp_path: Path, formula: str, initial: str) -> dict[str, str]:
+    """The tables of the counterexamples of a model that stops, without empty lines."""
+    text = f"""
+language: 1
+model: stops
+essay: one switch
+variables: {{on: {{type: bool, initial: "{initial}"}}}}
+faults: {{back: any}}
+actions:
+- {{action: press, if: "not on", set: {{on: "true"}}, why: "somebody presses"}}
+- {{action: break, if: "on", set: {{on: "true"}}, fault: back, why: "it breaks"}}
+properties:
+  p: {{{formula}, why: "p"}}
+"""
+    (tmp_path / "stops.yaml").write_text(text, "utf-8")
+    return {form: render(found_with(tmp_path / "stops.yaml", "p", ()), form) for form in ("table", "sequence")}
+
+
+def test_an_order_is_no_fault_to_programs() -> None:
+    """The JSON of a step says of each whether it is an order, and of which kind of fault it is."""
+    steps = asked().trace.to_json()
+    assert (steps[0]["fault"], steps[0]["operator"]) == (None, True)
+    assert not any(step["operator"] for step in found(LIGHTS, "dark").trace.to_json())
+    assert [step["fault"] for step in found(LIGHTS, "dark").trace.to_json()] == [None, "power"]
+
+
+def test_a_story_says_at_its_end_what_no_step_says(tmp_path: Path) -> None:
+    """That it is stuck, that there is no way back, that it was so from the beginning; and then no empty table."""
+    stuck = ends(tmp_path, 'deadlock: "false"', "false")
+    assert stuck["table"].endswith("\nnothing can happen here but faults and orders of an operator\n")
+    assert stuck["sequence"].endswith("nothing can happen here but faults and<br/>orders of an operator\n")
+    lost = ends(tmp_path, 'recoverable: "not on", counting_on: [back]', "false")
+    assert lost["table"].endswith("\nno way leads from here to: not on, whatever back may bring\n")
+    first = ends(tmp_path, 'always: "on"', "false")
+    assert first["table"] == "at the beginning:\non: false\nso it is at the beginning\n"
+
+
 @given(st.lists(st.text("abc", min_size=1, max_size=9), max_size=12), st.integers(9, 30))
 def test_items_are_folded_into_lines(items: list[str], width: int) -> None:
     """None is lost, and a line is too long only by one item that is."""

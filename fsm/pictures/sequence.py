@@ -39,6 +39,8 @@ def sequence(trace: Trace, title: str = "") -> str:
     if trace.loop is not None:
         stays = _everybody(ids, ["and so it stays for ever"])
         lines.append("end" if trace.loop <= len(trace) else stays)
+    elif trace.end:
+        lines.append(_everybody(ids, [trace.end]))
     return "\n".join([SETTINGS, "sequenceDiagram", *(f"    {line}" for line in lines)]) + "\n"
 
 

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
+from fsm.errors import SpecError
 from fsm.search.asked_again import ask_again
 from fsm.search.engine import Lasso, Search
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Property, S, Space
-from fsm.search.trace import Trace, trace_of
+from fsm.search.trace import Trace, closing, trace_of
 
 if TYPE_CHECKING:
     from fsm.search.fast import FastSearch
@@ -60,7 +63,7 @@ def explore(
         finished = finished and all(p.name in lassos for p in space.properties if p.kind in AFTERWARDS)
         verdicts = [_verdict(space, search, property_, finished, lassos, symmetry) for property_ in space.properties]
         refusals = [
-            Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, message))
+            Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, None, message))
             for message, key in search.refused.items()
         ]
     return Result(
@@ -102,9 +105,12 @@ def _verdict(
 ) -> Verdict:
     lasso, settled = lassos.get(property_.name), search.settled.get(property_.name)
     if settled is not None:
-        end = [] if settled.target is None else [settled.target]
-        lasso = Lasso([*search.path(settled.state), *end])
-    trace = None if lasso is None else _story(space, search, lasso, symmetry)
+        step = [] if settled.target is None else [settled.target]
+        lasso = Lasso([*search.path(settled.state), *step])
+    trace = None
+    if lasso is not None:
+        end = closing(space, property_, search.state(lasso.path[-1]), len(lasso.path) - 1)
+        trace = evolve(_story(space, search, lasso, symmetry, property_), end=end)
     if property_.kind == "reachable":
         return Verdict(property_, HOLDS if trace is not None else NOT_REACHED if finished else OPEN, trace)
     if trace is not None:
@@ -113,11 +119,45 @@ def _verdict(
     return Verdict(property_, OPEN if not finished else VACUOUS if vacuous else HOLDS)
 
 
-def _story(space: Space[Any], search: Search, lasso: Lasso, symmetry: bool, refused: str | None = None) -> Trace:
+def _story(
+    space: Space[Any],
+    search: Search,
+    lasso: Lasso,
+    symmetry: bool,
+    refused: str | None = None,
+    step: Property | None = None,
+) -> Trace:
     path = [search.state(key) for key in lasso.path]
-    if not symmetry or lasso.loop is not None:  # what goes round for ever was found without it
-        return trace_of(space, path, refused, lasso.loop, groups=lasso.groups)
-    return trace_of(space, path, refused, lasso.loop, lambda one, other: other in space.images(one))
+    if symmetry and lasso.loop is None:  # what goes round for ever was found without it
+        path = unfolded(space, path, step)
+        said = [edge.refused for edge in space.edges(path[-1]) if edge.refused is not None]
+        refused = refused if refused is None or refused in said else said[0]  # it may name another host
+    return trace_of(space, path, refused, lasso.loop, groups=lasso.groups)
+
+
+def unfolded(space: Space[S], path: Sequence[S], step: Property | None = None) -> list[S]:
+    """The states of a story that was found with symmetry.
+
+    Arguments:
+        path: states, each up to a permutation of its own; the first is one of the beginning so.
+        step: a property that the last move violates.
+    Returns: a state of the beginning, and states that each follow the one before, each a permutation of that in `path`.
+    Errors: `SpecError` where no move leads on, which means that states are not as interchangeable as they were said.
+    """
+    images = set(space.images(path[0]))
+    found = [next(state for state in space.initial() if state in images)]
+    for number, target in enumerate(path[1:], 2):
+        source, images = found[-1], set(space.images(target))
+        wrong = step if number == len(path) else None
+        for edge in space.edges(source):
+            after = edge.target
+            if after in images and (wrong is None or not space.holds(wrong, "text", source, after)):
+                found.append(after)
+                break
+        else:
+            message = "the world gives other actions when it is asked again; it must be a function of its arguments"
+            raise SpecError(space.at, message, "bad-world")
+    return found
 
 
 @contextmanager

@@ -21,12 +21,12 @@ from itertools import islice
 from random import Random
 from typing import Any, Generic
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from fsm.search.memory import resident
 from fsm.search.result import HOLDS, OPEN, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Edge, Property, S, Space
-from fsm.search.trace import Trace, trace_of
+from fsm.search.trace import Trace, closing, trace_of
 
 STEPS, LENGTH = 100_000, 200
 """Moves altogether and of one walk, where nothing is said."""
@@ -181,7 +181,8 @@ class _Walker(Generic[S]):
     def settle(self, promised: Property, path: Sequence[S]) -> None:
         """A property is decided by the end of a path."""
         self._open.remove(promised)
-        self.traces[promised.name] = trace_of(self.space, path)
+        end = closing(self.space, promised, path[-1], len(path) - 1)
+        self.traces[promised.name] = evolve(trace_of(self.space, path), end=end)
         self.violated |= promised.kind != "reachable"
 
     def result(self, seconds: float) -> Result:

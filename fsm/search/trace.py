@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fsm.errors import SpecError
 from fsm.language.domains import Value
-from fsm.search.space import Edge, S, Space, Told
+from fsm.search.space import Edge, Property, S, Space, Told
 
 
 @frozen
@@ -39,11 +39,12 @@ class Trace:
     """A shortest story: what properties see at its beginning, and its steps.
 
     loop: after the last step all is as it was before the step of this number, and goes round for ever; None where the
-    story ends."""
+    story ends. end: what is to be said of its last state (`closing`); "" where the last step says it."""
 
     start: Mapping[str, Value]
     steps: tuple[TraceStep, ...]
     loop: int | None = None
+    end: str = field(default="", eq=False)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -57,7 +58,7 @@ class Trace:
             lines.append("and so it stays for ever: nothing that is fair can happen")
         elif self.loop is not None:
             lines.append(f"and again from step {self.loop}, for ever")
-        return lines
+        return [*lines, *([self.end] if self.end else [])]
 
     def to_json(self) -> list[dict[str, Any]]:
         """The steps as JSON can carry them."""
@@ -65,7 +66,8 @@ class Trace:
             {
                 "label": step.label,
                 "at": step.told.at,
-                "fault": step.fault,
+                "fault": None if step.fault == "operator" else step.fault,
+                "operator": step.fault == "operator",
                 "rows": [{"row": f.row, "from": f.source, "to": f.target, "why": f.why} for f in step.told.firings],
                 "changes": {name: [plain(a), plain(b)] for name, (a, b) in step.changes.items()},
                 "refused": step.refused,
@@ -74,30 +76,49 @@ class Trace:
         ]
 
 
+def closing(space: Space[S], promised: Property, state: S, steps: int) -> str:
+    """What is to be said at the end of a story that shows a property, where no step says it.
+
+    Arguments:
+        space, promised: where, and what it shows.
+        state: the last of the story.
+        steps: how many it has.
+    """
+    if promised.kind == "deadlock":
+        left = next(iter(space.edges(state)), None)
+        return "nothing can happen here" + ("" if left is None else " but faults and orders of an operator")
+    if promised.kind == "recoverable":
+        helped = f", whatever {' and '.join(promised.counting_on)} may bring" if promised.counting_on else ""
+        return f"no way leads from here to: {promised.text}{helped}"
+    return "" if steps or promised.kind in ("eventually", "leads_to") else "so it is at the beginning"
+
+
 def trace_of(
     space: Space[S],
     path: Sequence[S],
     refused: str | None = None,
     loop: int | None = None,
-    same: Callable[[S, S], bool] = lambda a, b: a == b,
     groups: Sequence[tuple[str, str | None]] = (),
+    breaks: Callable[[S, S], bool] = lambda a, b: True,
 ) -> Trace:
     """The story that leads through some states.
 
     Arguments:
         space: what the states belong to.
         path: the states, from the beginning on, each one move from the one before.
-        refused: if given, the story ends with the move out of the last state whose turn is refused so.
+        refused: if given, the story ends with the move out of the last state whose turn is refused so; in other words,
+            if it is a permutation of the state where that was said.
         loop: the index in `path` to which the last state comes back.
-        same: whether a state may stand for one of the path; with symmetry each is known up to a permutation only.
         groups: (group, fault) of the last moves, where it matters which of several it is.
+        breaks: what the last move has to do, of the states before and after it; with symmetry several moves may lead
+            to permutations of one state, and only one of them break a promise about steps.
     Errors: `SpecError` where no move leads on, which means that the world is not a function of its arguments.
     """
     steps: list[TraceStep] = []
     at = path[0]
     wanted = [*[None] * (len(path) - 1 - len(groups)), *groups]
-    for target, group in zip(path[1:], wanted, strict=True):
-        edge = _move(space, at, target, group, same)
+    for number, (target, group) in enumerate(zip(path[1:], wanted, strict=True), 2):
+        edge = _move(space, at, target, group, same, breaks if number == len(path) else None)
         after = edge.target
         assert after is not None  # _find has asked for it
         before, later = space.named(at), space.named(after)
@@ -105,20 +126,28 @@ def trace_of(
         steps.append(step_of(space, len(steps) + 1, edge, changes))
         at = after
     if refused is not None:
-        edge = _find(space, at, lambda e: e.refused == refused)
+        said = {edge.refused for edge in space.edges(at)}
+        edge = _find(space, at, lambda e: e.refused == refused or (refused not in said and e.refused is not None))
         steps.append(step_of(space, len(steps) + 1, edge, {}))
     return Trace(space.named(path[0]), tuple(steps), None if loop is None else loop + 1)
 
 
 def _move(
-    space: Space[S], source: S, target: S, group: tuple[str, str | None] | None, same: Callable[[S, S], bool]
+    space: Space[S],
+    source: S,
+    target: S,
+    group: tuple[str, str | None] | None,
+    same: Callable[[S, S], bool],
+    breaks: Callable[[S, S], bool] | None,
 ) -> Edge[S]:
     """A move from one state to another, of a group if one is given."""
-    return _find(
-        space,
-        source,
-        lambda e: e.target is not None and same(e.target, target) and group in (None, (e.group, e.fault)),
-    )
+
+    def wanted(edge: Edge[S]) -> bool:
+        if edge.target is None or group not in (None, (edge.group, edge.fault)) or not same(edge.target, target):
+            return False
+        return breaks is None or breaks(source, edge.target)
+
+    return _find(space, source, wanted)
 
 
 def _find(space: Space[S], source: S, wanted: Callable[[Edge[S]], bool]) -> Edge[S]:

@@ -46,7 +46,8 @@ def table(trace: Trace, terminal: int | None = None) -> str:
         grid.add_row(_number(step, trace), _happens(step), _answer(step), _changes(step))
     start = folded((f"{name}: {show(value)}" for name, value in trace.start.items()), width)
     console.print("at the beginning:", *start, sep="\n", style="dim", markup=False)
-    console.print(grid)
+    if trace.steps:
+        console.print(grid)
     if (end := ending(trace)) is not None:
         console.print(Text(end, style="bold"))
     written = console.file
@@ -55,9 +56,9 @@ def table(trace: Trace, terminal: int | None = None) -> str:
 
 
 def ending(trace: Trace) -> str | None:
-    """How a trace goes on for ever; None where it ends."""
+    """How a trace goes on for ever, or what is to be said where it ends; None for nothing."""
     if trace.loop is None:
-        return None
+        return trace.end or None
     if trace.loop > len(trace):
         return "and so it stays for ever: nothing that has to happen can"
     return f"and again from step {trace.loop}, for ever"
