@@ -124,14 +124,12 @@ def _story(
     search: Search,
     lasso: Lasso,
     symmetry: bool,
+    property_: Property | None = None,
     refused: str | None = None,
-    step: Property | None = None,
 ) -> Trace:
     path = [search.state(key) for key in lasso.path]
     if symmetry and lasso.loop is None:  # what goes round for ever was found without it
-        path = unfolded(space, path, step)
-        said = [edge.refused for edge in space.edges(path[-1]) if edge.refused is not None]
-        refused = refused if refused is None or refused in said else said[0]  # it may name another host
+        path = unfolded(space, path, property_ if property_ is not None and property_.kind == "step" else None)
     return trace_of(space, path, refused, lasso.loop, groups=lasso.groups)
 
 
@@ -151,7 +149,9 @@ def unfolded(space: Space[S], path: Sequence[S], step: Property | None = None) -
         wrong = step if number == len(path) else None
         for edge in space.edges(source):
             after = edge.target
-            if after in images and (wrong is None or not space.holds(wrong, "text", source, after)):
+            if after is None or after not in images or edge.cut:
+                continue
+            if wrong is None or not space.holds(wrong, "text", source, after):
                 found.append(after)
                 break
         else:

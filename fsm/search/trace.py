@@ -99,7 +99,6 @@ def trace_of(
     refused: str | None = None,
     loop: int | None = None,
     groups: Sequence[tuple[str, str | None]] = (),
-    breaks: Callable[[S, S], bool] = lambda a, b: True,
 ) -> Trace:
     """The story that leads through some states.
 
@@ -110,15 +109,13 @@ def trace_of(
             if it is a permutation of the state where that was said.
         loop: the index in `path` to which the last state comes back.
         groups: (group, fault) of the last moves, where it matters which of several it is.
-        breaks: what the last move has to do, of the states before and after it; with symmetry several moves may lead
-            to permutations of one state, and only one of them break a promise about steps.
     Errors: `SpecError` where no move leads on, which means that the world is not a function of its arguments.
     """
     steps: list[TraceStep] = []
     at = path[0]
     wanted = [*[None] * (len(path) - 1 - len(groups)), *groups]
-    for number, (target, group) in enumerate(zip(path[1:], wanted, strict=True), 2):
-        edge = _move(space, at, target, group, same, breaks if number == len(path) else None)
+    for target, group in zip(path[1:], wanted, strict=True):
+        edge = _move(space, at, target, group)
         after = edge.target
         assert after is not None  # _find has asked for it
         before, later = space.named(at), space.named(after)
@@ -132,22 +129,9 @@ def trace_of(
     return Trace(space.named(path[0]), tuple(steps), None if loop is None else loop + 1)
 
 
-def _move(
-    space: Space[S],
-    source: S,
-    target: S,
-    group: tuple[str, str | None] | None,
-    same: Callable[[S, S], bool],
-    breaks: Callable[[S, S], bool] | None,
-) -> Edge[S]:
+def _move(space: Space[S], source: S, target: S, group: tuple[str, str | None] | None) -> Edge[S]:
     """A move from one state to another, of a group if one is given."""
-
-    def wanted(edge: Edge[S]) -> bool:
-        if edge.target is None or group not in (None, (edge.group, edge.fault)) or not same(edge.target, target):
-            return False
-        return breaks is None or breaks(source, edge.target)
-
-    return _find(space, source, wanted)
+    return _find(space, source, lambda e: e.target == target and group in (None, (e.group, e.fault)))
 
 
 def _find(space: Space[S], source: S, wanted: Callable[[Edge[S]], bool]) -> Edge[S]:
