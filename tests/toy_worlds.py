@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
@@ -17,7 +17,7 @@ class Nothing:
 
     facts: Mapping[str, Domain] = {}
     faults: tuple[str, ...] = ()
-    clauses: tuple[str, ...] = ()
+    clauses: Collection[str] = ()
 
     def __init__(self, n: int, off: frozenset[str], faults: frozenset[str], routes: Routes) -> None:
         self.n, self.off, self.routes = n, off, routes
@@ -49,7 +49,7 @@ class Ring(Nothing):
 
     facts: Mapping[str, Domain] = {"coming": Domain("hosts")}
     faults = ("duplicate",)
-    clauses = ("K1",)
+    clauses: Mapping[str, str] = {"K1": "a token goes to the next host only"}
 
     def initial(self) -> Iterable[tuple[int, ...]]:
         return [(0,)]

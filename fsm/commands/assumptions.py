@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,11 @@ def run(args: argparse.Namespace) -> int:
     lines: list[str] = []
     if args.ablate:
         kinds = [kind for kind, budget in faults.items() if budget != 0]
-        ablation = ablate(space_with, search, [c for c in clauses if c not in args.without], kinds, progress)
+        kept = {clause: says for clause, says in clauses.items() if clause not in args.without}
+        if not kept and not kinds:
+            message = f"{original.name} has no clause and no kind of fault that may happen; write them under 'faults'"
+            raise SpecError(original.at, message, "usage")
+        ablation = ablate(space_with, search, kept, kinds, progress)
         said["ablation"] = ablation.to_json()
         lines += ablation.markdown() if args.markdown else ablation.text()
     if args.frontier is not None:
@@ -77,15 +81,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _named(original: Space[Any]) -> tuple[Sequence[str], dict[str, int | None]]:
-    """The clauses of what is explored, and its kinds of fault with their budgets; a model has no clauses."""
+def _named(original: Space[Any]) -> tuple[dict[str, str], dict[str, int | None]]:
+    """The clauses of what is explored, with what they say, and its kinds of fault with their budgets; a model has no
+    clauses."""
     from fsm.explore.pool_space import PoolSpace
     from fsm.models.model_space import ModelSpace
 
     if isinstance(original, PoolSpace):
-        return original.joint.world.clauses, dict(original.system.faults)
+        clauses = original.joint.world.clauses
+        says = clauses if isinstance(clauses, Mapping) else dict.fromkeys(clauses, "")
+        return dict(says), dict(original.system.faults)
     assert isinstance(original, ModelSpace)  # there is no third kind
-    return (), dict(original.model.faults)
+    return {}, dict(original.model.faults)
 
 
 def _kinds(said: str) -> int:

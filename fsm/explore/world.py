@@ -22,7 +22,7 @@ Left out: time. Worlds order things, they do not measure them; a race that real 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from attrs import frozen
@@ -72,8 +72,8 @@ class World(Protocol[W]):
         """The kinds of fault that it can inject."""
 
     @property
-    def clauses(self) -> Sequence[str]:
-        """The named assumptions that can be switched off."""
+    def clauses(self) -> Collection[str]:
+        """The named assumptions that can be switched off; a mapping tells what each says, in a sentence."""
 
     def initial(self) -> Iterable[W]:
         """Every world that may stand at the beginning."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fsm.errors import SpecError
 from fsm.search.columns import columns, markdown
@@ -47,11 +47,11 @@ class Cell:
         return cls(verdict, len(trace), {str(kind): count for kind, count in sorted(kinds.items(), key=str)})
 
     def text(self) -> str:
-        """`5: 2 crash, loss` for a counterexample, else the verdict."""
+        """`after 5: 2 crash, loss` for a counterexample, else the verdict."""
         if self.verdict != VIOLATED:
             return self.verdict
         faults = ", ".join(kind if count == 1 else f"{count} {kind}" for kind, count in self.faults.items())
-        return f"{self.steps}: {faults}" if faults else f"{self.steps}"
+        return f"after {self.steps}: {faults}" if faults else f"after {self.steps}"
 
 
 @frozen
@@ -65,6 +65,7 @@ class Column:
         states: how many there are now, or were found.
         finished: whether that is all of them.
         failed: the message where it could not be explored; "" where it could.
+        says: what a clause says, where its world tells it.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Column:
     states: int = 0
     finished: bool = False
     failed: str = ""
+    says: str = ""
 
 
 @frozen
@@ -86,11 +88,13 @@ class Ablation:
     columns: tuple[Column, ...]
 
     def table(self) -> list[list[str]]:
-        """Property × what is missing; `.` where nothing moves."""
-        heads = [f"no {column.name}" if column.fault else f"without {column.name}" for column in self.columns]
+        """Property × what is missing; `.` where nothing moves. What moves nothing at all has no column."""
+        shown = [column for column in self.columns if column.moved or column.failed]
+        heads = [f"no {column.name}" if column.fault else f"without {column.name}" for column in shown]
         rows = [["property", "verdict", *heads]]
         for name, cell in self.before.items():
-            rows.append([name, cell.text(), *(self._cell(column, name) for column in self.columns)])
+            verdict = f"violated {cell.text()}" if cell.verdict == VIOLATED else cell.text()
+            rows.append([name, verdict, *(self._cell(column, name) for column in shown)])
         return rows
 
     def text(self) -> Iterator[str]:
@@ -119,6 +123,7 @@ class Ablation:
                     "distinct": column.states,
                     "finished": column.finished,
                     "failed": column.failed,
+                    "says": column.says,
                     "moved": {name: _plain(cell) for name, cell in column.moved.items()},
                 }
                 for column in self.columns
@@ -131,7 +136,12 @@ class Ablation:
         return column.moved[name].text() if name in column.moved else "."
 
     def _notes(self) -> Iterator[str]:
-        yield "a cell: '.' nothing moves; '5: crash' violated after 5 steps, one of them a crash"
+        still = [column.name for column in self.columns if column.finished and not column.moved]
+        if len(still) < len(self.columns):
+            yield "a cell: '.' nothing moves; 'after 5: crash' violated after 5 steps, one of them a crash"
+        if still:
+            yield f"nothing moves without {', '.join(still)}"
+        yield from (f"{column.name}: {column.says}" for column in self.columns if column.says)
         for column in self.columns:
             if column.failed:
                 yield f"without {column.name}: {column.failed}"
@@ -142,7 +152,7 @@ class Ablation:
 def ablate(
     space_with: SpaceWith,
     search: Callable[[Space[Any]], Result],
-    clauses: Sequence[str],
+    clauses: Mapping[str, str],
     kinds: Sequence[str],
     progress: Callable[[str], None] = lambda line: None,
 ) -> Ablation:
@@ -151,7 +161,7 @@ def ablate(
     Arguments:
         space_with: makes the spaces.
         search: explores one.
-        clauses: those that can be switched off.
+        clauses: those that can be switched off, each with what it says, "" where that is not known.
         kinds: those of fault that may happen.
         progress: told what is explored next.
     Errors: `SpecError` where the space as it is cannot be explored.
@@ -161,9 +171,10 @@ def ablate(
     first = search(space)
     before = _cells(first)
     found = []
-    for clause in clauses:
+    for clause, says in clauses.items():
         progress(f"without {clause}")
-        found.append(_column(clause, False, lambda c=clause: search(space_with([], [c])), before))  # type: ignore[misc]
+        column = _column(clause, False, lambda c=clause: search(space_with([], [c])), before)  # type: ignore[misc]
+        found.append(evolve(column, says=says))
     for kind in kinds:
         progress(f"no {kind}")
         none = [(f"faults.{kind}", "0")]

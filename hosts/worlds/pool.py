@@ -2,15 +2,7 @@
 
 A pure model of what the agents' machines talk to, with time left out: whatever may happen, happens in any order that
 the clauses allow. They are what the embedded daemon promises: K1 and K4 are explored over its own rows (the systems
-lease, joining and lock), the others are tested on real daemons.
-
-    K1  a host leaves a survivor's liveset only once it is down or its daemon was stopped or disarmed
-    K2  a daemon that can read "invalid" acts on it before it drops a host that stopped
-    K3  the master's mark is on the statefile before it writes "invalid"
-    K4  at most one host holds the lock, and it evaporates when its holder has left every liveset
-    K5  without the statefile a host is fenced, unless nobody has it and every host is visible
-    K6  a start of the daemon fails only while some host is down, disarmed, or has no daemon
-    K7  a mark is shown only while its host holds the lock, asks for it, or has just lost it; on the statefile it stays
+lease, joining and lock), the others are tested on real daemons. `CLAUSES` says what each is.
 
 Faults: crash (a host loses power), restart (its agent dies and starts again), statefile (a host cannot reach it), loss
 (a request or a reply between hosts), late (a caller gives up while the call still runs). Two more kinds are named like
@@ -41,6 +33,15 @@ from hosts.worlds.pool_state import AWAKE, DOWN, FRESH, NOTHING_SHARED, Guests, 
 
 HOSTS = Domain("hosts")
 BOOT = Event("life", "boot")
+CLAUSES = {
+    "K1": "a host leaves a survivor's liveset only once it is down or its daemon was stopped or disarmed",
+    "K2": "a daemon that can read 'invalid' acts on it before it drops a host that stopped",
+    "K3": "the master's mark is on the statefile before it writes 'invalid'",
+    "K4": "at most one host holds the lock, and it evaporates when its holder has left every liveset",
+    "K5": "without the statefile a host is fenced, unless nobody has it and every host is visible",
+    "K6": "a start of the daemon fails only while some host is down, disarmed, or has no daemon",
+    "K7": "a mark is shown only while its host holds the lock, asks for it, or has just lost it; it stays written",
+}
 
 
 @define(eq=False)
@@ -68,7 +69,7 @@ class PoolWorld:
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     _places: Places = field(init=False)
     _sources: tuple[Source, ...] = field(init=False)
-    clauses = ("K1", "K2", "K3", "K4", "K5", "K6", "K7")
+    clauses = CLAUSES
     faults = ("crash", "restart", "boot", "statefile", "back", "loss", "late")
 
     def __attrs_post_init__(self) -> None:
