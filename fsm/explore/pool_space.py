@@ -113,7 +113,7 @@ class PoolSpace:
 
     def images(self, state: JointState) -> Iterable[JointState]:
         """Under the permutations of hosts and VMs."""
-        return self.symmetric().images(state)
+        return set(self.symmetric().images(state))
 
     def symmetric(self) -> Symmetry:
         """The permutations; from the first time on every answer of world and machines is compared with those under

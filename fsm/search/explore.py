@@ -142,10 +142,10 @@ def unfolded(space: Space[S], path: Sequence[S], step: Property | None = None) -
     Returns: a state of the beginning, and states that each follow the one before, each a permutation of that in `path`.
     Errors: `SpecError` where no move leads on, which means that states are not as interchangeable as they were said.
     """
-    images = set(space.images(path[0]))
+    images = space.images(path[0])
     found = [next(state for state in space.initial() if state in images)]
     for number, target in enumerate(path[1:], 2):
-        source, images = found[-1], set(space.images(target))
+        source, images = found[-1], space.images(target)
         wrong = step if number == len(path) else None
         for edge in space.edges(source):
             after = edge.target
