@@ -17,7 +17,7 @@ from fsm.locate import specs
 from fsm.search.explore import REFERENCE, explore
 from fsm.search.load import load_space
 from fsm.search.space import Edge, Fairness, Space
-from fsm.search.walk import begin, named_edges, walk_of
+from fsm.search.walk import begin, fair, named_edges, walk_of, walked
 from fsm.search.walk_by_hand import WalkByHand
 from fsm.search.walk_traces import Origin, golden
 from tests.graph_space import GraphSpace, promise
@@ -309,3 +309,14 @@ def test_the_command_reads_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: 
         assert out.count("> ") - out.count(" -> ") == 2
     assert main(["walk", str(DATA / "nothing.yaml")]) == 2
     assert Place(str(DATA / "nothing.yaml")).file in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("fairness", "is_fair"), [(Fairness(("a",), ("s",)), False), (Fairness(("a", "s")), True)])
+def test_a_circle_owes_what_is_possible_again_and_again_where_that_is_strong(fairness: Fairness, is_fair: bool) -> None:
+    """The way out is there in one of the two states: what is weak may be put off for ever, what is strong may not."""
+    moves = [(0, 1, "a", None), (1, 0, "a", None), (0, 2, "s", None)]
+    promised = promise("eventually")
+    space = GraphSpace(moves, {"p": frozenset({2})}, [promised], fairness)
+    assert fair(space, [0, 1, 0], promised) == is_fair
+    assert walked(space, ["move 0", "move 1"]).breaks(promised, 1) == is_fair
+    assert explore(space).violated == is_fair
