@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from fsm.models.model import Model
 from fsm.models.model_kernel import ModelKernel
 from fsm.models.model_space import ModelSpace
 from fsm.models.types import values
-from fsm.search.explore import explore
+from fsm.search.explore import FAST, REFERENCE, explore
+from fsm.search.result import VIOLATED
+from fsm.search.walk import walk_of
+from tests.graph_space import GraphKernel, GraphSpace, promise
 
 UNARY = """
   state: {each: p, type: [idle, busy, done]}
@@ -117,3 +121,58 @@ properties: {{few: {{always: "count(state[x] == done for x in p) < 3", why: "too
     (few,) = result.verdicts
     assert few.trace is not None
     assert (result.distinct, few.verdict, len(few.trace.steps)) == (2 * n + 1, "violated", 6)
+
+
+PICK = """\
+language: 1
+model: pick
+essay: One is picked, and then one is marked.
+parameters: {n: 2}
+indices: {p: n}
+variables: {a: {each: p, type: bool}, b: {each: p, type: bool}}
+actions:
+- {action: pick, each: {i: p}, if: "not any(a[j] or b[j] for j in p)", set: {"a[i]": "true"}, why: "one is picked"}
+- {action: mark, each: {i: p, k: p}, if: "a[k]", set: {"a[k]": "false", "b[i]": "true"}, why: "one is marked"}
+properties:
+  own: {step: "all(not next_b[i] or b[i] or a[i] for i in p)", why: "who is marked was picked"}
+"""
+
+
+@pytest.mark.parametrize("engine", [FAST, REFERENCE])
+def test_a_counterexample_of_a_step_ends_with_the_step_that_breaks_it(tmp_path: Path, engine: str) -> None:
+    """Two moves may lead to permutations of one state, of which one breaks the promise."""
+    path = tmp_path / "pick.yaml"
+    path.write_text(PICK, encoding="utf-8")
+    space = ModelSpace(Model.load(path))
+    result = explore(space, engine=engine, symmetry=True)
+    (verdict,) = result.verdicts
+    assert (result.distinct, verdict.verdict) == (3, VIOLATED)
+    assert verdict.trace is not None
+    assert walk_of(space, verdict.trace).breaks(verdict.property)
+
+
+class _Mirrored(GraphSpace):
+    """A graph in which 0 and 1 are images of each other, and 2 and 3."""
+
+    def images(self, state: int) -> tuple[int, ...]:
+        return state, state ^ 1
+
+    def kernel(self) -> Any:
+        return _MirroredKernel(self)
+
+
+class _MirroredKernel(GraphKernel):
+    """Of two images the smaller one."""
+
+    def canonical(self, states: Any) -> Any:
+        return states & ~np.uint64(1)
+
+
+@pytest.mark.parametrize("engine", [FAST, REFERENCE])
+def test_a_story_begins_at_the_beginning(engine: str) -> None:
+    """Also where only one of two images is there."""
+    moves = [(1, 3, "g", None), (0, 2, "g", None)]
+    space = _Mirrored(moves, {"p": frozenset({0, 1})}, [promise("always")], beginning=(1,))
+    (verdict,) = explore(space, engine=engine, symmetry=True).verdicts
+    assert verdict.trace is not None
+    assert walk_of(space, verdict.trace).states == [1, 3]
