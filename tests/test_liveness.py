@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -303,3 +304,26 @@ properties:
   some: {leads_to: {from: "true", to: "any(lit[i] for i in lamp)"}, why: "one at least"}
   can:  {recoverable: "all(lit[i] for i in lamp)", why: "they can be"}
 """
+
+
+@pytest.mark.parametrize("engine", [FAST, REFERENCE])
+def test_a_limit_of_seconds_is_one_of_all_of_it(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided after the search has the seconds that the search has left; what is late is open, and what the
+    search itself has decided is not."""
+    said: list[float | None] = []
+    name = "decide_fast" if engine == FAST else "decide_reference"
+    module = "liveness" if engine == FAST else "liveness_reference"
+    decide = decide_fast if engine == FAST else decide_reference
+
+    def late(*args: Any) -> dict[str, Lasso | None]:
+        said.append(args[-1].seconds)
+        return decide(*args[:-1], evolve(args[-1], seconds=0.0))  # type: ignore[call-arg]
+
+    monkeypatch.setattr(f"fsm.search.{module}.{name}", late)
+    always = evolve(promise("eventually"), name="always", kind="always", text="p", goal="")
+    space = GraphSpace([(0, 1, "a", None)], {"p": frozenset({0, 1})}, [always, promise("eventually")], Fairness(), [0])
+    found = explore(space, engine=engine, limits=Limits(seconds=60))
+    assert said[0] is not None
+    assert 0 < said[0] < 60
+    assert [verdict.verdict for verdict in found.verdicts] == [HOLDS, OPEN]
+    assert not found.finished

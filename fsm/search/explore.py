@@ -57,18 +57,20 @@ def explore(
     began = time.monotonic()
     with _uncollected():
         search = _search(space, engine, symmetry)
-        finished = search.run(limits, progress, stop_at_first)
+        whole = search.run(limits, progress, stop_at_first)
         ask_again(space, search)
-        lassos = _afterwards(space, search, engine, limits) if finished else {}
-        finished = finished and all(p.name in lassos for p in space.properties if p.kind in AFTERWARDS)
-        verdicts = [_verdict(space, search, property_, finished, lassos, symmetry) for property_ in space.properties]
+        lassos = _afterwards(space, search, engine, _left(limits, began)) if whole else {}
+        late = [p.name for p in space.properties if p.kind in AFTERWARDS and p.name not in lassos]
+        verdicts = [
+            _verdict(space, search, p, whole and p.name not in late, lassos, symmetry) for p in space.properties
+        ]
         refusals = [
             Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, None, message))
             for message, key in search.refused.items()
         ]
     return Result(
         space, engine, symmetry, search.distinct, search.generated, search.edges, search.depth,
-        time.monotonic() - began, finished, tuple(verdicts), tuple(refusals), frozenset(search.fired),
+        time.monotonic() - began, whole and not late, tuple(verdicts), tuple(refusals), frozenset(search.fired),
         frozenset(search.groups if isinstance(search, ReferenceSearch) else (name for name, _ in search.kernel.groups)),
     )  # fmt: skip
 
@@ -79,6 +81,13 @@ def _search(space: Space[Any], engine: str, symmetry: bool) -> ReferenceSearch[A
     from fsm.search.fast import FastSearch
 
     return FastSearch(space.kernel(), symmetry)
+
+
+def _left(limits: Limits, began: float) -> Limits:
+    """What the search has left of its limits."""
+    if limits.seconds is None:
+        return limits
+    return evolve(limits, seconds=limits.seconds - (time.monotonic() - began))
 
 
 def _afterwards(space: Space[Any], search: Any, engine: str, limits: Limits) -> Mapping[str, Lasso | None]:

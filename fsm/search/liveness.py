@@ -7,6 +7,8 @@ pairs (component, group). What is left of those that cannot pay a strong debt go
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,16 +44,22 @@ def decide_fast(
         search: a finished one. What was found with symmetry is found once more without, unless all that is asked is
             `recoverable`: fairness tells hosts apart.
         asked: the properties.
-        limits: of that second search; where it is cut short by them, nothing is decided.
-    Returns: for each by name a counterexample, the keys of which are packed states, or None.
+        limits: of that second search, and the seconds of all of it; what they cut short is not decided.
+    Returns: for each that is decided by its name a counterexample, the keys of which are packed states, or None.
     Errors: `SpecError` where a formula has no value.
     """
+    until = math.inf if limits.seconds is None else time.monotonic() + limits.seconds
     if search.symmetry and any(property_.kind != "recoverable" for property_ in asked):
         search = FastSearch(search.kernel, False)
         if not search.run(limits):
             return {}
-    future = _Future(search, Graph.of(search))
-    return {property_.name: future.decide(property_) for property_ in asked}
+    graph, decided = Graph.of(search, until), dict[str, Lasso | None]()
+    if graph is not None:
+        future = _Future(search, graph)
+        for property_ in asked:
+            if time.monotonic() < until:
+                decided[property_.name] = future.decide(property_)
+    return decided
 
 
 @frozen(eq=False)
@@ -69,12 +77,14 @@ class Graph:
     groups: Numbers
 
     @classmethod
-    def of(cls, search: FastSearch) -> Graph:
-        """The graph of a search that has found all states."""
+    def of(cls, search: FastSearch, until: float) -> Graph | None:
+        """The graph of a search that has found all states; None where the clock passes `until` before it is made."""
         counts, none = [np.zeros(1, np.int64)], np.zeros(0, np.int32)
         targets, groups = [none], [none]
         for level in search.order:
             for at in range(0, len(level), CHUNK):
+                if time.monotonic() >= until:
+                    return None
                 chunk = level[at : at + CHUNK]
                 sources, reached, group = _moves(search, chunk)
                 inwards = np.argsort(sources, kind="stable")

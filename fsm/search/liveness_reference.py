@@ -23,11 +23,13 @@ that way anything may happen, faults and orders included.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic
 
-from attrs import define, field
+from attrs import define
 
 from fsm.search.engine import Lasso
 from fsm.search.fairness import NEVER, STRONG, WEAK, Group, debt
@@ -53,16 +55,33 @@ def decide_reference(
     Arguments:
         search: a finished one. What was found with symmetry is found once more without: fairness tells hosts apart.
         asked: the properties.
-        limits: of that second search; where it is cut short by them, nothing is decided.
-    Returns: for each by name a counterexample, the keys of which are states, or None.
+        limits: of that second search, and the seconds of all of it; what they cut short is not decided.
+    Returns: for each that is decided by its name a counterexample, the keys of which are states, or None.
     Errors: `SpecError` where a formula has no value.
     """
+    until = math.inf if limits.seconds is None else time.monotonic() + limits.seconds
     if search.symmetry:
         search = ReferenceSearch(space)
         if not search.run(limits, None, False):
             return {}
-    future = _Future(space, list(search.parents))
-    return {property_.name: future.decide(property_) for property_ in asked}
+    moves: dict[S, list[tuple[S, Group]]] = {}
+    for state in search.parents:
+        if time.monotonic() >= until:
+            return {}
+        moves[state] = _moves(space, state)
+    future, decided = _Future(space, moves), dict[str, Lasso | None]()
+    for property_ in asked:
+        if time.monotonic() < until:
+            decided[property_.name] = future.decide(property_)
+    return decided
+
+
+def _moves(space: Space[S], state: S) -> list[tuple[S, Group]]:
+    return [
+        (edge.target, (edge.group, edge.fault))
+        for edge in space.edges(state)
+        if edge.target is not None and not edge.cut and edge.target != state
+    ]
 
 
 @define(eq=False)
@@ -70,18 +89,7 @@ class _Future(Generic[S]):
     """`moves` gives for every state each move that changes it: where it leads, and its group."""
 
     space: Space[S]
-    states: Sequence[S]
-    moves: Moves[S] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.moves = {
-            state: [
-                (edge.target, (edge.group, edge.fault))
-                for edge in self.space.edges(state)
-                if edge.target is not None and not edge.cut and edge.target != state
-            ]
-            for state in self.states
-        }
+    moves: Moves[S]
 
     def decide(self, property_: Property) -> Lasso | None:
         """A counterexample, or None."""
@@ -111,23 +119,23 @@ class _Future(Generic[S]):
         for state, moves in lasting.items():
             for target, _ in moves:
                 before[target].append(state)
-        waiting = deque(state for state in self.states if self.space.holds(property_, "text", state))
+        waiting = deque(state for state in self.moves if self.space.holds(property_, "text", state))
         arrives = set(waiting)
         while waiting:
             for state in before[waiting.popleft()]:
                 if state not in arrives:
                     arrives.add(state)
                     waiting.append(state)
-        lost = next((state for state in self.states if state not in arrives), None)
+        lost = next((state for state in self.moves if state not in arrives), None)
         return None if lost is None else Lasso(_way(self.ways(property_), (False, lost)))
 
     def ways(self, property_: Property) -> Came[S]:
         """Breadth first, what can be reached from the beginning: (False, state) if a state can, (True, state) if the
         promise is given and not kept so far when the state is reached."""
         part = "goal" if property_.kind == "leads_to" else "text"
-        kept = {state for state in self.states if self.space.holds(property_, part, state)}
+        kept = {state for state in self.moves if self.space.holds(property_, part, state)}
         beginning = list(self.space.initial())
-        given = {state for state in self.states if self.space.holds(property_, "text", state)}
+        given = {state for state in self.moves if self.space.holds(property_, "text", state)}
         given = {"leads_to": given, "eventually": set(beginning)}.get(property_.kind, set()) - kept
         came: dict[tuple[bool, S], tuple[bool, S] | None] = {}
 
