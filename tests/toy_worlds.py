@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from fsm.engine.turn import Effects, Event, Operation
 from fsm.explore.calls import Calls, Leg, Routes
+from fsm.explore.renaming import Renaming
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 
@@ -43,6 +44,9 @@ class Nothing:
     def state_facts(self, w: Hashable) -> Mapping[str, Value]:
         return {}
 
+    def permuted(self, w: Hashable, to: Renaming) -> Hashable:
+        return w
+
 
 class Ring(Nothing):
     """Tokens under way, as the sorted tuple of the hosts they go to. K1: a token goes to the next host only."""
@@ -72,6 +76,10 @@ class Ring(Nothing):
     def state_facts(self, w: Hashable) -> Mapping[str, Value]:
         assert isinstance(w, tuple)
         return {"coming": frozenset(w)}
+
+    def permuted(self, w: Hashable, to: Renaming) -> Hashable:
+        assert isinstance(w, tuple)
+        return tuple(sorted(to.hosts[host] for host in w))
 
 
 class Liar(Ring):
@@ -156,6 +164,10 @@ class Pool(Nothing):
     def state_facts(self, w: Hashable) -> Mapping[str, Value]:
         assert isinstance(w, Under)
         return {"orphaned": bool(w.calls.orphans)}
+
+    def permuted(self, w: Hashable, to: Renaming) -> Under:
+        assert isinstance(w, Under)
+        return Under(w.calls.renamed(to), to.hosts_of(w.down))
 
 
 def name(leg: Leg) -> str:

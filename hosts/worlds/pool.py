@@ -24,12 +24,13 @@ from attrs import define, field
 from fsm.engine.turn import Effects, Event, Operation
 from fsm.explore.calls import Routes, items
 from fsm.explore.parted import Parts, Source, Then, Update, actions_of, performed
+from fsm.explore.renaming import Renaming
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 from hosts.worlds import pool_moves as moves
 from hosts.worlds.daemon import DISARMED, LIVE, NOBODY, OFF, STARTING, Daemon, Daemons
 from hosts.worlds.pool_moves import by_daemons, ended, put, waits_for
-from hosts.worlds.pool_state import AWAKE, DOWN, FRESH, NOTHING_SHARED, Guests, Places, PoolState, beginning
+from hosts.worlds.pool_state import AWAKE, DOWN, FRESH, NOTHING_SHARED, Guests, Places, PoolState, beginning, renamed
 
 HOSTS = Domain("hosts")
 BOOT = Event("life", "boot")
@@ -114,6 +115,15 @@ class PoolWorld:
         )
         here = (frozenset(vm for vm, at in self.running.items() if at == host) for host in range(self.n))
         yield beginning(daemons, tuple(Guests(vms) for vms in here))
+
+    @property
+    def fixed(self) -> frozenset[int]:
+        """The first master, which the fact `first` is about."""
+        return frozenset({self.master})
+
+    def permuted(self, w: Parts, to: Renaming) -> PoolState:
+        """The same with other names for hosts and VMs."""
+        return renamed(w, to)
 
     def alive(self, w: Parts, host: int) -> bool:
         """A host with power has an agent, but for the moment before its first start; a restart is one step."""

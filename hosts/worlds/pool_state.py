@@ -12,9 +12,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fsm.explore.calls import Calls
+from fsm.explore.renaming import Renaming
 from hosts.worlds.daemon import Daemon, Daemons
 
 DOWN, FRESH, AWAKE = "down", "fresh", "awake"
@@ -145,6 +146,17 @@ def _daemons(daemons: tuple[tuple[Daemon, bool], ...], shared: Shared) -> Daemon
         tuple(daemon for daemon, _ in daemons), statefile, shared.state, shared.mark, shared.shown, shared.lock,
         shared.patient,
     )  # fmt: skip
+
+
+def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
+    """A world under other names of hosts and VMs."""
+    n = len(w) // 4
+    power, daemons, guests, calls = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(4))
+    daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
+    guests = tuple(Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching))) for g in guests)
+    calls = tuple(of_host.renamed(to) for of_host in calls)
+    shared = evolve(w[-1], mark=to.host(w[-1].mark), lock=to.host(w[-1].lock))
+    return PoolState((*power, *daemons, *guests, *calls, shared))
 
 
 def beginning(daemons: Daemons, guests: tuple[Guests, ...]) -> PoolState:
