@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.language.load import Library
 from fsm.search.explore import FAST, REFERENCE, explore
+from fsm.search.load import load_space
 from fsm.search.result import Result
 
 CLERK = """
@@ -98,3 +101,17 @@ def test_the_states_of_one_desk_are_those_that_can_be_counted_by_hand() -> None:
     """Two answers of the gauge by: idle, asking, waiting, partly, closed, each as it is or while a call from nowhere
     waits unanswered for ever (its desk restarted: it is forgotten, so it waits nowhere), and serving, with its call."""
     assert explored(1, FAST).distinct == 2 * (5 + 1)
+
+
+def test_a_machine_is_explored_alone(tmp_path: Path) -> None:
+    """`fsm verify clerk.yaml`: one host, each event an order; what its file does not say is found."""
+    (tmp_path / "ports").mkdir()
+    (tmp_path / "ports" / "desk.yaml").write_text(DESK, "utf-8")
+    (tmp_path / "ports" / "lock.yaml").write_text(LOCK, "utf-8")
+    (tmp_path / "clerk.yaml").write_text(CLERK, "utf-8")
+    result = explore(load_space(tmp_path / "clerk.yaml"))
+    assert (result.distinct, result.refusals, result.unfired) == (12, (), [])
+    holed = CLERK.replace("closed], on: go,", "partly], on: go,").replace("partly, partly", "partly")
+    (tmp_path / "clerk.yaml").write_text(holed, "utf-8")
+    (refusal,) = explore(load_space(tmp_path / "clerk.yaml")).refusals
+    assert refusal.message == "clerk in closed has no row for go"

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 Answer = tuple[str, Items]
 HOSTS = Domain("hosts")
+MOST = 2000
+"""Ways in which an operation may answer, and all instant ones together: so many worlds stand at the beginning."""
 CALL = "outside"
 """The number of a call that comes from nowhere."""
 
@@ -74,6 +78,11 @@ class AnyWorld:
         rows = [row for machine in self.routes.machines for row in machine.rows]
         self._joined = {f"{row.do.port}.{row.do.operation}" for row in rows if row.do is not None and row.do.joined}
         self._instant = [name for name, declared in self._asked.items() if declared.instant]
+        many = {name: ways for name in self._asked if (ways := self.ways(name)) > MOST}
+        many |= {"all instant operations together": prod(self.ways(name) for name in self._instant) ** self.n}
+        name, ways = max(many.items(), key=itemgetter(1))
+        if ways > MOST:
+            raise ValueError(f"{name} could answer in {ways:,} ways; at most {MOST:,}, so write a world that says less")
 
     def initial(self) -> Iterable[Unknown]:
         """Instant operations may answer anything from the beginning on."""
@@ -180,6 +189,11 @@ class AnyWorld:
         """Every outcome of an operation with every payload."""
         outcomes = self._asked[operation].outcomes
         return [(name, items(payload)) for name, fields in outcomes.items() for payload in self.payloads(fields)]
+
+    def ways(self, operation: str) -> int:
+        """How many `answers` there are."""
+        outcomes = self._asked[operation].outcomes.values()
+        return sum(prod(len(domain.values(self.n)) for domain in fields.values()) for fields in outcomes)
 
     def payloads(self, fields: Mapping[str, Domain]) -> Iterator[dict[str, Value]]:
         """Every payload."""

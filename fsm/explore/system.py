@@ -49,6 +49,7 @@ from fsm.language.document import Item, suggest
 from fsm.language.expressions import parse_duration
 from fsm.language.load import Library
 from fsm.language.spec import Machine
+from fsm.locate import located
 from fsm.search.property_reader import read_fairness, read_property
 from fsm.search.space import Fairness, Property
 
@@ -128,12 +129,25 @@ class System:
     @classmethod
     def of(cls, library: Library, path: str) -> System:
         """The system of a document in a library, such as "systems/failover.yaml". Errors: as of `load`."""
-        from fsm.explore.joint import Joint
-        from fsm.explore.properties import Observer
+        return _Reader(library, library.document(path)).built()
 
-        system = _Reader(library, library.document(path)).system()
-        Observer(system, Joint(system))
-        return system
+    @classmethod
+    def alone(cls, path: Path) -> System:
+        """A machine's file as a system: one host, `world: any`, and an operator who may send each of its events.
+
+        Errors: `SpecError`, in the machine, a port or state.yaml, or where it needs machines beside it.
+        """
+        root, names = located(path)
+        library = Library(root)
+        machine = library.machine(names[0])
+        said = {event: Item("any", machine.at) for event in (f"{machine.name}.{e}" for e in machine.events)}
+        document = {
+            "language": 1, "system": machine.name, "essay": f"{machine.name} alone", "world": "any", "hosts": 1,
+            "machines": [Item(machine.name, machine.at)], "operator": said, "properties": {},
+            "instances": {machine.instance: Item([Item("a", machine.at)], machine.at)} if machine.instance else {},
+        }  # fmt: skip
+        items = {key: Item(value, machine.at) for key, value in document.items()}
+        return _Reader(library, Item(items, Place(str(path)))).built()
 
     def with_machine(self, machine: Machine) -> System:
         """The same with a machine of this name replaced; for mutants. Errors: `SpecError` if there is none."""
@@ -228,7 +242,7 @@ class System:
                 raise ImportError("it does not name a class")
             found = getattr(importlib.import_module(named[1]), named[2])
         except (ImportError, AttributeError) as error:
-            remedy = "write 'package.module:Class', of a module on PYTHONPATH"
+            remedy = "write 'package.module:Class', of a module on PYTHONPATH, or any"
             message = f"cannot import {self.world.value!r} ({error}); {remedy}"
             raise self.world.fail(message, "bad-world") from None
         missing = [method for method in _METHODS if not callable(getattr(found, method, None))]
@@ -283,6 +297,15 @@ class _Reader:
 
     library: Library
     document: Item
+
+    def built(self) -> System:
+        """The system, put together once, so that every message comes now."""
+        from fsm.explore.joint import Joint
+        from fsm.explore.properties import Observer
+
+        system = self.system()
+        Observer(system, Joint(system))
+        return system
 
     def system(self) -> System:
         other = next((key for key in ("machine", "port") if key in self.document.mapping("a system")), None)

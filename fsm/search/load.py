@@ -17,13 +17,14 @@ def load_space(path: Path, settings: Sequence[tuple[str, str]] = (), without: Se
     """The space of a file.
 
     Arguments:
-        path: a system or a model, told apart by their first keys.
+        path: a system, a model, or a machine, which is explored alone; told apart by their first keys.
         settings: (name, value) to change: `hosts`, `faults.KIND`, ... of a system, parameters and faults of a model.
         without: clauses of the world to switch off; a model has none.
     Errors: `SpecError`.
     """
     from fsm.explore.pool_space import PoolSpace
     from fsm.explore.system import System
+    from fsm.locate import is_machine
     from fsm.models.model import Model, is_model
     from fsm.models.model_space import ModelSpace
 
@@ -34,7 +35,7 @@ def load_space(path: Path, settings: Sequence[tuple[str, str]] = (), without: Se
         for name, value in settings:
             model = model.with_setting(name, value)
         return ModelSpace(model)
-    system = System.load(path)
+    system = System.alone(path) if is_machine(path) else System.load(path)
     for name, value in settings:
         system = system.with_setting(name, value)
     for clause in without:
