@@ -2,7 +2,8 @@
 #   make demo                       a pool of real processes survives the death of its master
 #   make demo ARGS='--how freeze'   the same, with options of `liveset demo`
 #   make test                       everything that a change must pass
-#   make verify                     the stories of the pool with all their faults at once, some ten minutes
+#   make verify                     the stories of the pool with all their faults at once, about two minutes
+#   make coverage                   who has seen each row and state of the shipped specs, some ten minutes
 #   make test PYTHON=python3.13     .venv made with another interpreter
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
@@ -13,7 +14,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 BENCH  ?= import
 
-.PHONY: demo test lint check verify pages bench clean
+.PHONY: demo test lint check verify coverage pages bench clean
 
 demo: $(STAMP)
 	$(BIN)/liveset demo $(ARGS)
@@ -39,6 +40,9 @@ verify: $(STAMP)
 	  $(BIN)/fsm verify $$system || status=1; \
 	  $(BIN)/fsm verify $$system $(MASTER_1) || status=1; \
 	done; $(BIN)/fsm verify failover --set hosts=3 || status=1; exit $$status
+
+coverage: $(STAMP)
+	$(BIN)/fsm coverage --traces tests/traces
 
 pages: $(STAMP)
 	$(BIN)/python tools/pages
