@@ -49,15 +49,25 @@ def _console(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == (1 if "  violated     " in said else 0)  # a table of budgets is no verdict
 
 
+def _python(block: str) -> None:
+    """Runs a block; each print shows the comment behind it."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(block, "modelling.md", "exec"), {"__name__": "__main__"})
+    assert printed.getvalue().splitlines() == re.findall(r"print\(.*\)  # (.*)", block) != []
+
+
 def test_the_page_does_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its order: each file is written or changed, each command says what stands below it, with the exit code that
-    the page promises. Files are shown in the canonical layout."""
+    the page promises, Python prints what its comments say. Files are shown in the canonical layout."""
     monkeypatch.chdir(tmp_path)
     shown = 0
     for inside, name, language, block in BLOCK.findall(PAGE):
         if language == "console":
             _console(block, monkeypatch)
             shown += 1
+        elif language == "python":
+            _python(block)
         elif inside:
             _changed(tmp_path / name, block)
         else:

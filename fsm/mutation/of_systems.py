@@ -15,7 +15,7 @@ from fsm.checks.unused import unused_in_folder
 from fsm.errors import SpecError
 from fsm.explore.joint import Joint
 from fsm.explore.pool_space import PoolSpace
-from fsm.explore.system import System
+from fsm.explore.system import FOLDER, System
 from fsm.language.document import Item
 from fsm.language.load import Library
 from fsm.language.spec import Machine, Row
@@ -51,7 +51,8 @@ class SystemSubject:
             system = system.with_setting(name, value)
         for clause in without:
             system = system.without(clause)
-        return cls(system, Library(path.resolve().parent.parent))
+        folder = path.resolve().parent
+        return cls(system, Library(folder.parent if folder.name == FOLDER else folder))
 
     @property
     def name(self) -> str:
