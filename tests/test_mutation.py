@@ -214,6 +214,15 @@ def test_the_command_gives_the_score_as_json_and_keeps_a_floor(
     assert main([*words, "--floor", "10"]) == 0
 
 
+def test_how_far_it_is_is_said_and_nothing_promised(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done, since when; how long the others take, nobody knows."""
+    monkeypatch.setattr("fsm.commands.mutate_command.QUIET", -1.0)
+    assert main(["mutate", str(folder / "jar.yaml"), "--row", "quake", "--jobs", "1"]) == 0
+    assert capsys.readouterr().err == "1 of 4 mutants in 0 s, 0 survive\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if not numbers:
         raise _nothing(args, judge.subject.mutants)
     jobs = min(args.jobs or os.cpu_count() or 1, len(numbers))
-    shown = _Estimate(len(numbers))
+    shown = _Done(len(numbers))
     score = judge_all(asked, judge, numbers, jobs, shown.progress)
     shown.over()
     print(json.dumps(report.report(score), indent=2) if args.json else "\n".join(report.lines(score)))
@@ -88,22 +88,22 @@ def _percent(said: str) -> float:
 
 
 @define
-class _Estimate:
-    """How far it is and how long it takes, on stderr, about once a second on a terminal and every ten elsewhere."""
+class _Done:
+    """How far it is and since when, on stderr, about once a second on a terminal and every ten elsewhere.
+
+    When it will be over is not said: one mutant takes a hundred times as long as another."""
 
     mutants: int
     began: float = field(factory=time.monotonic, init=False)
-    first: float = field(default=0.0, init=False)
     last: float = field(default=0.0, init=False)
     shown: Shown = field(factory=Shown, init=False)
 
     def progress(self, done: int, survivors: int) -> None:
         now = time.monotonic()
-        self.first = self.first or now  # until then processes were started, which is done once
-        if now - self.began < QUIET or done == 1 or now - self.last < (1.0 if self.shown.terminal else 10.0):
+        if now - self.began < QUIET or now - self.last < (1.0 if self.shown.terminal else 10.0):
             return
-        self.last, left = now, (now - self.first) / (done - 1) * (self.mutants - done)
-        self.shown.say(f"{done:,} of {self.mutants:,} mutants, {survivors:,} survive, about {left:,.0f} s left")
+        self.last = now
+        self.shown.say(f"{done:,} of {self.mutants:,} mutants in {now - self.began:,.0f} s, {survivors:,} survive")
 
     def over(self) -> None:
         self.shown.over()

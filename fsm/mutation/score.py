@@ -24,9 +24,6 @@ from fsm.mutation.mutants import Mutant, Subject
 from fsm.search.explore import FAST
 from fsm.search.result import Limits
 
-STRIDE = 17
-"""Mutants of one row are alike; they are judged far apart, so that an estimate from those done so far is a fair one."""
-
 
 @frozen
 class Asked:
@@ -133,10 +130,9 @@ def judge_all(
         progress: called with (done, survivors) after each.
     Errors: `SpecError` where a process dies.
     """
-    spread = [number for first in range(STRIDE) for number in numbers[first::STRIDE]]
     done: list[Judged] = []
     survivors = 0
-    for one in _here(judge, spread) if jobs == 1 else _elsewhere(asked, spread, jobs):
+    for one in _here(judge, numbers) if jobs == 1 else _elsewhere(asked, numbers, jobs):
         done.append(one)
         survivors += one.fate in (SURVIVED, UNFINISHED)
         if progress is not None:
