@@ -135,10 +135,10 @@ def test_progress_is_told_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_command_walks_by_chance(capsys: pytest.CaptureFixture[str]) -> None:
     """It says how far it went; symmetry is nothing to it."""
     assert main(["verify", str(LIGHTS), "--random", "60", "--seed", "3", "--trace", "golden"]) == 1
-    out = capsys.readouterr().out
-    assert out.startswith("lights: walks by chance: ")
-    assert " states seen in 60 moves, " in out
-    assert "violates single\n----\nviolated\n" in out
+    said = capsys.readouterr()
+    assert said.err.startswith("lights: walks by chance: ")
+    assert " states seen in 60 moves, " in said.err
+    assert "violates single\n----\nviolated\n" in said.out
     assert main(["verify", str(TOYS / "careful.yaml"), "--random"]) == 2
     assert "100,000 moves, 200 in the longest walk" in (out := capsys.readouterr().out)
     assert "no violation so far" in out

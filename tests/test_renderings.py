@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.cli import main
+from fsm.errors import SpecError
 from fsm.explore.traces import play
 from fsm.locate import specs
 from fsm.pictures.sequence import sequence
@@ -225,6 +226,50 @@ def test_an_example_is_a_test_that_pins_the_walk(name: str, tmp_path: Path, monk
     else:
         with pytest.raises((AssertionError, ExceptionGroup)):
             test()
+
+
+FREE = r'(action: {}.*if: )"not broken"'
+MENDED = {
+    "single": [(FREE.format("toggle"), r'\1"not broken and (on[i] or not any(on[j] for j in l))"')],
+    "dark": [(FREE.format("blackout"), r'\1"not broken and not on[0]"')],
+    "both": [(FREE.format("toggle"), r'\1"not on[i]"'), (FREE.format("blackout"), r'\1"false"'),
+             (r'weak: \["toggle.*"\]', 'strong: ["toggle*"]')],
+    "back": [(FREE.format("toggle"), r'\1"not broken and i == 1"'), ("a != b and", "false and")],
+    "light": [(FREE.format("blackout"), r'\1"broken"')],
+    "wired": [("both lamps", "two lamps")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_an_example_passes_once_it_is_mended_and_fails_once_it_says_nothing(name: str, tmp_path: Path) -> None:
+    """Of every kind of property alike, whatever else is wrong; the module finds the model beside it."""
+    model, text = tmp_path / "lights.yaml", LIGHTS.read_text("utf-8")
+    model.write_text(text, "utf-8")
+    one = found(model, name)
+    pinned = render(evolve(one, origin=one.origin.seen_from(tmp_path)), "hypothesis")
+
+    def run(changed: str) -> None:
+        model.write_text(changed, "utf-8")
+        space: dict[str, Any] = {"__name__": "pasted", "__file__": str(tmp_path / "test_it.py")}
+        exec(compile(pinned, "pasted.py", "exec"), space)
+        space[f"test_lights_{name}"]()
+
+    mended = text
+    for old, new in MENDED[name]:
+        mended, times = re.subn(old, new, mended)
+        assert times == 1
+    run(mended)
+    renamed = re.sub(r"(?<=action: )(toggle|blackout)", r"\1_lamps", text).replace('"toggle(i=0)"', '"*"')
+    with pytest.raises(SpecError, match=r"the pinned walk cannot be followed, its step 1,"):
+        run(renamed)
+
+
+def test_an_example_of_a_reached_state_may_be_empty_and_is_typed(tmp_path: Path) -> None:
+    """What is so at the beginning is shown by no moves."""
+    text = LIGHTS.read_text("utf-8").replace("on[0] and on[1] and broken", "not broken")
+    (tmp_path / "lights.yaml").write_text(text, "utf-8")
+    pinned = render(found(tmp_path / "lights.yaml", "wired"), "hypothesis")
+    assert "\nWALK: list[str] = []\n" in pinned
 
 
 def test_an_example_of_settings_and_clauses() -> None:

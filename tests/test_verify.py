@@ -344,6 +344,12 @@ def test_rows_that_never_fired_are_pointed_to(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.endswith(" rows fired; --json lists the others\n")
 
 
+def test_a_model_has_actions(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no rows to speak of."""
+    assert main(["verify", "die-hard"]) == 1
+    assert capsys.readouterr().out.endswith("\n6 of 6 actions taken\n")
+
+
 def test_the_command_answers_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """One JSON object with counts, verdicts and stories."""
     assert main(["verify", str(TOYS / "systems" / "careless.yaml"), "--json"]) == 1

@@ -101,11 +101,74 @@ def test_a_deadlock_fails_where_the_walk_ends_in_it() -> None:
 
 
 def test_a_way_that_is_closed_ends_the_walk() -> None:
-    """So a pinned walk passes once the mistake is mended."""
-    taken = follow(COUNTER, ["read(t=0)", "read(t=7)", "write(t=0)"])
-    assert taken.names == ["read(t=0)"]
-    with pytest.raises(LookupError, match=r"'read\(t=7\)' is not possible here"):
-        walked(COUNTER, ["read(t=7)"])
+    """So a pinned walk passes once the mistake is mended; what is left of it is said."""
+    taken = follow(COUNTER, ["read(t=0)", "read(t=0)", "write(t=0)"])
+    assert (taken.names, taken.left) == (["read(t=0)"], ("read(t=0)", "write(t=0)"))
+    assert follow(COUNTER, ["read(t=0)"]).left == ()
+    with pytest.raises(LookupError, match=r"'write\(t=0\)' is not possible here"):
+        walked(COUNTER, ["write(t=0)"])
+
+
+def test_a_walk_that_names_no_move_cannot_be_followed() -> None:
+    """Else a test that pins it would be green for ever: a misspelt or renamed action, an argument that there is not;
+    also behind a move that is not possible. Of a pool timers and orders are known."""
+    for walk in (["read(t=0)", "raed(t=0)"], ["read(t=0)", "read(t=7)"], ["write(t=0)", "read"]):
+        with pytest.raises(SpecError) as caught:
+            follow(COUNTER, walk)
+        said = f"the pinned walk cannot be followed, its step 2, {walk[1]!r}, names no move of counter"
+        assert f"{said}; delete the example or find it again [unknown-name]" in str(caught.value)
+    careless = open_space(str(DATA / "toys" / "systems" / "careless.yaml"))
+    follow(careless, ["timer of careless at host 1", "timer of careless at host 1 #2", "it rains"])
+    for label in ("timer of careless at host 2", "timer of careful at host 0", "operator: careless.go at host 0"):
+        with pytest.raises(SpecError, match=r"step 1, .* names no move of careless"):
+            follow(careless, [label])
+
+
+@pytest.mark.parametrize(
+    ("name", "walk", "message"),
+    [
+        ("single", ["toggle(i=0)", "blackout"], ""),
+        ("dark", ["toggle(i=0)", "blackout"], "dark is violated: no blackout while lamp 0 is on\n0. on[0]"),
+        ("light", ["blackout"], "light is violated: there can be light again\n0. on[0]"),
+        ("light", ["blackout"], "\nno way leads from here to: on[0]\nwalk=['blackout']"),
+        ("light", ["toggle(i=0)", "blackout"], ""),
+        ("wired", ["blackout"], "wired is not reached: a blackout with both lamps on\n0. on[0]"),
+        ("wired", ["toggle(i=0)", "toggle(i=1)", "blackout"], ""),
+        ("fine", ["toggle(i=0)", "toggle(i=1)", "blackout"], ""),
+        ("", ["toggle(i=0)", "toggle(i=1)", "blackout"], ""),
+    ],
+)
+def test_one_promise_may_be_looked_at(name: str, walk: list[str], message: str) -> None:
+    """And nothing else is; that another was looked at before makes no difference. Each fails with a story."""
+    space, said = open_space(LIGHTS), ""
+    follow(space, walk, promise="fine")
+    try:
+        follow(space, walk, promise=name)
+    except AssertionError as error:
+        said = str(error)
+    assert message in said
+    assert bool(said) == bool(message)
+
+
+def test_a_promise_that_there_is_not_cannot_be_looked_at() -> None:
+    """The test of a renamed property would be green for ever."""
+    with pytest.raises(SpecError, match=r"there is no property 'drak'; did you mean 'dark'\?"):
+        follow(open_space(LIGHTS), [], promise="drak")
+
+
+def test_a_refused_turn_ends_a_walk_that_looks_at_a_promise() -> None:
+    """It is another mistake than the one that is looked for."""
+    walk = ["token for host 0 duplicated", "token reaches host 0", "token reaches host 0"]
+    taken = follow(open_space(RING, {"faults.duplicate": 1}), walk, promise="turns")
+    assert taken.left == ("token reaches host 0",)
+
+
+def test_every_circle_that_a_walk_closes_is_looked_at() -> None:
+    """A wide one may be unfair, a narrow one inside of it fair: from 1 to 2 and back 0 with its way out is not met."""
+    moves = [(0, 1, "a", None), (1, 2, "a", None), (2, 1, "a", None), (1, 0, "a", None), (0, 3, "out", None)]
+    space = GraphSpace(moves, {"p": frozenset({3})}, [promise("eventually")], Fairness((), ("out",)), (1,))
+    with pytest.raises(AssertionError, match="eventually is violated"):
+        follow(space, ["move 3", "move 0", "move 1", "move 2"])
 
 
 def test_a_pool_is_walked_through_as_well() -> None:

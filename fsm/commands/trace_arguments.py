@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from fsm.errors import Place, SpecError
 
@@ -24,10 +28,10 @@ def add_trace(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--trace",
         type=_asked,
-        default=("table", ""),
         metavar="FORMAT[:PROPERTY]",
         help="how counterexamples are shown: table; sequence, a Mermaid diagram; golden, a trace that `fsm replay` and "
-        "tests play again; hypothesis, a test. With a property this trace alone, also how a reachable one is reached",
+        "tests play again; hypothesis, a test; of these two nothing else is on standard output. With a property this "
+        "trace alone, also how a reachable one is reached",
     )
     command.add_argument("--save", type=Path, metavar="DIR", help="write each trace to a file of its own")
 
@@ -42,15 +46,25 @@ def origin(args: argparse.Namespace) -> Origin:
 
 def wanted(args: argparse.Namespace, name: str, kind: str) -> bool:
     """Whether the trace of a property is to be shown."""
-    only = args.trace[1]
+    only = form_of(args)[1]
     return bool(name == only) if only else kind != "reachable"
 
 
+def form_of(args: argparse.Namespace) -> tuple[str, str]:
+    """The format of --trace, and its property or ""."""
+    return args.trace or ("table", "")
+
+
 def check(args: argparse.Namespace, names: list[str]) -> None:
-    """Errors: `SpecError` for a property of --trace that there is not."""
+    """Looks before anything is explored. Errors: `SpecError` for a property of --trace that there is not; `OSError`
+    for a folder of --save that cannot be written to."""
     from fsm.language.document import suggest
 
-    only = args.trace[1]
+    if args.save is not None:
+        args.save.mkdir(parents=True, exist_ok=True)
+        if not os.access(args.save, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(args.save))
+    only = form_of(args)[1]
     if only and only not in names:
         raise SpecError(
             Place(args.system), f"--trace: there is no property {only!r}{suggest(only, names)}", "unknown-name"
@@ -61,10 +75,10 @@ def shown(args: argparse.Namespace, found: Found) -> str:
     """A trace as it was asked for; where it is saved, the name of its file. Errors: `SpecError`, `OSError`."""
     from fsm.search.renderings import SUFFIXES, render
 
-    form = args.trace[0]
+    form = form_of(args)[0]
     if args.save is None:
         return render(found, form, shutil.get_terminal_size().columns if sys.stdout.isatty() else None).rstrip("\n")
-    args.save.mkdir(parents=True, exist_ok=True)
+    found = evolve(found, origin=found.origin.seen_from(args.save))
     name = re.sub(r"\W+", "_", found.name).strip("_")
     path = args.save / (f"test_{name}.py" if form == "hypothesis" else f"{name}{SUFFIXES[form]}")
     path.write_text(render(found, form), "utf-8")

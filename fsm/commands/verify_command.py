@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fsm.commands import assumptions
 from fsm.commands.space_arguments import Shown, add_limits, add_space, limits, space, states
-from fsm.commands.trace_arguments import add_trace, check, origin, shown, wanted
+from fsm.commands.trace_arguments import add_trace, check, form_of, origin, shown, wanted
+from fsm.errors import Place, SpecError
 
 if TYPE_CHECKING:
     from fsm.search.result import Result
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from fsm.search.fairness import check_patterns
     from fsm.search.random_walk import random_walk
 
+    _refuse(args)
     if assumptions.asked(args):
         return assumptions.run(args)
     explored = space(args)
@@ -75,26 +79,61 @@ def run(args: argparse.Namespace) -> int:
         if result.finished and not args.set and not args.without:  # with less of it, less happens
             check_patterns(explored.fairness, result.groups)
     on_the_way.over()
-    said = text(result, args) if args.save or not args.json else []
-    print(json.dumps(report(result), indent=2) if args.json else "\n".join(said))
+    lines = list(text(result, args)) if args.save or not args.json else []
+    if args.json:
+        print(json.dumps(report(result), indent=2))
+    else:
+        _print(lines, args)
     return result.exit_code
 
 
-def text(result: Result, args: argparse.Namespace) -> list[str]:
-    """A result for people: counts, verdicts, and traces as `args` want them."""
-    lines = [_counts(result)]
+def _refuse(args: argparse.Namespace) -> None:
+    """Errors: `SpecError` for options that say nothing together."""
+    tables = assumptions.asked(args)
+    alone = {"--trace": args.trace, "--save": args.save, "--random": args.random, "--first": args.first}
+    said = [option for option, given in alone.items() if given]
+    message = ""
+    if args.markdown and (args.json or not tables):
+        message = "--markdown is how the tables of --ablate and --frontier are printed, without --json"
+    elif tables and said:
+        message = f"{said[0]} has no meaning for the tables of --ablate and --frontier; leave one of them out"
+    elif args.json and args.trace and not args.save:
+        message = "--json has the steps of every trace; leave out --trace, or say with --save where its texts go"
+    if message:
+        raise SpecError(Place(args.system), message, "usage")
+
+
+def _print(lines: Iterable[tuple[str, bool]], args: argparse.Namespace) -> None:
+    """Traces that other programs read stand alone on standard output, the rest beside it."""
+    if args.save is not None or form_of(args)[0] not in ("golden", "hypothesis"):
+        print("\n".join(line for line, _ in lines))
+        return
+    traces = [line for line, trace in lines if trace]
+    print("\n".join(line for line, trace in lines if not trace), file=sys.stderr)
+    if traces:
+        print("\n\n".join(traces))
+
+
+def text(result: Result, args: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+    """A result for people: counts, verdicts, and traces as `args` want them; of each part whether it is a trace."""
+    yield _counts(result), False
     wide = max((len(verdict.property.name) for verdict in result.verdicts), default=0)
     for verdict in result.verdicts:
-        lines.append(f"{verdict.property.name:{wide}}  {verdict.verdict:11}  {verdict.property.why}")
-        if verdict.trace is not None and wanted(args, verdict.property.name, verdict.property.kind):
-            lines.append(_told(args, result, verdict.trace, verdict.property))
+        name, kind = verdict.property.name, verdict.property.kind
+        yield f"{name:{wide}}  {verdict.verdict:11}  {verdict.property.why}", False
+        if verdict.trace is not None and wanted(args, name, kind):
+            yield _told(args, result, verdict.trace, verdict.property), True
+        elif name == form_of(args)[1]:
+            yield f"no {'way to' if kind == 'reachable' else 'counterexample of'} {name} was found", False
     for refusal in result.refusals:
-        lines.append(f"the spec has no answer: {refusal.message}")
+        yield f"the spec has no answer: {refusal.message}", False
         if wanted(args, "", "refused"):
-            lines.append(_told(args, result, refusal.trace, None))
+            yield _told(args, result, refusal.trace, None), True
+    from fsm.models.model_space import ModelSpace
+
     rows, unfired = len(result.space.rows), len(result.unfired)
-    lines.append(f"{rows - unfired} of {rows} rows fired" + ("; --json lists the others" if unfired else ""))
-    return lines
+    what = "actions taken" if isinstance(result.space, ModelSpace) else "rows fired"
+    yield f"{rows - unfired} of {rows} {what}" + ("; --json lists the others" if unfired else ""), False
 
 
 def _told(args: argparse.Namespace, result: Result, trace: Trace, promised: Property | None) -> str:

@@ -56,6 +56,7 @@ class _Grounding:
     slots: list[Slot] = field(factory=list)
     initial: list[tuple[Value, ...]] = field(factory=list)
     members: dict[str, str] = field(factory=dict)
+    labels: set[str] = field(factory=set)
 
     def grounded(self) -> Grounded:
         model = self.model
@@ -79,6 +80,7 @@ class _Grounding:
         return Grounded(
             tuple(self.slots), actions, tuple(self.initial), self.condition(model.where, "where"),
             self.condition(model.constraint, "constraint"), formulas, sizes, self.reading.told_apart,
+            frozenset(self.labels),
         )  # fmt: skip
 
     def array(self, variable: Variable) -> Array:
@@ -210,14 +212,15 @@ class _Grounding:
         for chosen in product(*arguments.values()):
             named = dict(zip(arguments, chosen, strict=True))
             scope = evolve(self.scope, bound={**self.scope.bound, **named})
+            shown = ", ".join(f"{name}={'none' if c.value is None else c.value}" for name, c in named.items())
+            label = f"{action.name}({shown})" if shown else action.name
+            self.labels.add(label)
             guard: Term = TRUE
             if action.guard is not None:
                 text = said(action.guard, "'if'")
                 guard = read_expression(text, scope, action.guard.at, BOOL, self.reading)
             if guard == FALSE:
                 continue
-            shown = ", ".join(f"{name}={'none' if c.value is None else c.value}" for name, c in named.items())
-            label = f"{action.name}({shown})" if shown else action.name
             updates = tuple(sorted(_Updates(scope, self.reading, label).all(action.updates).items()))
             fault = None if action.fault is None else action.fault.value
             yield GroundAction(action.name, label, guard, updates, fault, action.why, action.at)

@@ -114,7 +114,7 @@ class ModelSpace:
 
     def foreign(self, label: str) -> bool:
         """Whether it is no action with its arguments."""
-        return label not in self._labels
+        return label not in self.grounded.labels
 
     def kernel(self) -> Kernel[State]:
         """The model packed. Errors: `SpecError` (too-large) where a state does not fit."""
@@ -141,10 +141,6 @@ class ModelSpace:
             return self._formulas[property_.name, part](state, target)
         except NoValue as error:
             raise self._without_value(property_.at, repr(property_.name), error, state) from None
-
-    @cached_property
-    def _labels(self) -> frozenset[str]:
-        return frozenset(action.label for action in self.grounded.actions)
 
     @cached_property
     def _packed(self) -> ModelKernel:

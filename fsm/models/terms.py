@@ -127,7 +127,8 @@ class Grounded:
     state is kept; `where` restricts the states at the beginning, of which `initial` gives for each slot all values.
 
     A fault with a budget has a slot of its own, which no formula names: how often it may still happen.
-    `indices` are the sizes of the index sets, `told_apart` the first place that tells members of each apart."""
+    `indices` are the sizes of the index sets, `told_apart` the first place that tells members of each apart,
+    `labels` those of all actions with arguments, also of those that are possible nowhere."""
 
     slots: tuple[Slot, ...]
     actions: tuple[GroundAction, ...]
@@ -137,3 +138,4 @@ class Grounded:
     formulas: Mapping[tuple[str, str], Term]
     indices: Mapping[str, int] = field(factory=dict)
     told_apart: Mapping[str, ToldApart] = field(factory=dict)
+    labels: frozenset[str] = frozenset()

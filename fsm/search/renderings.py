@@ -86,49 +86,36 @@ def example(found: Found) -> str:
     origin, walk, promised = found.origin, walk_of(found.space, found.trace), found.promised
     settings = ", ".join(f"{_quoted(name)}: {_quoted(value)}" for name, value in origin.settings)
     without = ", ".join(map(_quoted, origin.without))
-    arguments = [_quoted(origin.name), *([f"{{{settings}}}"] if settings else [])]
+    arguments = [f"{'Path(__file__).parent / ' if origin.beside else ''}{_quoted(origin.name)}"]
+    arguments += [f"{{{settings}}}"] if settings else []
     arguments += [f"without=[{without}]"] if without else []
-    start = "" if walk.start == 1 else f", start={walk.start}"
     alone = promised is not None and promised.kind in ("reachable", "recoverable")
+    labels = [f"    {_quoted(label)}," for label in walk.names]
     lines = [
         f'"""{_inside(found.title)}"""',
         "",
+        *(["from pathlib import Path", ""] if origin.beside else []),
         *([] if alone else ["from hypothesis import example, given, settings", ""]),
-        f"from fsm.testing import {'open_space, walked' if alone else 'follow, open_space, walks'}",
+        f"from fsm.testing import follow, open_space{'' if alone else ', walks'}",
         "",
         f"SPACE = open_space({', '.join(arguments)})",
-        "WALK = [",
-        *(f"    {_quoted(label)}," for label in walk.names),
-        "]",
+        *(["WALK = [", *labels, "]"] if labels else ["WALK: list[str] = []"]),
         "",
         "",
-        *(_alone(found, start) if alone else _given(found, start)),
+        *_test(found, "" if walk.start == 1 else f", start={walk.start}", alone),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _given(found: Found, start: str) -> list[str]:
-    why = found.promised.why if found.promised else "no node refuses a turn"
+def _test(found: Found, start: str, alone: bool) -> list[str]:
+    """The walk is bound where the test is made, so that several of these modules may stand in one file."""
+    name, why = (found.promised.name, found.promised.why) if found.promised else ("", "no node refuses a turn")
+    drawn = ["@settings(deadline=None)", f"@given(walk=walks(SPACE{start}))", "@example(walk=WALK)"]
     return [
-        "@settings(deadline=None)",
-        f"@given(walk=walks(SPACE{start}))",
-        "@example(walk=WALK)",
-        f"def test_{_identifier(found.name)}(walk: list[str]) -> None:",
+        *([] if alone else drawn),
+        f"def test_{_identifier(found.name)}(walk: list[str]{' = WALK' if alone else ''}) -> None:",
         f'    """{_inside(why)}"""',
-        f"    follow(SPACE, walk{start})",
-    ]
-
-
-def _alone(found: Found, start: str) -> list[str]:
-    promised = found.promised
-    assert promised is not None  # a refused turn is shown by any walk that comes to it
-    verb = "reaches" if promised.kind == "reachable" else "breaks"
-    said = "not " if verb == "breaks" else ""
-    return [
-        f"def test_{_identifier(found.name)}() -> None:",
-        f'    """{_inside(promised.why)}"""',
-        f"    promised = next(p for p in SPACE.properties if p.name == {_quoted(promised.name)})",
-        f"    assert {said}walked(SPACE, WALK{start}).{verb}(promised)",
+        f"    follow(SPACE, walk{start}, promise={_quoted(name)})",
     ]
 
 

@@ -179,8 +179,8 @@ class Space(Protocol[S]):
         """What properties see of a state, by name."""
 
     def whole(self, state: S) -> Mapping[str, Mapping[str, Value]]:
-        """All of a state that has a name, for people: what each part of it holds. Of a pool its hosts, the pool and what
-        is left of budgets; a model is one part, ""."""
+        """All of a state that has a name, for people: what each part of it holds. Parts of a pool are its hosts, what
+        they share, and what is left of budgets; a model is one part, ""."""
 
     def foreign(self, label: str) -> bool:
         """Whether a label is known to be that of no move in any state. Of a model that is certain; of a pool timers and

@@ -54,6 +54,7 @@ class Walk(Generic[S]):
         start: the number of the state at the beginning, from 1.
         states: the states of the way, first that at the beginning.
         names, edges: the moves; a last one that was refused led nowhere.
+        left: of a list of moves that was to be followed, those from the first on that was not possible any more.
     """
 
     space: Space[S]
@@ -61,6 +62,7 @@ class Walk(Generic[S]):
     states: list[S]
     names: list[str] = field(factory=list)
     edges: list[Edge[S]] = field(factory=list)
+    left: tuple[str, ...] = ()
 
     @property
     def state(self) -> S:

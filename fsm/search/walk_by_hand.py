@@ -127,7 +127,7 @@ class WalkByHand:
             raise LookupError("say which file: 'save story.txt'")
         closing = [f"violates {promised.name}" for promised in self.walk.broken()]
         with Path(rest).open("x", encoding="utf-8") as file:
-            file.write(golden(self.walk.space, self.origin, self.walk.trace(), closing))
+            file.write(golden(self.walk.space, self.origin.seen_from(Path(rest).parent), self.walk.trace(), closing))
         return [f"written to {rest}; `fsm replay {rest}` plays it again"]
 
     def _help(self, rest: str) -> list[str]:

@@ -27,13 +27,14 @@ runs. What a walk proves and what it cannot is said in `fsm.search.walk`.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from fsm.errors import Place, SpecError
 from fsm.language.document import suggest
@@ -52,11 +53,20 @@ FOLDERS = ("systems", "examples")
 
 @frozen
 class Origin:
-    """Which space, in words: a name or a file, settings and clauses as `fsm verify` takes them."""
+    """Which space, in words: a name or a file, settings and clauses as `fsm verify` takes them. beside: the file is
+    named as it is seen from the folder of whatever names it, not from where the program runs."""
 
     name: str
     settings: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()
+    beside: bool = False
+
+    def seen_from(self, folder: Path) -> Origin:
+        """The same, for a file in that folder: it stays right wherever somebody stands who reads it. What is shipped
+        has a name everywhere."""
+        if not self.name.endswith(".yaml"):
+            return self
+        return evolve(self, name=os.path.relpath(Path(self.name).resolve(), folder.resolve()), beside=True)
 
     def words(self, start: int = 1) -> str:
         """The words after `walk`."""

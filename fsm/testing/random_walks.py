@@ -21,19 +21,22 @@ The checker looks at every state and this at some; it is for spaces that are too
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 from zlib import crc32
 
-from attrs import define, field
+from attrs import define, evolve, field
 from hypothesis import strategies as st
 
-from fsm.errors import Place
+from fsm.errors import Place, SpecError
+from fsm.language.document import suggest
 from fsm.locate import specs
 from fsm.search.load import load_space
-from fsm.search.space import Edge, Space
+from fsm.search.space import Edge, Property, Space
+from fsm.search.trace import closing
 from fsm.search.walk import Walk, begin, named_edges
 from fsm.search.walk_traces import named_file
 
@@ -41,10 +44,14 @@ REMEMBERED = 10_000
 """States of a space whose moves a strategy remembers: examples begin alike."""
 FAULT_BITS = 8
 AFTERWARDS = ("eventually", "leads_to")
+NUMBERED = re.compile(r" #\d+$")
+"""What the name of a move has behind the label where several bear one."""
 CHARACTERS = st.characters(min_codepoint=0x10000, max_codepoint=0x10FFFF)
 
 
-def open_space(name: str, settings: Mapping[str, object] | None = None, without: Sequence[str] = ()) -> Space[Any]:
+def open_space(
+    name: str | Path, settings: Mapping[str, object] | None = None, without: Sequence[str] = ()
+) -> Space[Any]:
     """A system or model, to be walked through.
 
     Arguments:
@@ -53,7 +60,7 @@ def open_space(name: str, settings: Mapping[str, object] | None = None, without:
         without: clauses of the world to switch off.
     Errors: `fsm.errors.SpecError`.
     """
-    path = named_file(name, (specs(), Path()), Place(name))
+    path = named_file(str(name), (specs(), Path()), Place(str(name)))
     return load_space(path, [(key, str(value)) for key, value in (settings or {}).items()], without)
 
 
@@ -76,55 +83,94 @@ def _walks(draw: st.DrawFn, space: Space[Any], most: int, start: int) -> list[st
     return _guided(space, begin(space, start).state, script, without)
 
 
-def follow(space: Space[Any], walk: Sequence[str], *, start: int = 1) -> Walk[Any]:
+def follow(space: Space[Any], walk: Sequence[str], *, start: int = 1, promise: str | None = None) -> Walk[Any]:
     """Takes a walk, and fails where it breaks a promise.
 
-    A label that is not possible ends the walk: a way that led to a mistake is closed once that is mended. Looked at are
-    always, step and deadlock properties; eventually and leads_to where the walk ends in a state that it was in before,
-    or that it may stay in, for then it may go round for ever; and turns that are refused.
+    A label that is not possible ends the walk: a way that led to a mistake is closed once that is mended. What is left
+    of the walk then stands in `left` of what is returned. Looked at are always, step and deadlock properties;
+    eventually and leads_to where the walk ends in a state that it was in before, or may stay for ever where it ends;
+    recoverable and reachable ones where they are asked for. A turn that is refused fails too.
 
     Arguments:
-        space, walk, start: where, the labels of the moves, and the number of the state at the beginning.
-    Returns: the walk that was taken.
-    Errors: `AssertionError` with the story of what is broken.
+        space, walk, start: the walk, as `walks` draws it.
+        promise: the name of the one property to look at; "" for none, only at turns that are refused. A reachable one
+            fails where the walk does not reach it.
+    Returns: the walk, as far as it goes.
+    Errors: `AssertionError` with the story of what went wrong; `SpecError` for a label that is known to be that of no
+        move: a pinned walk that cannot be followed proves nothing; for a property that there is not.
     """
+    for number, label in enumerate(walk, 1):
+        if space.foreign(NUMBERED.sub("", label)):
+            message = f"the pinned walk cannot be followed, its step {number}, {label!r}, names no move of {space.name}"
+            raise SpecError(space.at, f"{message}; delete the example or find it again", "unknown-name")
+    judge = _Judge(space, promise)
     taken = begin(space, start)
-    _look(taken)
-    for label in walk:
+    judge.look(taken)
+    for number, label in enumerate(walk):
         edge = {name: edge for _, name, edge in _moves(space, taken.state)}.get(label) or taken.moves().get(label)
-        if edge is None:
+        if edge is None or (edge.target is None and promise):
+            taken.left = tuple(walk[number:])
             break
         taken.names.append(label)
         taken.edges.append(edge)
         if edge.target is None:
             raise AssertionError(_story(taken, f"the spec has no answer: {taken.refused}"))
         taken.states.append(edge.target)
-        _look(taken)
-    stays = len(taken.states)
-    circle = next(number for number in range(1, stays + 1) if taken.closes(number))
-    for promised in space.properties:
-        ends = promised.kind == "deadlock" or (promised.kind in AFTERWARDS and taken.starves(promised, stays))
-        for loop in dict.fromkeys((circle, stays)) if ends else ():
-            if taken.breaks(promised, loop):
-                raise AssertionError(_story(taken, f"{promised.name} is violated: {promised.why}", loop))
+        judge.look(taken)
+    judge.end(taken)
     return taken
 
 
-def _look(walk: Walk[Any]) -> None:
-    """Judges the last state and the move to it."""
-    sound, last = _KNOWN.setdefault(walk.space, _Known()).sound, tuple(walk.states[-2:])
-    if last in sound:
-        return
-    for promised in walk.space.properties:
-        end = Walk(walk.space, 1, walk.states[-2:] if promised.kind == "step" else walk.states[-1:])
-        if promised.kind in ("always", "step") and end.breaks(promised):
-            raise AssertionError(_story(walk, f"{promised.name} is violated: {promised.why}"))
-    if len(sound) < REMEMBERED:
-        sound.add(last)
+@define(eq=False)
+class _Judge:
+    """Looks at the promises on a way: all that need no search, or the one that is named."""
+
+    space: Space[Any]
+    promise: str | None
+    properties: Sequence[Property] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        known = {promised.name: promised for promised in self.space.properties}
+        if self.promise and self.promise not in known:
+            message = f"there is no property {self.promise!r}{suggest(self.promise, known)}"
+            raise SpecError(self.space.at, message, "unknown-name")
+        self.properties = [p for p in known.values() if self.promise in (None, p.name)]
+
+    def look(self, walk: Walk[Any]) -> None:
+        """Judges the last state and the move to it."""
+        sound, last = _KNOWN.setdefault(walk.space, _Known()).sound, (self.promise, *walk.states[-2:])
+        if last in sound:
+            return
+        for promised in self.properties:
+            end = Walk(walk.space, 1, walk.states[-2:] if promised.kind == "step" else walk.states[-1:])
+            if promised.kind in ("always", "step") and end.breaks(promised):
+                raise AssertionError(_story(walk, f"{promised.name} is violated: {promised.why}"))
+        if len(sound) < REMEMBERED:
+            sound.add(last)
+
+    def end(self, walk: Walk[Any]) -> None:
+        """Judges where a way ends, and where it goes round."""
+        stays = len(walk.states)
+        circles = [number for number in range(1, stays + 1) if walk.closes(number)]
+        for promised in self.properties:
+            kind = promised.kind
+            if kind == "reachable" and self.promise and not walk.reaches(promised):
+                raise AssertionError(_story(walk, f"{promised.name} is not reached: {promised.why}", promised))
+            loops: Sequence[int | None] = ()
+            if kind == "deadlock" or (kind == "recoverable" and self.promise):
+                loops = (None,)
+            elif kind in AFTERWARDS and walk.starves(promised, stays):
+                loops = circles
+            for loop in loops:
+                if walk.breaks(promised, loop):
+                    raise AssertionError(_story(walk, f"{promised.name} is violated: {promised.why}", promised, loop))
 
 
-def _story(walk: Walk[Any], what: str, loop: int | None = None) -> str:
-    return "\n".join([what, *walk.trace(loop).lines(), f"walk={walk.names!r}"])
+def _story(walk: Walk[Any], what: str, shown: Property | None = None, loop: int | None = None) -> str:
+    trace = walk.trace(loop)
+    if shown is not None and shown.kind != "reachable":
+        trace = evolve(trace, end=closing(walk.space, shown, walk.state, len(trace)))
+    return "\n".join([what, *trace.lines(), f"walk={walk.names!r}"])
 
 
 @define(eq=False)
