@@ -134,6 +134,24 @@ def test_a_folder(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "- machine worker" in text
     assert "always  size(inside) <= 1 -> size(inside) <= 2" in text
     assert "machine asker" not in text
+    assert "behaviour of systems was not compared; --system careful would\n" in text
+    assert said(capsys, "HEAD:pool/specs", "pool/specs", "--markdown")[1].count("--system careful would") == 1
+    report = json.loads(said(capsys, "HEAD:pool/specs", "pool/specs", "--json")[1])
+    assert (report["behaviours"], report["untried"]) == ([], ["careful"])
+
+
+def test_models_of_folders_are_compared_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that differ, each; one that another why was given is not explored."""
+    other = COUNTER.replace("model: counter", "model: other")
+    for side, text in (("old", COUNTER), ("new", COUNTER.replace("x < 3", "x < 2"))):
+        (tmp_path / side / "examples").mkdir(parents=True)
+        (tmp_path / side / "examples" / "01-counter.yaml").write_text(text, "utf-8")
+        (tmp_path / side / "other.yaml").write_text(other if side == "old" else other.replace("one", "1"), "utf-8")
+    code, text = said(capsys, str(tmp_path / "old"), str(tmp_path / "new"))
+    assert code == 1
+    assert "behaviour of counter: told apart after 3 steps\n" in text
+    assert "behaviour of other" not in text
+    assert "not compared" not in text
 
 
 @pytest.mark.usefixtures("repository")
@@ -168,7 +186,7 @@ def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     (spec,) = report["specs"]
     assert (spec["kind"], spec["name"], spec["sign"]) == ("machine", "careful", "changed")
     assert spec["changes"][0]["parts"] == {"guard": ["not taken", "taken"]}
-    behaviour = report["behaviour"]
+    (behaviour,) = report["behaviours"]
     assert behaviour["verdicts"]["enters"]["new"] == "not reached"
     assert behaviour["old"]["distinct"] > behaviour["new"]["distinct"]
     assert behaviour["apart"]["old"][0]["label"] == "timer of careful at host 0"
@@ -226,7 +244,7 @@ def test_without_a_repository(
     """And without git at all."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert "git knows no revision 'HEAD'" in refused(capsys, "HEAD:a.yaml", "HEAD:b.yaml")
+    assert "there is no git repository here; name" in refused(capsys, "HEAD:a.yaml", "HEAD:b.yaml")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "git, which would know a revision, is not installed" in refused(capsys, "HEAD:a.yaml", "HEAD:b.yaml")
 

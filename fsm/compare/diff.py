@@ -2,7 +2,8 @@
 
 A folder is all its specs, a system itself with its machines, their ports and `state.yaml`, anything else itself. A
 machine alone has no behaviour; on a system that is named it has: both versions of the machine stand in one and the same
-folder then, so that what differs comes from the machine. Where nothing but a `why` differs, nothing is explored.
+folder then, so that what differs comes from the machine. Where nothing but a `why` differs, nothing is explored. Of
+folders the models that differ are explored at once; systems are only named, for they may take minutes.
 """
 
 from __future__ import annotations
@@ -52,21 +53,27 @@ class Compared:
 
 @frozen
 class Diff:
-    """A whole comparison. `behaviour` is None where none was compared; `revised` says that it is that of machines from
-    git in a world whose code is that which is installed."""
+    """A whole comparison.
+
+    Arguments:
+        behaviours: of the systems and models that were compared.
+        revised: one of them is that of machines from git in a world whose code is that which is installed.
+        untried: systems of both folders whose behaviour may be another, which was not compared.
+    """
 
     old: str
     new: str
     specs: tuple[Compared, ...]
-    behaviour: Behaviour | None
+    behaviours: tuple[Behaviour, ...]
     revised: bool
+    untried: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0: no difference; 1: there are some; 2: none was found, but a search was cut short."""
-        if self.specs or (self.behaviour is not None and self.behaviour.differs):
+        if self.specs or any(behaviour.differs for behaviour in self.behaviours):
             return 1
-        return 2 if self.behaviour is not None and not self.behaviour.known else 0
+        return 0 if all(behaviour.known for behaviour in self.behaviours) else 2
 
 
 def diff(old: Side, new: Side, system: str | None, compare: Compare) -> Diff:
@@ -78,18 +85,44 @@ def diff(old: Side, new: Side, system: str | None, compare: Compare) -> Diff:
     Errors: `SpecError`.
     """
     found = tuple(_compared(old, new))
-    behaviour, revised = None, False
+    moving = [one for one in found if _behaves(one)]
+    if system is None and old.path.is_dir() and new.path.is_dir():
+        models, untried = _inside(old, new, moving)
+        return Diff(old.said, new.said, found, tuple(compare(*files) for files in models), False, untried)
+    behaviours, revised = tuple[Behaviour, ...](), False
     with _spaces(old, new, system) as files:
-        if files is not None and any(_behaves(one) for one in found):
-            behaviour = compare(*files)
+        if files is not None and moving:
+            behaviours = (compare(*files),)
             revised = (old.revision or new.revision) is not None and kind_of(read(files[1])) == "system"
-    return Diff(old.said, new.said, found, behaviour, revised)
+    return Diff(old.said, new.said, found, behaviours, revised)
 
 
 def _behaves(one: Compared) -> bool:
     """Whether what is different in a spec may be another behaviour."""
     parts = [name for change in one.changes for name, _, _ in change.parts]
     return one.sign != CHANGED or any(change.sign != CHANGED for change in one.changes) or set(parts) != {WHY}
+
+
+def _inside(old: Side, new: Side, moving: Sequence[Compared]) -> tuple[Sequence[tuple[Path, Path]], tuple[str, ...]]:
+    """The models of both folders that differ, and the systems of both that what differs belongs to."""
+    was, now = _documents(old), _documents(new)
+    touched = {(one.kind, one.name) for one in moving}
+    models, systems = list[tuple[Path, Path]](), list[str]()
+    for key, path in now.items() if touched else ():
+        kind = kind_of(read(path))
+        if key in was and kind == "model" and (kind, path.stem) in touched:
+            models.append((was[key], path))
+        if key in was and kind == "system" and any(part in touched for part in _parts(new, path)):
+            systems.append(path.stem)
+    return models, tuple(systems)
+
+
+def _parts(side: Side, system: Path) -> Sequence[tuple[str, str]]:
+    """Kind and name of all that a system of a folder is made of; nothing of one that does not load."""
+    try:
+        return [(kind_of(read(path)), path.stem) for path in _documents(Side(side.said, side.root, system)).values()]
+    except SpecError:
+        return ()
 
 
 def kind_of(document: Item) -> str:

@@ -28,8 +28,7 @@ def summary(diff: Diff) -> str:
     """All of it in one line."""
     parts = [f"{_named(one)} {one.sign}" for one in diff.specs if not one.changes]
     parts += [f"{_named(one)}: {_counts(one.changes)}" for one in diff.specs if one.changes]
-    if diff.behaviour is not None:
-        parts.append(f"behaviour of {diff.behaviour.name}: {_said(diff.behaviour)}")
+    parts += [f"behaviour of {behaviour.name}: {_said(behaviour)}" for behaviour in diff.behaviours]
     return "; ".join(parts) or "no difference"
 
 
@@ -78,12 +77,19 @@ def text(diff: Diff) -> Iterator[str]:
         yield f"{_named(one)}: {_counts(one.changes)}"
         for change in one.changes:
             yield from _lines(one, change)
-    if diff.behaviour is not None:
-        yield from _behaviour(diff.behaviour)
-        if diff.revised:
-            yield f"({WORLD})"
-    elif not diff.specs:
+    for behaviour in diff.behaviours:
+        yield from _behaviour(behaviour)
+    if diff.revised:
+        yield f"({WORLD})"
+    if diff.untried:
+        yield _untried(diff)
+    if not diff.specs and not diff.behaviours:
         yield "no difference"
+
+
+def _untried(diff: Diff) -> str:
+    others = f" (of {', '.join(diff.untried)})" if len(diff.untried) > 1 else ""
+    return f"behaviour of systems was not compared; --system {diff.untried[0]} would{others}"
 
 
 def _name(one: Compared, change: Change) -> str:
@@ -204,10 +210,12 @@ def _comment(diff: Diff, pictures: bool) -> Iterator[str]:
             yield from _folded("The machine: what is added in green, removed in red, changed in amber", drawn)
     if not pictures and any(one.picture for one in diff.specs):
         yield from ("The pictures are left out: with them this comment would be too long.", "")
-    if diff.behaviour is not None:
-        yield from _behaviour_comment(diff.behaviour)
-        if diff.revised:
-            yield from (f"<sub>{WORLD}</sub>", "")
+    for behaviour in diff.behaviours:
+        yield from _behaviour_comment(behaviour)
+    if diff.revised:
+        yield from (f"<sub>{WORLD}</sub>", "")
+    if diff.untried:
+        yield from (f"<sub>{escape(_untried(diff))}</sub>", "")
 
 
 def _cells(one: Compared, change: Change) -> tuple[str, str, str]:
@@ -279,7 +287,8 @@ def report(diff: Diff) -> dict[str, Any]:
             }
             for one in diff.specs
         ],
-        "behaviour": None if diff.behaviour is None else _report(diff.behaviour),
+        "behaviours": [_report(behaviour) for behaviour in diff.behaviours],
+        "untried": list(diff.untried),
     }
 
 

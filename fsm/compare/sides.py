@@ -86,6 +86,10 @@ def _revised(said: str, revision: str, path: str, folder: Path) -> Side:
     place = Place(said)
     commit = _git(place, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if commit is None:
+        if _git(place, "rev-parse", "--git-dir") is None:
+            raise SpecError(
+                place, f"no such file, and no revision, for there is no git repository here; name {REMEDY}", "no-spec"
+            )
         raise SpecError(place, f"git knows no revision {revision!r} here; name {REMEDY}", "no-spec")
     here = _git(place, "rev-parse", "--show-prefix") or ""
     inside = posixpath.normpath(posixpath.join(here if path.startswith(".") else "", path or "."))
