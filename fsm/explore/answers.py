@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import permutations, product
+from math import factorial, prod
 from typing import Any
 
 from attrs import field, frozen
@@ -27,6 +29,8 @@ from fsm.explore.renaming import Renaming
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 
+MOST = 720
+"""Orders of the effects of one turn that are tried."""
 Waits = tuple[tuple[tuple[str, str], ...], ...]
 
 
@@ -97,6 +101,21 @@ class Questions:
             except Different as difference:
                 self.failure = complain(difference)
                 raise self.failure from None
+            except Exception:
+                self._known.clear()  # what was not compared to the end was not compared
+                raise
+
+    @property
+    def unordered(self) -> bool:
+        """Whether names are exchanged, so that machines of one host may be told something in another order."""
+        return any(to.names for to in self.exchanges)
+
+    def wanted(self, effects: Effects) -> Keyed:
+        """Effects, hashable; in no order, where that may change."""
+        key: Any = effects_key(effects)
+        if self.unordered:
+            key = tuple(frozenset(Counter(part).items()) for part in key)
+        return Keyed(key, effects)
 
     def _around(self, kind: Kind, args: tuple[Any, ...]) -> None:
         self._known.add((kind.name, args))
@@ -170,7 +189,7 @@ class CheckedWorld:
 
     def perform(self, w: Any, host: int, effects: Effects) -> Any:
         """That of the world."""
-        self._ask(self._perform, w, host, wanted(effects))
+        self._ask(self._perform, w, host, self.questions.wanted(effects))
         return self.world.perform(w, host, effects)
 
     def actions(self, w: Any, pending: Pending) -> Iterable[Action[Any]]:
@@ -232,10 +251,25 @@ class CheckedWorld:
         return self.seen(to, host, view), to.host(host), _asked(to.operation(operation.value))
 
     def _performs(self, w: Any, host: int, effects: Keyed) -> Any:
-        return self.world.perform(w, host, effects.value)
+        after = self.world.perform(w, host, effects.value)
+        for ordered in self._orders(effects.value) if self.questions.unordered else ():
+            other = self.world.perform(w, host, ordered)
+            if other != after:
+                raise Different(self._perform, self.questions.exchanges[-1], (w, host, effects), other, after)
+        return after
+
+    def _orders(self, effects: Effects) -> Iterator[Effects]:
+        """The same effects in every order."""
+        lists: tuple[Sequence[Any], ...] = effects.operations, effects.abandoned, effects.signals, effects.replies
+        if prod(factorial(len(each)) for each in lists) > MOST:
+            message = f"{self._called}: one turn wants more done than can be tried in every order"
+            raise SpecError(self._at, f"{message}; explore without symmetry", "too-large")
+        orders: Iterator[tuple[Any, ...]] = product(*map(permutations, lists))
+        for operations, abandoned, signals, replies in orders:
+            yield Effects(effects.host, effects.pool, (), signals, replies, operations, abandoned)
 
     def _performing(self, to: Renaming, w: Any, host: int, effects: Keyed) -> tuple[Any, ...]:
-        return self.renamed(to, w), to.host(host), wanted(to.effects(effects.value))
+        return self.renamed(to, w), to.host(host), self.questions.wanted(to.effects(effects.value))
 
     def _waiting(self, to: Renaming, w: Any, waits: Waits) -> tuple[Any, ...]:
         return self.renamed(to, w), to.pending(waits)
@@ -273,11 +307,6 @@ def order(one: Renaming, other: Renaming) -> int:
         return 1
     moved = [{h for h, there in enumerate(to.hosts) if h != there} | set(to.names) for to in (one, other)]
     return 3 if moved[0] & moved[1] else 2
-
-
-def wanted(effects: Effects) -> Keyed:
-    """Effects, hashable."""
-    return Keyed(effects_key(effects), effects)
 
 
 def told(event: Event | None) -> Any:

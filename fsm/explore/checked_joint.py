@@ -1,14 +1,12 @@
 """Machines that are asked everything twice, as worlds are (`fsm.explore.answers`): once as they are, once under other
 names.
 
-Of the language of rows hardly anything tells hosts apart. `me`, sets,
-`one`, `the`, `size`, equality and membership are the same whatever hosts are called; no number is a host; a row names
-no instance. What is left is `lowest`, which is harmless where its set has one member; an initial value that is a host,
-which a restart brings back; and the order in which one turn tells the instances of a machine something, which shows
-where two of them act.
-
-An order in effects counts, therefore: instances that are told in turn, and both ask the world for something, are not
-interchangeable. That may be more than a world minds.
+Of the language of rows hardly anything tells hosts apart. `me`, sets, `one`, `the`, `size`, equality and membership are
+the same whatever hosts are called; no number is a host, and a row names no instance; timers and what a machine waits
+for depend on its state alone; an operator may send every payload. What is left is `lowest`, which is harmless where its
+set has one member; an initial value that is a host, which a restart brings back; and the order in which one turn tells
+the instances of a machine something. What such a turn assigns has to be the same in any order; so has what a world
+makes of its effects, which is asked to take them in every order.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from typing import Any
 
 from fsm.engine.turn import Event, Turn
 from fsm.errors import SpecError
-from fsm.explore.answers import CheckedWorld, Different, Keyed, Kind, Questions, exchanged, told, wanted
+from fsm.explore.answers import CheckedWorld, Different, Keyed, Kind, Questions, exchanged, told
 from fsm.explore.joint import Joint, Local
 from fsm.explore.renaming import Renaming
 from fsm.explore.system import System
@@ -59,7 +57,7 @@ class CheckedJoint(Joint):
 
     def _turning(self, host: int, local: Local, pool: Pool, event: Keyed, view: Any) -> tuple[Any, ...]:
         turn = super().turn(host, local, pool, event.value, view)
-        return turn.local, turn.pool, wanted(turn.effects), turn.refused is None
+        return turn.local, turn.pool, self.questions.wanted(turn.effects), turn.refused is None
 
     def _turned(self, to: Renaming, host: int, local: Local, pool: Pool, event: Keyed, view: Any) -> tuple[Any, ...]:
         heard = told(to.event(event.value))
@@ -67,7 +65,7 @@ class CheckedJoint(Joint):
 
     def _after(self, to: Renaming, _: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
         local, pool, effects, done = answer
-        return to.local(local), to.pool(pool), wanted(to.effects(effects.value)), done
+        return to.local(local), to.pool(pool), self.questions.wanted(to.effects(effects.value)), done
 
     def _at_a_row(self, found: Different) -> SpecError:
         to, rows = found.to, list[Row]()
