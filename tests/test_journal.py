@@ -309,7 +309,7 @@ def test_the_command_says_yes_no_or_why_not(root: Path, tmp_path: Path, capsys: 
     assert err.startswith(f"{path}:1:1: this is no journal: ")
     code, out, err = command("")
     assert (code, out) == (2, "")
-    assert err.startswith(f"{path}:1:1: this is no journal: ")
+    assert err.startswith(f"{path}:1:1: this is no journal, ")
     assert fsm.cli.main(["replay", str(tmp_path / "none")]) == 2
     command("".join(lines))
     assert fsm.cli.main(["replay", str(root / "machines" / "worker.yaml"), str(path)]) == 0

@@ -291,6 +291,66 @@ def test_traces_are_saved_each_in_a_file(tmp_path: Path, capsys: pytest.CaptureF
         assert play(file, specs()).text == file.read_text("utf-8")
 
 
+@pytest.mark.parametrize("form", ["golden", "hypothesis"])
+def test_what_programs_read_stands_alone(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that it can be put into a file: several traces one below the other, the counts on stderr."""
+    monkeypatch.chdir(tmp_path)
+    main(["verify", str(LIGHTS), "--trace", form])
+    said = capsys.readouterr()
+    (tmp_path / "all.txt").write_text(said.out, "utf-8")
+    assert said.err.startswith("lights: 8 states")
+    assert said.err.endswith("4 of 4 actions taken\n")
+    if form == "golden":
+        assert play(tmp_path / "all.txt").text == said.out
+        assert said.out.count("\nviolated\n") == 5
+    else:
+        space: dict[str, Any] = {"__name__": "all"}
+        exec(compile(said.out, "all.py", "exec"), space)
+        assert sum(name.startswith("test_lights_") for name in space) == 5
+
+
+def test_a_trace_that_there_is_not_is_not_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """A property that holds has no counterexample, and that is said."""
+    assert main(["verify", str(LIGHTS), "--trace", "golden:fine"]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("no counterexample of fine was found\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--json", "--trace", "golden"], "--json has the steps of every trace; leave out --trace, or say with --save"),
+        (["--markdown"], "--markdown is how the tables of --ablate and --frontier are printed"),
+        (["--ablate", "--markdown", "--json"], "--markdown is how the tables of --ablate and --frontier are printed"),
+        (["--ablate", "--save", "here"], "--save has no meaning for the tables of --ablate and --frontier"),
+        (["--frontier", "--trace", "table"], "--trace has no meaning for the tables of --ablate and --frontier"),
+    ],
+)
+def test_options_that_say_nothing_together_are_refused(
+    options: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, before anything is explored."""
+    assert main(["verify", str(LIGHTS), *options]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert says in said.err
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not after an hour of exploring: a file is in its place, or it belongs to somebody else."""
+    monkeypatch.setattr("fsm.search.explore.explore", lambda *_, **__: pytest.fail("it explores"))
+    (tmp_path / "file").write_text("", "utf-8")
+    assert main(["verify", str(LIGHTS), "--save", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"fsm: {tmp_path / 'file'}: File exists\n"
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert main(["verify", str(LIGHTS), "--save", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"fsm: {tmp_path}: Permission denied\n"
+
+
 def test_one_trace_may_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Also how something is reached; a property or format that there is not is refused in a line."""
     main(["verify", str(LIGHTS), "--trace", "golden:wired"])

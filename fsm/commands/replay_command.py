@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fsm.drivers.replay import replay
-from fsm.errors import Place
+from fsm.errors import Place, SpecError
 from fsm.locate import located, specs
 from fsm.search.walk_traces import RULE
 
@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     root, name = located(args.spec)[0] if args.spec else specs(), str(args.journal)
     if _is_trace(args.journal):
         return _play(args.journal, root)
+    _check_journal(args.journal)
     with args.journal.open(encoding="utf-8", errors="replace") as lines:
         done = replay(lines, root, name)
     for line in done.torn:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{Place(name, done.divergence.line)}: {done.divergence}")
         return 1
     lives = f"{done.lives} {'life' if done.lives == 1 else 'lives'}"
-    print(f"{name}: {lives}, {done.turns} turns, {done.rows} rows: no divergence")
+    print(f"{name}: {lives}, {_counted(done.turns, 'turn')}, {_counted(done.rows, 'row')}: no divergence")
     return 0
 
 
@@ -54,13 +55,35 @@ def _is_trace(path: Path) -> bool:
         return [line.rstrip() for line in islice(opening, 2)][1:] == [RULE]
 
 
+def _check_journal(path: Path) -> None:
+    """Errors: `SpecError` for what has no line of a journal: a trace that is not laid out as one, or anything else."""
+    first, ruled = "", False
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("{"):
+                return
+            first = first or line.partition("#")[0].strip()
+            ruled = ruled or line.rstrip() == RULE
+    message = f"this is no journal, each line of which is a JSON object, and no golden trace, which has a line {RULE} "
+    message += "below each command" + ("" if first else "; it is empty")
+    looks = ruled or first.partition(" ")[0] in ("system", "machine", "walk")
+    raise SpecError(Place(str(path)), message, "trace-shape" if looks else "journal")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _play(path: Path, root: Path) -> int:
     """Plays a golden trace; the first line that came out otherwise is shown."""
     from fsm.explore.traces import play
 
     played, written = play(path, root), path.read_text("utf-8")
     if played.text == written:
-        print(f"{path}: {len(played.rows)} rows: no divergence")
+        # the id of a row has a slash, the name of a model's action has none
+        what = "action" if played.rows and not any("/" in row for row in played.rows) else "row"
+        moves = f"{_counted(played.moves, 'move')}, " if played.moves else ""
+        print(f"{path}: {moves}{_counted(len(played.rows), what)}: no divergence")
         return 0
     pairs = enumerate(zip_longest(written.splitlines(), played.text.splitlines()), 1)
     number, (old, new) = next((n, pair) for n, pair in pairs if pair[0] != pair[1])

@@ -24,7 +24,7 @@ from fsm.engine.turn import Event, Operation
 from fsm.errors import Place, SpecError
 from fsm.language.domains import Value
 
-NO_HEADER = "no line of it is a header, with which every life of a node begins; name the journal of a node"
+NO_HEADER = "no line of it is a header, with which every life of a node begins; name a journal, or a golden trace"
 
 
 @frozen

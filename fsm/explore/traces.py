@@ -52,6 +52,7 @@ from fsm.explore.simulate import Moment, Simulation
 from fsm.explore.system import System
 from fsm.language.document import suggest
 from fsm.language.expressions import parse_duration
+from fsm.locate import specs
 from fsm.search.trace import show
 from fsm.search.walk_traces import RULE, WalkPlayer
 from fsm.search.walk_traces import VERBS as WALK_VERBS
@@ -78,10 +79,12 @@ class Block:
 
 @frozen
 class Played:
-    """A trace that was run. text: the file as it has to be; rows: the ids of the rows that fired."""
+    """A trace that was run. text: the file as it has to be; rows: the ids of the rows that fired; moves: how many were
+    taken by name."""
 
     text: str
     rows: frozenset[str]
+    moves: int
 
 
 def parse(text: str, name: str) -> list[Block]:
@@ -104,24 +107,26 @@ def parse(text: str, name: str) -> list[Block]:
     return blocks
 
 
-def play(path: Path | str, root: Path | str) -> Played:
+def play(path: Path | str, root: Path | str | None = None) -> Played:
     """Runs a trace.
 
     Arguments:
         path: the file.
-        root: the folder of specs that its system is in.
+        root: the folder of specs that its system or machine is in, the shipped one by default. A walk whose `walk`
+            names a file has no use for it.
     Errors: `SpecError` at the command that cannot be done, or in the specs.
     """
-    player = _Player(Path(root), Path(path).parent)
-    played = []
+    player = _Player(specs() if root is None else Path(root), Path(path).parent)
+    played, moves = [], 0
     try:
         text = Path(path).read_text("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(Place(str(path)), f"a trace is text in UTF-8: {error.reason}", "trace-shape") from None
     for block in parse(text, str(path)):
         output = player.run(block.command, block.at) or ["ok"]
+        moves += block.command.startswith("take ")
         played.append("\n".join(Block(block.comments, block.command, block.at, tuple(output)).lines()))
-    return Played("\n\n".join(played) + "\n", frozenset(player.rows))
+    return Played("\n\n".join(played) + "\n", frozenset(player.rows), moves)
 
 
 @define(eq=False)
