@@ -12,6 +12,7 @@ from fsm.errors import SpecError
 from fsm.locate import specs
 from fsm.models.model import Model
 from fsm.models.model_space import ModelSpace, State
+from fsm.search.explore import explore
 from fsm.search.space import Property
 
 COUNTS = [
@@ -208,6 +209,36 @@ def test_a_formula_without_a_value(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"13:26: 'p' has no value: the\(\[\]\) needs .*; in x = 0") as caught:
         space.holds(space.properties[0], "text", next(iter(space.initial())))
     assert caught.value.rule == "no-value"
+
+
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "not any(f[i] for i in a) or any(head(r[i]) for i in a)",
+        "all(not f[i] or f[i] and not head(r[i]) for i in a if f[i]) or all(not head(r[i]) for i in a)",
+        "any(r[i][0] for i in a for j in a if f[j]) or not any(f[i] for i in a)",
+    ],
+)
+def test_no_member_of_a_quantifier_is_asked_before_the_others(said: str, engine: str, tmp_path: Path) -> None:
+    """One without a value is seen with symmetry and without, whoever of the members it is."""
+    space = toy(tmp_path, 'each: {i: a}, set: {"f[i]": "true", "r[i]": "append(r[i], true)"}, if: "not f[i]"',
+                variables=("f: {each: a, type: bool}", "r: {each: a, type: queue of bool, most: 1}"),
+                indices="{a: 3}", always=said)  # fmt: skip
+    for symmetry in (False, True):
+        with pytest.raises(SpecError, match="'p' has no value") as caught:
+            explore(space, engine=engine, symmetry=symmetry)
+        assert caught.value.rule == "no-value"
+
+
+def test_a_member_shields_itself_alone(tmp_path: Path) -> None:
+    """What is asked of a member before is asked of this one; there are as many states as by hand."""
+    space = toy(tmp_path, 'each: {i: a}, set: {"f[i]": "true", "r[i]": "append(r[i], true)"}, if: "not f[i]"',
+                variables=("f: {each: a, type: bool}", "r: {each: a, type: queue of bool, most: 1}"), indices="{a: 3}",
+                always="any(head(r[i]) for i in a if f[i]) and all(len(r[i]) == 0 or head(r[i]) for i in a) == f[0]",
+                )  # fmt: skip
+    result = explore(space)
+    assert (result.distinct, result.verdicts[0].verdict) == (8, "violated")
 
 
 def test_formulas() -> None:

@@ -82,6 +82,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Each operation on values; `index` needs the bounds of its type besides (`within`)."""
 
+PARTIAL = ("the", "head", "tail", "at", "drop")
+"""Those that have no value for some arguments; besides `index`, where the types of its argument and its own say it."""
+
 
 def whole(low: int, high: int) -> Type:
     """The type of the ints from low to high."""
@@ -178,6 +181,31 @@ def folded(op: str, terms: Sequence[Term]) -> Term:
     """`+`, min or max of some ints, by halves: of thousands the term is a dozen deep."""
     half = len(terms) // 2
     return arithmetic(op, folded(op, terms[:half]), folded(op, terms[half:])) if half else terms[0]
+
+
+def always_contains(wanted: Type, given: Type) -> bool:
+    """Whether every value of a term's type lies in another one of that kind."""
+    if wanted.kind == "queue":
+        return given.most <= wanted.most
+    if wanted.kind in ("int", "index"):
+        fits = wanted.low <= given.low and given.high <= wanted.high
+        return fits and (wanted.optional or not given.optional)
+    return True
+
+
+def valueless(terms: Iterable[Term]) -> bool:
+    """Whether one of some terms may have no value in some state, for all that its types say."""
+    seen: dict[int, bool] = {}
+
+    def may(term: Term) -> bool:
+        if not isinstance(term, Apply):
+            return False
+        if id(term) not in seen:  # see `measured`: what is asked of each member is there once
+            own = term.op in PARTIAL or (term.op == "index" and not always_contains(term.type, term.args[0].type))
+            seen[id(term)] = own or any(map(may, term.args))
+        return seen[id(term)]
+
+    return any(map(may, terms))
 
 
 def joint(left: Type, right: Type) -> Type:

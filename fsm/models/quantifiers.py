@@ -4,6 +4,9 @@
 
 S is an index set, a term that is a set, or `range(n)` of constants. Of a set that changes, each
 member is asked whether it is there.
+
+No member is asked before the others: where the body has no value for one of them, the quantifier has none, whatever the
+others say. With `and` and `or` it would depend on who comes first, and members that may be exchanged have no order.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from fsm.models.operations import FALSE, TRUE, apply, folded, negated, number, whole
+from fsm.models.operations import FALSE, TRUE, apply, folded, negated, number, valueless, whole
 from fsm.models.scope import described, index_type
 from fsm.models.terms import Const, Term
 
@@ -28,11 +31,19 @@ QUANTIFIERS = ("all", "any", "count")
 def quantified(reader: ExpressionReader, name: str, node: ast.GeneratorExp) -> Term:
     """The term of `all`, `any` or `count`."""
     if name == "count":
-        tests = instances(reader, node.generators, node.elt, "and")
-        counted = [apply("if", held, number(1), number(0), type=whole(0, 1)) for held in tests]
-        return folded("+", [number(0), *counted])
+        return counted(instances(reader, node.generators, node.elt, "and"))
     filtered, op, settles = ("or", "and", FALSE) if name == "all" else ("and", "or", TRUE)
-    return apply(op, *until(settles, instances(reader, node.generators, node.elt, filtered)))
+    tests = list(until(settles, instances(reader, node.generators, node.elt, filtered)))
+    if settles in tests or len(tests) < 2 or not valueless(tests):
+        return apply(op, *tests)
+    if name == "any":
+        return apply("<", number(0), counted(tests))
+    return apply("==", counted(map(negated, tests)), number(0))
+
+
+def counted(tests: Iterable[Term]) -> Term:
+    """How many tests hold; all of them are asked."""
+    return folded("+", [number(0), *(apply("if", held, number(1), number(0), type=whole(0, 1)) for held in tests)])
 
 
 def instances(

@@ -12,9 +12,8 @@ from typing import Any
 from attrs import define, field
 
 from fsm.language.domains import Value
-from fsm.models.operations import at, drop, head, such, tail, the, within
+from fsm.models.operations import always_contains, at, drop, head, such, tail, the, within
 from fsm.models.terms import Apply, Const, Read, Term, Type
-from fsm.models.types import always_contains
 
 INFIX = {"and": "and", "or": "or", "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "+": "+",
          "-": "-", "*": "*", "//": "//", "%": "%", "in": "in", "&": "&", "|": "|", "\\": "-"}  # fmt: skip

@@ -164,16 +164,6 @@ def contains(type_: Type, value: Value) -> bool:
     return True
 
 
-def always_contains(wanted: Type, given: Type) -> bool:
-    """Whether every value of a term's type lies in another one of that kind."""
-    if wanted.kind == "queue":
-        return given.most <= wanted.most
-    if wanted.kind in ("int", "index"):
-        fits = wanted.low <= given.low and given.high <= wanted.high
-        return fits and (wanted.optional or not given.optional)
-    return True
-
-
 def certain(type_: Type) -> Type:
     """The type without none."""
     return evolve(type_, optional=False)
