@@ -340,7 +340,7 @@ def test_annotations_are_workflow_commands(
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "::error file=machines/election.yaml,line=24,col=3,title=missing-why::"
-        "'why' is a sentence: it answers an operator's question",
+        "'why' is a sentence, not the one word 'show': it answers an operator's question",
         "1 machine, 11 rows: 1 finding",
     ]
 

@@ -21,7 +21,7 @@ from fsm.errors import Place, SpecError
 from fsm.language.document import suggest
 from fsm.language.expressions import parse_duration
 from fsm.language.load import Library
-from fsm.language.rows import LEAF_DEPTH
+from fsm.language.rows import LEAF_DEPTH, one_word
 from fsm.language.spec import SAME, Do, Machine, Row
 
 Rule = Callable[[Facts], Iterator[SpecError]]
@@ -103,7 +103,7 @@ def dead_ignores(facts: Facts) -> Iterator[SpecError]:
     is a sentence."""
     for ignore in facts.machine.ignores:
         if len(ignore.why.split()) < 2:
-            yield SpecError(ignore.at, "'why' is a sentence: it answers an operator's question", "missing-why")
+            yield SpecError(ignore.at, one_word(ignore.why), "missing-why")
         for event in ignore.events:
             taken = [state for state in ignore.states if facts.rows(state, event)]
             if taken:
@@ -221,7 +221,7 @@ def defers(facts: Facts) -> Iterator[SpecError]:
         onward.setdefault(state, set()).update(row.target for row in rows if row.target != SAME)
     for entry in facts.machine.defers:
         if len(entry.why.split()) < 2:
-            yield SpecError(entry.at, "'why' is a sentence: it answers an operator's question", "missing-why")
+            yield SpecError(entry.at, one_word(entry.why), "missing-why")
         for event in entry.events:
             taken = [state for state in entry.states if facts.rows(state, event)]
             if taken:

@@ -43,8 +43,13 @@ def sentence(item: Item) -> str:
     """A reason that says something. Errors: `SpecError` with rule missing-why."""
     why = item.why()
     if len(why.split()) < 2:
-        raise item.fail("'why' is a sentence: it answers an operator's question", "missing-why")
+        raise item.fail(one_word(why), "missing-why")
     return why
+
+
+def one_word(why: str) -> str:
+    """What is wrong with a reason of one word."""
+    return f"'why' is a sentence, not the one word {why!r}: it answers an operator's question"
 
 
 @frozen
@@ -89,7 +94,8 @@ class RowReader:
             case = self.together(first, second, budget)
             if case is not None:
                 message = f"{what}, and two of them fire {case}; drop one, or make its guard exclude the other"
-                raise SpecError(second.at, message, "duplicate-row")
+                guards = [guard.text if isinstance(guard, Expr) else guard for guard in (first.guard, second.guard)]
+                raise SpecError(second.at, message, "duplicate-row" if guards[0] == guards[1] else "guards-overlap")
         message = f"{what}; give all but one a 'label', so that each can be named"
         raise SpecError(twins[1].at, message, "label-missing")
 
