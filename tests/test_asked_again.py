@@ -15,6 +15,7 @@ from fsm.explore.system import System
 from fsm.language.document import Item
 from fsm.search.asked_again import sample
 from fsm.search.explore import explore
+from fsm.search.random_walk import random_walk
 from fsm.search.result import Limits
 from fsm.search.space import Batch
 
@@ -54,6 +55,16 @@ def test_an_action_that_is_not_what_the_world_says_of_itself_is_refused(world: s
     """It is never left out, for then less would be explored than is said."""
     with pytest.raises(SpecError, match=rf"ring\.yaml:4:8: .*{says}.*\[bad-world\]"):
         explore(ring(world), engine=engine)
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "random"])
+@pytest.mark.parametrize(
+    ("world", "says"), [("Raising", r"ZeroDivisionError: .*wrong_worlds\.py"), ("Listless", "TypeError")]
+)
+def test_what_a_world_raises_is_one_line(world: str, says: str, engine: str) -> None:
+    """No traceback, and no exit code that a program would read as an answer."""
+    with pytest.raises(SpecError, match=rf"ring\.yaml:4:8: .*broke off with .*{says}.*\[bad-world\]"):
+        random_walk(ring(world), steps=100) if engine == "random" else explore(ring(world), engine=engine)
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,18 @@ class Losing(TwoParts):
 
     def happens(self, w: Parts) -> Then:
         return Then(Action("it happens", (None, w[1])))
+
+
+class Raising(Ring):
+    """Divides by what may be nothing."""
+
+    def actions(self, w: Hashable, pending: Pending) -> Iterator[Action[Hashable]]:
+        assert isinstance(w, tuple)
+        yield Action(f"share {1 // (len(w) - 1)}", w)
+
+
+class Listless(Ring):
+    """Has nothing to say, and says not even that."""
+
+    def actions(self, w: Hashable, pending: Pending) -> Iterator[Action[Hashable]]:
+        return None  # type: ignore[return-value]

@@ -18,8 +18,8 @@ def add(subparsers: Any) -> None:
         "walk",
         help="step through the states of a system or model by hand",
         description="Show a state, what holds in it and what is possible, and take the move that is chosen: by its "
-        "number or the beginning of its label. back, jump, random, trace, save and quit are words for the rest; help "
-        "lists them. Commands may also come from a pipe.",
+        "number or the beginning of its label. back, jump, random, trace, state, save and quit are words for the rest; "
+        "help lists them. Commands may also come from a pipe.",
         epilog="example: fsm walk die-hard; printf 'fill_big\\nrandom 3\\ntrace\\n' | fsm walk die-hard",
     )
     add_space(command)
@@ -28,16 +28,19 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Walks until the commands end. Errors: `SpecError` for a space that cannot be walked through."""
+    from fsm.search.blame import blamed
     from fsm.search.walk import begin
     from fsm.search.walk_by_hand import WalkByHand
 
     terminal = sys.stdout.isatty()
-    by_hand = WalkByHand(
-        begin(space(args)), origin(args), args.seed, shutil.get_terminal_size().columns if terminal else None
-    )
-    print("\n".join(by_hand.say("")), flush=True)
+    explored, columns = space(args), shutil.get_terminal_size().columns if terminal else None
+    with blamed(explored):
+        by_hand = WalkByHand(begin(explored), origin(args), args.seed, columns)
+        answer = by_hand.say("")
+    print("\n".join(answer), flush=True)
     for line in _lines():
-        answer = by_hand.say(line)
+        with blamed(explored):
+            answer = by_hand.say(line)
         if answer:
             print("\n".join(answer), flush=True)
         if by_hand.over:

@@ -20,6 +20,7 @@ from attrs import evolve
 
 from fsm.errors import SpecError
 from fsm.search.asked_again import ask_again
+from fsm.search.blame import blamed
 from fsm.search.engine import Lasso, Search
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits, Progress, Refusal, Result, Verdict
@@ -55,7 +56,7 @@ def explore(
     Errors: `SpecError` where the world breaks its own rules, or symmetry is asked for where there is none.
     """
     began = time.monotonic()
-    with _uncollected():
+    with _uncollected(), blamed(space):
         search = _search(space, engine, symmetry)
         whole = search.run(limits, progress, stop_at_first)
         ask_again(space, search)

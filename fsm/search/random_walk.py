@@ -23,6 +23,7 @@ from typing import Any, Generic
 
 from attrs import define, evolve, field
 
+from fsm.search.blame import blamed
 from fsm.search.memory import resident
 from fsm.search.result import HOLDS, OPEN, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Edge, Property, S, Space
@@ -61,14 +62,15 @@ def random_walk(
     """
     began = shown = time.monotonic()
     walker = _Walker(space, Random(seed))
-    while walker.steps < steps and not (stop_at_first and walker.violated):
-        now = time.monotonic()
-        if _over(limits, len(walker.seen), now - began):
-            break
-        if progress is not None and now - shown >= 1.0:
-            shown = now
-            progress(Progress(len(walker.seen), walker.steps, walker.depth, 0, now - began, resident()))
-        walker.walk(min(length, steps - walker.steps), stop_at_first)
+    with blamed(space):
+        while walker.steps < steps and not (stop_at_first and walker.violated):
+            now = time.monotonic()
+            if _over(limits, len(walker.seen), now - began):
+                break
+            if progress is not None and now - shown >= 1.0:
+                shown = now
+                progress(Progress(len(walker.seen), walker.steps, walker.depth, 0, now - began, resident()))
+            walker.walk(min(length, steps - walker.steps), stop_at_first)
     return walker.result(time.monotonic() - began)
 
 
