@@ -148,7 +148,7 @@ def test_a_walk_is_checked_move_by_move(tmp_path: Path) -> None:
         (["walk 'lights.yaml"], "1:1: write 'walk NAME"),
         (["walk lights.yaml --start 2"], "1:1: lights has no state 2 at the beginning"),
         (["walk lihgts"], "1:1: there is no system or model 'lihgts' here"),
-        (["walk lights.yaml", "take togle(i=0)"], "4:1: 'togle(i=0)' is not possible here; did you mean 'toggle(i=0)'"),
+        (["walk lights.yaml", "take togle(i=0)"], "4:1: there is no move 'togle(i=0)'; did you mean 'toggle(i=0)'"),
         (["walk lights.yaml", "again from 7"], "4:1: it does not stand where it stood before step 7 [impossible]"),
         (["walk lights.yaml", "again"], "4:1: write 'again from N'"),
         (["walk lights.yaml", "violates drak"], "4:1: there is no property that can be violated 'drak'; did you mean"),
@@ -277,7 +277,7 @@ def test_a_move_is_chosen_by_number_label_or_its_beginning() -> None:
         ("4", "there is no move 4; there are 3"),
         ("0", "there is no move 0; there are 3"),
         ("toggle", "'toggle' may be toggle(i=0), toggle(i=1)"),
-        ("tuggle(i=0)", "nothing here is called 'tuggle(i=0)'; did you mean"),
+        ("tuggle(i=0)", "there is no move 'tuggle(i=0)'; did you mean"),
         ("back", "this is the beginning"),
         ("jump", "say where to: the number of a step, or a file with a golden trace"),
         ("jump 1", "the way has 0 steps; there is no step 1"),
@@ -287,7 +287,8 @@ def test_a_move_is_chosen_by_number_label_or_its_beginning() -> None:
         ("random -1", "say how many moves, at most 10,000: 'random 10'"),
         ("save", "say which file: 'save story.txt'"),
         ("save .", ".: File exists"),
-        ("\x00\x1b[31m", "nothing here is called"),
+        ("\x00\x1b[31m", "there is no move '\\x00\\x1b[31m'"),
+        ("swap(a=0, b=1)", "'swap(a=0, b=1)' is not possible here; 'help' says what can be said"),
         ("1" * 5000, "a line of 5,000 characters; at most 2,000"),
         ("jump a\0b", r"'a\x00b': embedded null byte"),
     ],
@@ -329,6 +330,31 @@ def test_a_way_is_saved_and_taken_again(tmp_path: Path) -> None:
     (tmp_path / "no.txt").write_text("hello\n", "utf-8")
     (line,) = other.say(f"jump {tmp_path / 'no.txt'}")
     assert "this is no golden trace of a walk" in line
+
+
+def test_all_of_a_state_can_be_shown() -> None:
+    """Of a pool every host's machines and variables, what they share, what is left of budgets; of a model all
+    variables, and budgets."""
+    hand = by_hand(RING)
+    assert hand.say("state")[:3] == ["   host 0:", "      station: waiting", "   host 1:"]
+    hand = by_hand(DATA / "toys" / "systems" / "careless.yaml")
+    hand.say("timer of careless at host 1")
+    shown = [
+        "   host 0:",
+        "      careless: idle",
+        "   host 1:",
+        "      careless: entering",
+        "   pool:",
+        "      taken: false",
+    ]
+    assert hand.say("state") == shown
+    space = load_space(LIGHTS, [("faults.power", "1")])
+    hand = WalkByHand(begin(space), Origin("lights"))
+    assert hand.say("state") == ["   on[0]: false, on[1]: false, broken: false, faults.power: 1"]
+    left = WalkByHand(begin(load_space(RING, [("faults.duplicate", "1")])), Origin("ring")).say("state")
+    assert left[-2:] == ["   left:", "      fault duplicate: 1"]
+    assert hand.say("?") == hand.say("help")
+    assert any(line.startswith("    state ") for line in hand.say("?"))
 
 
 def test_chance_is_the_same_for_the_same_seed() -> None:

@@ -14,9 +14,10 @@ stands behind every counterexample, whichever engine found it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
-from typing import Generic
+from typing import Any, Generic
 
 from attrs import define, field
 
@@ -25,6 +26,9 @@ from fsm.language.document import suggest
 from fsm.search.fairness import NEVER, STRONG, WEAK, Group, debt
 from fsm.search.space import Edge, Property, S, Space
 from fsm.search.trace import Trace, TraceStep, step_of
+
+NUMBERED = re.compile(r" #\d+$")
+"""What the name of a move has behind the label where several bear one."""
 
 
 def named_edges(space: Space[S], state: S) -> dict[str, Edge[S]]:
@@ -39,6 +43,14 @@ def named_edges(space: Space[S], state: S) -> dict[str, Edge[S]]:
             name = f"{edge.label} #{again}"
         found.setdefault(name, edge)
     return found
+
+
+def missing(space: Space[Any], name: str, moves: Iterable[str]) -> str:
+    """Why a move cannot be taken that is not one of those that are possible: there is none of this name, and then the
+    nearest is given; or this is not the time for it."""
+    if space.foreign(NUMBERED.sub("", name)):
+        return f"there is no move {name!r}{suggest(name, moves)}"
+    return f"{name!r} is not possible here"
 
 
 def _differ(one: Edge[S], other: Edge[S]) -> bool:
@@ -82,7 +94,7 @@ class Walk(Generic[S]):
         """One move. Errors: `LookupError` where none of this name is possible; the message says what is."""
         moves = self.moves()
         if name not in moves:
-            raise LookupError(f"{name!r} is not possible here{suggest(name, moves)}")
+            raise LookupError(missing(self.space, name, moves))
         return self.follow(name, moves[name])
 
     def follow(self, name: str, edge: Edge[S]) -> TraceStep:

@@ -9,7 +9,8 @@
     random [N]          takes N moves by chance, one if nothing is said
     trace               the way so far
     save FILE           the way so far as a golden trace
-    help, quit
+    state               all of the state: machines and variables of every host; of a model all variables
+    help or ?, quit
     (an empty line)     shows where it stands once more
 
 Left out: looking ahead. The shortest way to a state is a question to `fsm verify`, as a reachable property.
@@ -25,11 +26,10 @@ from typing import Any
 from attrs import define, field
 
 from fsm.errors import SpecError
-from fsm.language.document import suggest
 from fsm.search.space import Edge
 from fsm.search.trace import show
 from fsm.search.trace_table import folded, table
-from fsm.search.walk import Walk, begin, stuck, walked
+from fsm.search.walk import Walk, begin, missing, stuck, walked
 from fsm.search.walk_traces import Origin, golden, names_in
 
 WIDTH = 100
@@ -68,7 +68,8 @@ class WalkByHand:
         word, _, rest = line.strip().partition(" ")
         words: Mapping[str, Callable[[str], list[str]]] = {
             "": self._show, "back": self._back, "jump": self._jump, "start": self._start, "random": self._chance,
-            "trace": self._trace, "save": self._save, "help": self._help, "quit": self._quit,
+            "trace": self._trace, "save": self._save, "state": self._whole, "help": self._help, "?": self._help,
+            "quit": self._quit,
         }  # fmt: skip
         try:
             return words[word](rest.strip()) if word in words else self._take(line.strip())
@@ -122,6 +123,13 @@ class WalkByHand:
     def _trace(self, rest: str) -> list[str]:
         return table(self.walk.trace(), self.columns).splitlines()
 
+    def _whole(self, rest: str) -> list[str]:
+        lines: list[str] = []
+        for part, values in self.walk.space.whole(self.walk.state).items():
+            said = folded((f"{name}: {show(value)}" for name, value in values.items()), WIDTH - 6)
+            lines += [*([f"   {part}:"] if part else []), *(f"{'      ' if part else '   '}{line}" for line in said)]
+        return lines
+
     def _save(self, rest: str) -> list[str]:
         if not rest:
             raise LookupError("say which file: 'save story.txt'")
@@ -152,7 +160,7 @@ class WalkByHand:
         if len(found) > 1:
             raise LookupError(f"{said!r} may be {', '.join(found[:3])}{', ...' if len(found) > 3 else ''}")
         if not found:
-            raise LookupError(f"nothing here is called {said!r}{suggest(said, names)}; 'help' says what can be said")
+            raise LookupError(f"{missing(self.walk.space, said, names)}; 'help' says what can be said")
         return found[0]
 
     def _grouped(self) -> dict[str, Edge[Any]]:

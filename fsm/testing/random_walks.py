@@ -21,7 +21,6 @@ The checker looks at every state and this at some; it is for spaces that are too
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,15 +36,13 @@ from fsm.locate import specs
 from fsm.search.load import load_space
 from fsm.search.space import Edge, Property, Space
 from fsm.search.trace import closing
-from fsm.search.walk import Walk, begin, named_edges
+from fsm.search.walk import NUMBERED, Walk, begin, named_edges
 from fsm.search.walk_traces import named_file
 
 REMEMBERED = 10_000
 """States of a space whose moves a strategy remembers: examples begin alike."""
 FAULT_BITS = 8
 AFTERWARDS = ("eventually", "leads_to")
-NUMBERED = re.compile(r" #\d+$")
-"""What the name of a move has behind the label where several bear one."""
 CHARACTERS = st.characters(min_codepoint=0x10000, max_codepoint=0x10FFFF)
 
 
