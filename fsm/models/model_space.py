@@ -189,7 +189,7 @@ class ModelSpace:
                 return self._without_value(action.at, action.label, found, state)
             except OutOfType as found:
                 slot = self.grounded.slots[found.slot]
-                given = "none" if found.value is None else shown(found.value)
+                given = shown(found.value) if type(found.value) is int else said(found.value)
                 message = f"{action.label} sets {slot.name} to {given}, outside of {described(slot.type)}"
                 remedy = "change the type, or ask for it by 'if'"
                 return SpecError(action.at, f"{message}; {remedy}; in {self._told(state)}", "out-of-domain")

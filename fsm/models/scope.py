@@ -90,7 +90,7 @@ def described(type_: Type) -> str:
     if type_.kind == "enum":
         return f"[{', '.join(type_.members)}]"
     if type_.kind == "int":
-        return f"a number of {type_.low}..{type_.high}"
+        return f"{type_.low}..{type_.high}" if type_.low < type_.high else f"the number {type_.low}"
     if type_.kind == "index":
         return type_.of + ("?" if type_.optional else "")
     if type_.kind == "set":
