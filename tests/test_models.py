@@ -112,7 +112,7 @@ BAD = [
     ('{type: office, initial: "0"}', '{type: office, initial: "3"}', r"'3' is 3, but office has 0..2"),
     ('{type: office, initial: "0"}', "{type: office, initial: none}", r"'none' is none, but office is needed here"),
     ('{type: office, initial: "0"}', '{type: office, start: "0"}', r"the variable first has no key 'start'"),
-    ('{type: "0..n-1"}', '{type: "0..n-1", initial: "n"}', r"the initial value of load is 3; it is one of 0..2, or any"),
+    ('{type: "0..n-1"}', '{type: "0..n-1", initial: "n"}', r"initial value of load is 3; it is one of 0..2, or any"),
     ('{type: "0..n-1"}', '{initial: "n"}', r"the variable load needs a 'type' \[missing-key\]"),
     ('where: "load == 0"', 'where: "load"', r"14:8: 'load' is 0..2, but bool is needed here \[bad-type\]"),
     ("lose: any", "lose: -1", r"lose: a budget is 'any' or a number up to 1000, not -1 \[bad-value\]"),
