@@ -19,8 +19,10 @@ from fsm.drivers.replay import Replayed, replay
 from fsm.engine.node import Node
 from fsm.engine.turn import Event, Operation
 from fsm.errors import SpecError
+from fsm.explore.traces import play
 from fsm.language.load import Library
 from fsm.locate import specs
+from fsm.search.walk_traces import names_in
 from tests.chance_walk import OPAQUE, Walk, walked
 from tests.toy_node import toy_node, write_specs
 
@@ -315,3 +317,14 @@ def test_the_command_says_yes_no_or_why_not(root: Path, tmp_path: Path, capsys: 
     assert fsm.cli.main(["replay", str(root / "machines" / "worker.yaml"), str(path)]) == 0
     assert fsm.cli.main(["replay", str(tmp_path), str(path)]) == 2
     assert "no folder with machines in it" in capsys.readouterr().err
+
+
+def test_what_has_no_end_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """A device is neither a journal nor a trace: one line for `fsm replay`, for who plays it, for who jumps to it."""
+    said = "/dev/null:1:1: cannot read it: it is no file of text [unreadable]"
+    assert fsm.cli.main(["replay", "/dev/null"]) == 2
+    assert capsys.readouterr().err.strip() == said
+    for reader in (play, names_in):
+        with pytest.raises(SpecError) as caught:
+            reader(Path("/dev/null"))
+        assert str(caught.value) == said

@@ -10,6 +10,7 @@ from typing import Any
 
 from fsm.drivers.replay import replay
 from fsm.errors import Place, SpecError
+from fsm.language.document import regular
 from fsm.locate import located, specs
 from fsm.search.walk_traces import RULE
 
@@ -33,6 +34,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replays the journal or trace that was named. Errors: `SpecError`, `OSError`."""
     root, name = located(args.spec)[0] if args.spec else specs(), str(args.journal)
+    regular(args.journal)
     if _is_trace(args.journal):
         return _play(args.journal, root)
     _check_journal(args.journal)

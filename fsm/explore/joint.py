@@ -12,7 +12,6 @@ effects. A turn that is refused ends the story there: the spec has no answer, wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from itertools import product
 from typing import Any
 
@@ -85,12 +84,6 @@ class Joint:
             raise self._wrong("there is no world at the beginning: initial() gives none")
         locals_ = tuple(node.boot(values) for node, values in zip(self.nodes, self._hosts, strict=True))
         return [JointState(locals_, self._pool, w, self._full) for w in worlds]
-
-    def unaided(self, counting_on: frozenset[str]) -> Joint:
-        """The same nodes and world left to themselves: no operator, and no fault but the kinds counted on."""
-        other = copy(self)
-        other._kinds, other._operated = self._kinds & counting_on, [[] for _ in range(self.n)]
-        return other
 
     def moves(self, state: JointState) -> Iterator[Move]:
         """Every move out of a state, those that change nothing included."""

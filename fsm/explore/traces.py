@@ -50,7 +50,7 @@ from fsm.explore.node_traces import VERBS as NODE_VERBS
 from fsm.explore.node_traces import NodePlayer, row_line
 from fsm.explore.simulate import Moment, Simulation
 from fsm.explore.system import System
-from fsm.language.document import suggest
+from fsm.language.document import regular, suggest
 from fsm.language.expressions import parse_duration
 from fsm.locate import specs
 from fsm.search.trace import show
@@ -118,6 +118,7 @@ def play(path: Path | str, root: Path | str | None = None) -> Played:
     """
     player = _Player(specs() if root is None else Path(root), Path(path).parent)
     played, moves = [], 0
+    regular(Path(path))
     try:
         text = Path(path).read_text("utf-8")
     except UnicodeDecodeError as error:

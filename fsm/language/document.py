@@ -127,6 +127,17 @@ def suggest(name: str, known: Iterable[str], most: int = 12) -> str:
     return f"; it may be one of {', '.join(known)}" if 0 < len(known) <= most else ""
 
 
+def regular(path: Path, name: str | None = None) -> None:
+    """Looks before something is read to its end: a pipe would keep us waiting, a device has none.
+
+    Arguments: as of `read`.
+    Errors: `SpecError` (unreadable) for what is no file; `OSError`.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        kind = "a directory" if path.is_dir() else "no file of text"
+        raise SpecError(Place(name or str(path)), f"cannot read it: it is {kind}", "unreadable")
+
+
 def read(path: Path, name: str | None = None) -> Item:
     """The document in a file.
 
@@ -137,9 +148,7 @@ def read(path: Path, name: str | None = None) -> Item:
     """
     name = name or str(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep us waiting, a device has no end
-            kind = "a directory" if path.is_dir() else "no file of text"
-            raise SpecError(Place(name), f"cannot read it: it is {kind}", "unreadable")
+        regular(path, name)
         with path.open("rb") as file:
             raw = file.read(4 * LARGEST + 1)  # a character of UTF-8 has four bytes at most
     except OSError as error:

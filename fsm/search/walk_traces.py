@@ -37,7 +37,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from fsm.errors import Place, SpecError
-from fsm.language.document import suggest
+from fsm.language.document import regular, suggest
 from fsm.search.load import load_space
 from fsm.search.space import Property, Space
 from fsm.search.trace import Trace, TraceStep, show
@@ -174,6 +174,7 @@ def names_in(path: Path) -> tuple[int, list[str]]:
     """The number of the beginning, and the names of the moves, of a file with the golden trace of a walk.
 
     Errors: `SpecError` where it is none; `OSError`."""
+    regular(path)
     lines = path.read_text("utf-8", errors="replace").splitlines()
     commands = [line for line, below in pairwise(lines) if below == RULE]
     opening = [line.removeprefix("walk ") for line in commands if line.startswith("walk ")]
