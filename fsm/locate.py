@@ -9,11 +9,10 @@ Left out: an import from a zip file. Specs are read by path, so that a message c
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from fsm.errors import Place, SpecError
-from fsm.language.document import LARGEST
+from fsm.language.document import has_key
 from fsm.language.load import Library
 
 
@@ -59,8 +58,4 @@ def located(path: Path) -> tuple[Path, list[str]]:
 
 def is_machine(file: Path) -> bool:
     """Whether a file in a folder of other things looks like a machine: it says so in a line of its own."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as text:
-            return re.search(r"^machine:", text.read(LARGEST), re.MULTILINE) is not None
-    except OSError:
-        return False
+    return has_key(file, "machine")

@@ -27,6 +27,8 @@ def test_a_folder_may_hold_machines_among_other_things(tmp_path: Path) -> None:
     (tmp_path / "noise.yaml").write_bytes(b"\xff\xfe\x00machine:")
     (tmp_path / "folder.yaml").mkdir()
     assert located(tmp_path) == (tmp_path, ["door"])
+    (tmp_path / "door.yaml").write_text("# how it came to this\n" * 1000 + DOOR.replace("machine:", '"machine":'))
+    assert located(tmp_path) == (tmp_path, ["door"])
     assert located(tmp_path / "door.yaml") == (tmp_path, ["door"])
 
 

@@ -33,7 +33,7 @@ def _told(space: ModelSpace, engine: str) -> tuple[Any, ...]:
         result: Result = explore(space, engine=engine)
     except SpecError as error:
         return ("error", error.rule in NO_VALUES)
-    verdicts = [(v.property.name, v.verdict, v.trace and len(v.trace.steps)) for v in result.verdicts]
+    verdicts = [(v.property.name, v.verdict, None if v.trace is None else len(v.trace)) for v in result.verdicts]
     return result.distinct, result.generated, result.edges, result.depth, verdicts, sorted(result.fired)
 
 

@@ -22,6 +22,7 @@ from fsm.locate import specs
 from fsm.models.model import LARGEST, LARGEST_BUDGET, Model, is_model
 from fsm.models.model_reader import ModelReader
 from fsm.models.model_space import ModelSpace
+from fsm.search.load import load_space
 
 SAID = """\
 language: 1
@@ -229,6 +230,16 @@ def test_a_model_is_told_by_its_key(tmp_path: Path) -> None:
     assert not is_model(specs() / "systems" / "lock.yaml")
     assert not is_model(tmp_path)
     assert not is_model(tmp_path / "nothing.yaml")
+    text = (tmp_path / "mail.yaml").read_text("utf-8")
+    assert re.search("^model: ", text, re.MULTILINE)
+    for other in (
+        "# a long story\n" * 1000 + text,
+        text.replace("model: ", '"model" : '),
+        text.replace("model:", "'model':"),
+    ):
+        (tmp_path / "mail.yaml").write_text(other, "utf-8")
+        assert is_model(tmp_path / "mail.yaml")
+        assert isinstance(load_space(tmp_path / "mail.yaml"), ModelSpace)
 
 
 def test_schema_loader_and_writer_know_the_same_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -369,3 +369,9 @@ def test_every_format_of_every_promise_can_be_had() -> None:
     texts = [render(found(LIGHTS, name), form) for name in ("both", "dark", "light") for form in FORMATS]
     assert all("toggle(i=0)" in text or "blackout" in text for text in texts)
     assert all(a != b for a, b in pairwise(texts))
+
+
+def test_a_trace_without_steps_is_one() -> None:
+    """It tells of the beginning; where there is none stands None."""
+    assert Trace({"x": 0}, ())
+    assert len(Trace({"x": 0}, ())) == 0

@@ -161,6 +161,18 @@ def read(path: Path, name: str | None = None) -> Item:
         raise SpecError(Place(name), f"byte {error.start} is not UTF-8; save it as UTF-8", "unreadable") from None
 
 
+def has_key(file: Path, key: str) -> bool:
+    """Whether a file looks like a document with this key: it stands at the beginning of a line, with quotes or without.
+
+    Nothing is parsed, so it is known of what is broken too. Errors: none; what cannot be read has no key."""
+    try:
+        regular(file)
+        with file.open(encoding="utf-8", errors="replace") as text:
+            return re.search(rf"^(['\"]?){key}\1\s*:", text.read(LARGEST), re.MULTILINE) is not None
+    except (OSError, SpecError):
+        return False
+
+
 def parse(text: str, name: str) -> Item:
     """The document in a text; `name` stands for the file in messages. Errors: `SpecError`."""
     from fsm.language.plain_yaml import NotPlain, read_plain

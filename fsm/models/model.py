@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from fsm.errors import Place, SpecError
-from fsm.language.document import Item, suggest
+from fsm.language.document import Item, has_key, suggest
 from fsm.search.space import Fairness, Property
 
 if TYPE_CHECKING:
@@ -126,12 +126,8 @@ class Model:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a file is a model by its first keys. Errors: none; a file that cannot be read is none."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return any(re.match(r"model\s*:", line) for line in file.read(4096).splitlines())
-    except OSError:
-        return False
+    """Whether a file is a model by its keys. Errors: none; a file that cannot be read is none."""
+    return has_key(path, "model")
 
 
 def whole_number(value: object) -> int | None:

@@ -49,6 +49,10 @@ class Trace:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def __bool__(self) -> bool:
+        """Always: a story without steps tells of the beginning, and is another thing than None, which is no story."""
+        return True
+
     def lines(self) -> list[str]:
         """The story as plain text."""
         lines = ["0. " + ", ".join(f"{name}: {show(value)}" for name, value in self.start.items())]
@@ -91,6 +95,11 @@ def closing(space: Space[S], promised: Property, state: S, steps: int) -> str:
         helped = f", whatever {' and '.join(promised.counting_on)} may bring" if promised.counting_on else ""
         return f"no way leads from here to: {promised.text}{helped}"
     return "" if steps or promised.kind in ("eventually", "leads_to") else "so it is at the beginning"
+
+
+def way_there(trace: Trace) -> str:
+    """The story of how a state is reached where something is wrong with the spec itself."""
+    return "\n".join(["the shortest way there that was found:", *trace.lines()])
 
 
 def trace_of(
