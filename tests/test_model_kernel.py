@@ -135,14 +135,17 @@ def test_values_that_are_written_where_others_are_fixed_collide(n: int) -> None:
     assert explore(_example("10-two-phase-commit", n=n)).distinct == 2**n + 4**n + 6**n
 
 
-def test_a_state_that_is_too_wide_names_the_slot() -> None:
-    """64 bits are one too many: all ones would be a state, and mean an empty cell."""
+def test_a_state_that_is_too_wide_names_the_variable() -> None:
+    """64 bits are one too many: all ones would be a state, and mean an empty cell. All slots of a variable count."""
     wide = Type("int", low=0, high=2**40 - 1)
     slots = [Slot("x", wide, "x", ()), Slot("y", whole(0, 2**24 - 1), "y", ())]
     assert Packing([slots[0]], Place("m.yaml")).bits == 40
     with pytest.raises(SpecError, match=r"m\.yaml.* 64 bits \(x alone 40\).* 63.*--engine reference") as caught:
         Packing(slots, Place("m.yaml"))
     assert caught.value.rule == "too-large"
+    many = [Slot(f"z[{i}]", whole(0, 1), "z", (i,)) for i in range(41)]
+    with pytest.raises(SpecError, match=r" 81 bits \(z alone 41\)"):
+        Packing([slots[0], *many], Place("m.yaml"))
 
 
 def test_half_a_million_states_at_the_beginning_are_made_in_arrays() -> None:

@@ -10,6 +10,7 @@ index themselves, none as -1, a set with bit i for index i.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -130,8 +131,11 @@ class Packing:
             shift += self.fields[-1].width
         self.bits = shift
         if shift > MOST_BITS:
-            widest = max(slots, key=lambda slot: width(slot.type))
-            said = f"a state takes {shift} bits ({widest.name} alone {width(widest.type)}), and the fast engine packs"
+            widths = Counter[str]()
+            for slot in slots:
+                widths[slot.variable] += width(slot.type)
+            widest, most = max(widths.items(), key=lambda pair: pair[1])
+            said = f"a state takes {shift} bits ({widest} alone {most}), and the fast engine packs"
             raise SpecError(at, f"{said} at most {MOST_BITS}: narrower types, or --engine reference", "too-large")
         self.kind: type[np.unsignedinteger] = np.uint32 if shift <= NARROW_BITS else np.uint64
 
