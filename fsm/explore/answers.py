@@ -2,10 +2,12 @@
 
 Two states that differ by a renaming behave alike if every answer under the new names is the old answer, renamed. The
 answers are those of a world (what may happen, what an effect does, what a host sees, reads and is, the facts) and of
-the machines (a turn, a restart). Each question that is asked is asked again under each exchange of two hosts or names,
-and each of these questions likewise, until no new one comes: then the answers are the same under all permutations, and
-in all states that are permutations of those that were looked into. Nothing is sampled. The first difference is a
-`SpecError` (not-symmetric).
+the machines (a turn, a restart). Each question that is asked is asked again under all permutations, one exchange of
+two hosts or names after the other: then the answers are the same in all states that are permutations of those that were
+looked into. Nothing is sampled. The first difference is a `SpecError` (not-symmetric).
+
+This takes time: a world is asked as often as in a search without symmetry, as a whole, whatever parts it has
+(`fsm.explore.parted`). Symmetry saves states, and so memory and the time of arrays; it does not save Python.
 
 Machines are asked too, by `fsm.explore.checked_joint`.
 """
@@ -19,7 +21,7 @@ from itertools import permutations, product
 from math import factorial, prod
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from fsm.engine.turn import Effects, Event, Operation
 from fsm.errors import Place, SpecError
@@ -42,11 +44,19 @@ class Keyed:
     value: Any = field(eq=False)
 
 
+@define(eq=False)
+class Held:
+    """A world, one object for all that are equal, with what it is under other names, as far as that was asked."""
+
+    world: Any
+    renamed: dict[Renaming, Held] = field(factory=dict)
+
+
 @frozen
 class Happening:
     """An action without its words."""
 
-    world: Any
+    world: Held
     fault: str | None
     host: int | None
     event: Any
@@ -63,12 +73,14 @@ class Kind:
         ask: gives the answer, of the arguments.
         args: the arguments under other names.
         answer: an answer under other names; the arguments come first.
+        closing: what it becomes is asked under every exchange again, and not only in the order of the tour.
     """
 
     name: str
     ask: Callable[..., Any]
     args: Callable[..., tuple[Any, ...]]
     answer: Callable[..., Any]
+    closing: bool = False
 
 
 class Different(Exception):
@@ -84,12 +96,13 @@ class Questions:
 
     Arguments:
         exchanges: of two hosts, or of two names.
+        tour: indices of exchanges that lead through all permutations, one after the other.
 
     `failure` is the first complaint; from then on nothing is compared any more.
     """
 
-    def __init__(self, exchanges: Sequence[Renaming]) -> None:
-        self.exchanges = exchanges
+    def __init__(self, exchanges: Sequence[Renaming], tour: Sequence[int]) -> None:
+        self.exchanges, self._tour = exchanges, [exchanges[index] for index in tour]
         self.failure: SpecError | None = None
         self._known: set[tuple[str, tuple[Any, ...]]] = set()
 
@@ -118,19 +131,21 @@ class Questions:
         return Keyed(key, effects)
 
     def _around(self, kind: Kind, args: tuple[Any, ...]) -> None:
-        self._known.add((kind.name, args))
+        """Through all permutations: each answer is the one before, renamed; so is the one to a question that comes
+        again, which is where a permutation leaves the question as it is."""
+        answers = {args: kind.ask(*args)}
         asked = [args]
         while asked:
             args = asked.pop()
-            answer = kind.ask(*args)
-            for to in self.exchanges:
-                again = kind.args(to, *args)
-                given, expected = kind.ask(*again), kind.answer(to, args, answer)
-                if given != expected:
-                    raise Different(kind, to, args, given, expected)
-                if (kind.name, again) not in self._known:
-                    self._known.add((kind.name, again))
-                    asked.append(again)
+            for to in self.exchanges if kind.closing else self._tour:
+                again, expected = kind.args(to, *args), kind.answer(to, args, answers[args])
+                if again not in answers:
+                    answers[again] = kind.ask(*again)
+                    asked += [again] if kind.closing else []
+                if answers[again] != expected:
+                    raise Different(kind, to, args, answers[again], expected)
+                args = args if kind.closing else again
+        self._known.update((kind.name, args) for args in answers)
 
 
 class CheckedWorld:
@@ -146,22 +161,33 @@ class CheckedWorld:
     def __init__(self, world: Any, questions: Questions, at: Place, called: str) -> None:
         self.world, self.questions, self._at, self._called = world, questions, at, called
         self.facts, self.faults, self.clauses = world.facts, world.faults, world.clauses
-        self._renamed: dict[Renaming, dict[Any, Any]] = {to: {} for to in questions.exchanges}
+        self._held: dict[Any, Held] = {}
         self._views: dict[Renaming, dict[tuple[int, Any], Any]] = {to: {} for to in questions.exchanges}
         self._lawful = Kind("permuted", self._back, lambda to, w: (self.renamed(to, w),), _same)
-        self._alive = Kind("alive", world.alive, self._place, _same)
-        self._view = Kind("view", world.view, self._place, self._looking)
+        self._alive = Kind("alive", lambda w, host: world.alive(w.world, host), self._place, _same)
+        self._view = Kind("view", lambda w, host: world.view(w.world, host), self._place, self._looking, True)
         self._read = Kind("read", self._reads, self._reading, _heard)
         self._perform = Kind("perform", self._performs, self._performing, lambda to, _, after: self.renamed(to, after))
         self._actions = Kind("actions", self._happenings, self._waiting, self._happening)
-        self._facts = Kind("state_facts", lambda w: dict(world.state_facts(w)), self._lawful.args, self._telling)
+        self._facts = Kind("state_facts", lambda w: dict(world.state_facts(w.world)), self._lawful.args, self._telling)
 
-    def renamed(self, to: Renaming, w: Any) -> Any:
+    def hold(self, w: Any) -> Held:
+        """The one object of a world."""
+        held = self._held.get(w)
+        if held is None:
+            held = self._held[w] = Held(w)
+        return held
+
+    def renamed(self, to: Renaming, held: Held) -> Held:
         """A world under other names."""
-        known = self._renamed[to]
-        if w not in known:
-            known[w] = self.world.permuted(w, to)
-        return known[w]
+        found = held.renamed.get(to)
+        if found is None:
+            found = held.renamed[to] = self.hold(self.world.permuted(held.world, to))
+        return found
+
+    def permuted(self, w: Any, to: Renaming) -> Any:
+        """The same, as the world has it."""
+        return self.renamed(to, self.hold(w)).world
 
     def seen(self, to: Renaming, host: int, view: Any) -> Any:
         """What a host sees, under other names; somebody has looked before."""
@@ -173,13 +199,14 @@ class CheckedWorld:
 
     def alive(self, w: Any, host: int) -> bool:
         """That of the world."""
-        self._ask(self._lawful, w)
-        self._ask(self._alive, w, host)
+        held = self.hold(w)
+        self._ask(self._lawful, held)
+        self._ask(self._alive, held, host)
         return self.world.alive(w, host)  # type: ignore[no-any-return]
 
     def view(self, w: Any, host: int) -> Any:
         """That of the world."""
-        self._ask(self._view, w, host)
+        self._ask(self._view, self.hold(w), host)
         return self.world.view(w, host)
 
     def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
@@ -189,18 +216,18 @@ class CheckedWorld:
 
     def perform(self, w: Any, host: int, effects: Effects) -> Any:
         """That of the world."""
-        self._ask(self._perform, w, host, self.questions.wanted(effects))
+        self._ask(self._perform, self.hold(w), host, self.questions.wanted(effects))
         return self.world.perform(w, host, effects)
 
     def actions(self, w: Any, pending: Pending) -> Iterable[Action[Any]]:
         """Those of the world."""
         waits = tuple(tuple(of_host) for of_host in pending)
-        self._ask(self._actions, w, waits)
+        self._ask(self._actions, self.hold(w), waits)
         return self.world.actions(w, waits)  # type: ignore[no-any-return]
 
     def state_facts(self, w: Any) -> Mapping[str, Value]:
         """Those of the world."""
-        self._ask(self._facts, w)
+        self._ask(self._facts, self.hold(w))
         return self.world.state_facts(w)  # type: ignore[no-any-return]
 
     def _ask(self, kind: Kind, *args: Any) -> None:
@@ -208,7 +235,7 @@ class CheckedWorld:
 
     def _complaint(self, found: Different) -> SpecError:
         kind, to, given, expected = found.kind, found.to, found.given, found.expected
-        shown = ", ".join(reprlib.repr(arg.value if isinstance(arg, Keyed) else arg) for arg in found.args_)
+        shown = ", ".join(map(_shown, found.args_))
         message = f"{self._called} tells {exchanged(to)} apart: "
         if kind is self._actions:
             lost, more = list((expected - given).elements()), list((given - expected).elements())
@@ -219,28 +246,28 @@ class CheckedWorld:
                 f"{self._called}: permuted() of {shown} does not come back to it when {exchanged(to)} are exchanged"
             )
         else:
-            message += f"{kind.name}({shown}) with the two exchanged gives {reprlib.repr(given)}, "
-            message += f"where {reprlib.repr(expected)} would be the same"
+            message += f"{kind.name}({shown}) with the two exchanged gives {_shown(given)}, "
+            message += f"where {_shown(expected)} would be the same"
         return SpecError(self._at, f"{message}; explore without symmetry", "not-symmetric")
 
-    def _back(self, w: Any) -> bool:
+    def _back(self, w: Held) -> bool:
         """Whether two exchanges done again and again come back, as permutations do."""
         for one in self.questions.exchanges:
             for other in self.questions.exchanges:
                 after = w
                 for _ in range(order(one, other)):
                     after = self.renamed(one, self.renamed(other, after))
-                if after != w:
+                if after is not w:
                     raise Different(self._lawful, one, (w,), after, w)
         return True
 
-    def _place(self, to: Renaming, w: Any, host: int) -> tuple[Any, ...]:
+    def _place(self, to: Renaming, w: Held, host: int) -> tuple[Any, ...]:
         return self.renamed(to, w), to.host(host)
 
     def _looking(self, to: Renaming, args: tuple[Any, ...], view: Any) -> Any:
         """What is seen there: it depends on what is seen here, and on no more of the world."""
         w, host = args
-        there = self.world.view(self.renamed(to, w), to.hosts[host])
+        there = self.world.view(self.renamed(to, w).world, to.hosts[host])
         return self._views[to].setdefault((host, view), there)
 
     def _reads(self, view: Any, host: int, operation: Keyed) -> Any:
@@ -250,11 +277,11 @@ class CheckedWorld:
     def _reading(self, to: Renaming, view: Any, host: int, operation: Keyed) -> tuple[Any, ...]:
         return self.seen(to, host, view), to.host(host), _asked(to.operation(operation.value))
 
-    def _performs(self, w: Any, host: int, effects: Keyed) -> Any:
-        after = self.world.perform(w, host, effects.value)
+    def _performs(self, w: Held, host: int, effects: Keyed) -> Held:
+        after = self.hold(self.world.perform(w.world, host, effects.value))
         for ordered in self._orders(effects.value) if self.questions.unordered else ():
-            other = self.world.perform(w, host, ordered)
-            if other != after:
+            other = self.hold(self.world.perform(w.world, host, ordered))
+            if other is not after:
                 raise Different(self._perform, self.questions.exchanges[-1], (w, host, effects), other, after)
         return after
 
@@ -268,18 +295,23 @@ class CheckedWorld:
         for operations, abandoned, signals, replies in orders:
             yield Effects(effects.host, effects.pool, (), signals, replies, operations, abandoned)
 
-    def _performing(self, to: Renaming, w: Any, host: int, effects: Keyed) -> tuple[Any, ...]:
+    def _performing(self, to: Renaming, w: Held, host: int, effects: Keyed) -> tuple[Any, ...]:
         return self.renamed(to, w), to.host(host), self.questions.wanted(to.effects(effects.value))
 
-    def _waiting(self, to: Renaming, w: Any, waits: Waits) -> tuple[Any, ...]:
+    def _waiting(self, to: Renaming, w: Held, waits: Waits) -> tuple[Any, ...]:
         return self.renamed(to, w), to.pending(waits)
 
-    def _happenings(self, w: Any, waits: Waits) -> Counter[Happening]:
+    def _happenings(self, w: Held, waits: Waits) -> Counter[Happening]:
         return Counter(
             Happening(
-                a.world, a.fault, None if a.event is None else a.host, told(a.event), frozenset(a.restart), a.label
+                self.hold(a.world),
+                a.fault,
+                None if a.event is None else a.host,
+                told(a.event),
+                frozenset(a.restart),
+                a.label,
             )
-            for a in self.world.actions(w, waits)
+            for a in self.world.actions(w.world, waits)
         )
 
     def _happening(self, to: Renaming, _: Any, found: Counter[Happening]) -> Counter[Happening]:
@@ -316,6 +348,10 @@ def told(event: Event | None) -> Any:
 
 def _asked(o: Operation) -> Keyed:
     return Keyed((o.machine, o.port, o.name, items(o.arguments), o.targets, o.joined), o)
+
+
+def _shown(value: Any) -> str:
+    return reprlib.repr(value.value if isinstance(value, Keyed) else value.world if isinstance(value, Held) else value)
 
 
 def _same(to: Renaming, args: tuple[Any, ...], answer: Any) -> Any:

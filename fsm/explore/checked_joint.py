@@ -32,11 +32,12 @@ class CheckedJoint(Joint):
     Arguments:
         system: the system; its world has `permuted`.
         exchanges: of two hosts, or of two names.
+        tour: indices of exchanges that lead through all permutations.
     """
 
-    def __init__(self, system: System, exchanges: Sequence[Renaming]) -> None:
+    def __init__(self, system: System, exchanges: Sequence[Renaming], tour: Sequence[int]) -> None:
         super().__init__(system)
-        self.questions = Questions(exchanges)
+        self.questions = Questions(exchanges, tour)
         self.checked = CheckedWorld(self.world, self.questions, system.world.at, str(system.world.value))
         self.world = self.checked
         self._turns = Kind("turn", self._turning, self._turned, self._after)

@@ -45,7 +45,7 @@ class Exchange:
 
         def world(numbers: Index) -> Numbers:
             given = (tables.given(words.world(number)) for number in numbers.tolist())
-            renamed = [words.word(tables.taken(symmetry.joint.checked.renamed(to, w))) for w in given]
+            renamed = [words.word(tables.taken(symmetry.joint.checked.permuted(w, to))) for w in given]
             return words.numbers.find(np.array(renamed, np.uint64))
 
         return cls(to.hosts, ByNumber(local), ByNumber(pool), ByNumber(world))

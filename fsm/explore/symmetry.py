@@ -85,7 +85,8 @@ class Symmetry:
         if number > MOST:
             message = f"{system.name} has {number} permutations of hosts and instances, of which {MOST} are tried"
             raise SpecError(system.at, f"{message}; take fewer, or explore without symmetry", "too-large")
-        return cls(tuple(exchanges), tuple(tour([len(orbit) for orbit in orbits])), CheckedJoint(system, exchanges))
+        indices = tuple(tour([len(orbit) for orbit in orbits]))
+        return cls(tuple(exchanges), indices, CheckedJoint(system, exchanges, indices))
 
     def images(self, state: JointState) -> Iterator[JointState]:
         """What a state becomes under every permutation, itself first."""
@@ -97,7 +98,7 @@ class Symmetry:
     def exchanged(self, to: Renaming, state: JointState) -> JointState:
         """A state under other names."""
         locals_ = to.by_host(map(to.local, state.locals))
-        return JointState(locals_, to.pool(state.pool), self.joint.checked.renamed(to, state.world), state.budgets)
+        return JointState(locals_, to.pool(state.pool), self.joint.checked.permuted(state.world, to), state.budgets)
 
     def believed(self) -> Symmetry:
         """Itself, as long as no answer has told hosts apart. Errors: `SpecError` (not-symmetric)."""
