@@ -17,6 +17,9 @@ A class of worlds is called with the keywords `n` (hosts), `off` (frozenset of c
 (frozenset of the kinds that may happen), `routes` (`fsm.explore.calls.Routes`, which machine serves which call) and the
 settings of the system file.
 
+A world may offer more: that it has parts (`fsm.explore.parted`), and what it is with its hosts in another order
+(`fsm.explore.symmetry`).
+
 Left out: time. Worlds order things, they do not measure them; a race that real time decides is a clause.
 """
 
