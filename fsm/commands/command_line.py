@@ -1,7 +1,7 @@
 """A command with subcommands, each a module of its own: what `fsm` and `liveset` have in common.
 
 Exit codes: 0 good, 1 the answer is no, 2 it could not run, 130 interrupted. What a user did wrong is one line on stderr
-that names the place and the remedy; no traceback.
+that names the place and the remedy; no traceback. Below it stand its notes: how a search came to where it is wrong.
 
 A subcommand is a module with `add(subparsers)`, which declares it, and `run(args) -> int`. Only the one that was asked
 for is imported, except for `--help` of the whole, which lists them all.
@@ -64,7 +64,7 @@ class CommandLine:
             code: int = import_module(self.commands[args.command]).run(args)
             sys.stdout.flush()
         except said_plainly as error:
-            print(error, file=sys.stderr)
+            print(error, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
             return 2
         except BrokenPipeError:
             # the reader has gone (`fsm draw | head`): nothing to say, and nobody to say it to at exit either

@@ -67,6 +67,10 @@ class Search(Protocol):
         """Message -> key."""
 
     @property
+    def looking(self) -> Iterable[Any]:
+        """The keys of the states that are asked at present: of these is one that cannot answer."""
+
+    @property
     def fired(self) -> Iterable[str]:
         """The rows that fired."""
 

@@ -14,6 +14,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -25,12 +26,14 @@ from fsm.search.engine import Lasso, Search
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Property, S, Space
-from fsm.search.trace import Trace, closing, trace_of
+from fsm.search.trace import Trace, closing, trace_of, way_there
 
 if TYPE_CHECKING:
     from fsm.search.fast import FastSearch
 
 FAST, REFERENCE = "fast", "reference"
+TRIED = 10_000
+"""States that are asked, one by one, which of them it is that an error is about."""
 AFTERWARDS = ("recoverable", "eventually", "leads_to")
 """Kinds of property that are decided once all states are known."""
 
@@ -58,7 +61,7 @@ def explore(
     began = time.monotonic()
     with _uncollected(), blamed(space):
         search = _search(space, engine, symmetry)
-        whole = search.run(limits, progress, stop_at_first)
+        whole = _run(space, search, symmetry, limits, progress, stop_at_first)
         ask_again(space, search)
         lassos = _afterwards(space, search, engine, _left(limits, began)) if whole else {}
         late = [p.name for p in space.properties if p.kind in AFTERWARDS and p.name not in lassos]
@@ -74,6 +77,31 @@ def explore(
         time.monotonic() - began, whole and not late, tuple(verdicts), tuple(refusals), frozenset(search.fired),
         frozenset(search.groups if isinstance(search, ReferenceSearch) else (name for name, _ in search.kernel.groups)),
     )  # fmt: skip
+
+
+def _run(space: Space[Any], search: Search, symmetry: bool, limits: Limits, *how: Any) -> bool:
+    """Runs a search. An error of a move or formula gets a note: the shortest way to the state where it has no value."""
+    try:
+        return search.run(limits, *how)
+    except SpecError as error:
+        about = (key for key in islice(search.looking, TRIED) if _complaint(space, search.state(key)) == str(error))
+        for key in islice(about, 1):
+            error.add_note(way_there(_story(space, search, Lasso(search.path(key)), symmetry)))
+        raise
+
+
+def _complaint(space: Space[S], state: S) -> str | None:
+    """The error of the moves and formulas of a state, if there is one."""
+    try:
+        targets = [edge.target for edge in space.edges(state) if edge.target is not None]
+        for promised in space.properties:
+            if promised.kind in ("always", "reachable"):
+                space.holds(promised, "text", state)
+            elif promised.kind == "step":
+                [space.holds(promised, "text", state, target) for target in targets]
+    except SpecError as error:
+        return str(error)
+    return None
 
 
 def _search(space: Space[Any], engine: str, symmetry: bool) -> ReferenceSearch[Any] | FastSearch:

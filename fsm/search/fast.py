@@ -57,6 +57,7 @@ class FastSearch:
         """Begins with nothing."""
         self.generated = self.edges = self.looked = 0
         self.order: list[Packed] = []
+        self._looking: Packed | None = None
         self.settled: dict[str, Settled] = {}
         self.needs_seen: set[str] = set()
         self.refused: dict[str, int] = {}
@@ -77,6 +78,11 @@ class FastSearch:
     def fired(self) -> set[str]:
         """The rows that fired."""
         return set(self.kernel.fired())
+
+    @property
+    def looking(self) -> list[int]:
+        """The states that are expanded or judged at present."""
+        return [] if self._looking is None else list(map(int, self._looking))
 
     @property
     def depth(self) -> int:
@@ -123,7 +129,7 @@ class FastSearch:
     def _expand(self, level: Packed, found: list[Packed], watch: _Watch, stop_at_first: bool) -> bool:
         """Find the next level. Returns whether it is complete."""
         for at in range(0, len(level), CHUNK):
-            chunk = level[at : at + CHUNK]
+            self._looking = chunk = level[at : at + CHUNK]
             for batch in self.kernel.expand(chunk):
                 self.generated += batch.generated
                 self.edges += len(batch.targets)
@@ -165,6 +171,7 @@ class FastSearch:
         for states in _chunks(level):
             if not self._states and not self._needing:
                 return
+            self._looking = states
             seen = self.kernel.see(states)
             for property_ in list(self._states):
                 decisive = self._decisive(property_, states, seen)

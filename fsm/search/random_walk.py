@@ -23,11 +23,12 @@ from typing import Any, Generic
 
 from attrs import define, evolve, field
 
+from fsm.errors import SpecError
 from fsm.search.blame import blamed
 from fsm.search.memory import resident
 from fsm.search.result import HOLDS, OPEN, VIOLATED, Limits, Progress, Refusal, Result, Verdict
 from fsm.search.space import Edge, Property, S, Space
-from fsm.search.trace import Trace, closing, trace_of
+from fsm.search.trace import Trace, closing, trace_of, way_there
 
 STEPS, LENGTH = 100_000, 200
 """Moves altogether and of one walk, where nothing is said."""
@@ -70,7 +71,11 @@ def random_walk(
             if progress is not None and now - shown >= 1.0:
                 shown = now
                 progress(Progress(len(walker.seen), walker.steps, walker.depth, 0, now - began, resident()))
-            walker.walk(min(length, steps - walker.steps), stop_at_first)
+            try:
+                walker.walk(min(length, steps - walker.steps), stop_at_first)
+            except SpecError as error:
+                error.add_note(way_there(trace_of(space, shortened(space, walker.path))))
+                raise
     return walker.result(time.monotonic() - began)
 
 
@@ -102,6 +107,7 @@ class _Walker(Generic[S]):
     random: Random
     beginnings: list[S] = field(init=False)
     seen: set[S] = field(factory=set)
+    path: list[S] = field(factory=list)
     known: dict[S, list[Edge[S]]] = field(factory=dict)
     fired: set[str] = field(factory=set)
     traces: dict[str, Trace] = field(factory=dict)
@@ -120,7 +126,7 @@ class _Walker(Generic[S]):
 
     def walk(self, length: int, stop_at_first: bool) -> None:
         """One walk."""
-        path = [self.random.choice(self.beginnings)]
+        self.path = path = [self.random.choice(self.beginnings)]
         self.without = {kind for kind in sorted(self.kinds) if self.random.random() < 0.5}
         self.look(path)
         while len(path) <= length and not (stop_at_first and self.violated):

@@ -48,6 +48,7 @@ class ReferenceSearch(Generic[S]):
     fired: set[str] = field(factory=set, init=False)
     groups: set[str] = field(factory=set, init=False)
     sample: dict[S, Any] = field(factory=dict, init=False)
+    looking: list[S] = field(factory=list, init=False)
     looked: int = field(default=0, init=False)
     generated: int = field(default=0, init=False)
     edges: int = field(default=0, init=False)
@@ -114,6 +115,7 @@ class ReferenceSearch(Generic[S]):
         return one == other or (self.symmetry and other in self.space.images(one))
 
     def _look_into(self, state: S, below: list[S]) -> None:
+        self.looking = [state]
         moved, edges = False, list(self.space.edges(state))
         if self.looked == self._sampled:
             self._sampled += stride(self.looked)
@@ -145,6 +147,7 @@ class ReferenceSearch(Generic[S]):
             return
         self.parents[state] = parent
         level.append(state)
+        self.looking[1:] = [state]
         for promised in list(self._open):
             if self.space.holds(promised, "text", state) == (promised.kind == "reachable"):
                 self._settle(promised, Settled(state), self._open)
