@@ -326,6 +326,7 @@ def test_a_trace_that_there_is_not_is_not_passed_over(capsys: pytest.CaptureFixt
         (["--ablate", "--markdown", "--json"], "--markdown is how the tables of --ablate and --frontier are printed"),
         (["--ablate", "--save", "here"], "--save has no meaning for the tables of --ablate and --frontier"),
         (["--frontier", "--trace", "table"], "--trace has no meaning for the tables of --ablate and --frontier"),
+        (["--frontier", "--random"], "--random has no meaning for the tables of --ablate and --frontier"),
     ],
 )
 def test_options_that_say_nothing_together_are_refused(
