@@ -14,7 +14,7 @@ from fsm.errors import Place, SpecError
 from fsm.search.ablation import NO_ANSWER, Ablation, Cell, Column, ablate
 from fsm.search.explore import explore
 from fsm.search.load import load_space
-from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VIOLATED, Limits
+from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VIOLATED, Limits, Result
 from fsm.search.space import Space
 
 TOYS = Path(__file__).parent / "data" / "toys"
@@ -86,6 +86,18 @@ def test_the_table_names_the_faults_of_a_story(circle: Path) -> None:
     assert two == ["two", "holds", ".", "not reached"]
     assert refused == ["no answer", "violated after 3: duplicate", ".", "holds"]
     assert Cell(VIOLATED, 9, {"crash": 2, "loss": 1}).text() == "after 9: 2 crash, loss"
+
+
+def test_what_holds_now_and_was_not_known_before_has_not_moved(circle: Path) -> None:
+    """A search that was cut short tells nothing of what moves one that was not."""
+
+    def search(space: Space[object]) -> Result:
+        first = not space.system.faults["duplicate"]  # type: ignore[attr-defined]
+        return explore(space, engine="reference", limits=Limits() if first else Limits(states=1))
+
+    found = ablate(lambda settings, _: load_space(circle, settings), search, {}, ["duplicate"])
+    assert found.before["order"].verdict == OPEN
+    assert "order" not in found.columns[0].moved
 
 
 def test_what_moves_nothing_has_no_column() -> None:

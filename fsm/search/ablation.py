@@ -61,7 +61,8 @@ class Column:
     Arguments:
         name: the clause or the kind of fault.
         fault: whether it is a kind of fault.
-        moved: the new verdicts, of properties whose verdict is another; OPEN where the search was cut short.
+        moved: the new verdicts, of properties whose verdict is another; OPEN where the search was cut short. That what
+            was OPEN holds is no news: it was not known before.
         states: how many there are now, or were found.
         finished: whether that is all of them.
         failed: the message where it could not be explored; "" where it could.
@@ -193,7 +194,8 @@ def _column(name: str, fault: bool, run: Callable[[], Result], before: Mapping[s
     names = [*before, *(name for name in after if name not in before)]
     old = {name: before.get(name, Cell(HOLDS)) for name in names}
     new = {name: after.get(name, Cell(HOLDS if result.finished else OPEN)) for name in names}
-    moved = {name: new[name] for name in names if new[name].verdict != old[name].verdict}
+    known = [name for name in names if (old[name].verdict, new[name].verdict) != (OPEN, HOLDS)]
+    moved = {name: new[name] for name in known if new[name].verdict != old[name].verdict}
     return Column(name, fault, moved, result.distinct, result.finished)
 
 

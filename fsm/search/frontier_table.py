@@ -110,12 +110,12 @@ def _smallest(found: Frontier) -> list[list[str]]:
 def _notes(found: Frontier) -> Iterator[str]:
     if found.smallest:
         yield "the smallest budgets with which a property is violated or reached ('.' is none), and the steps to it"
-    for name, kinds in found.counted.items():
-        if name not in found.faultless:
-            yield f"{name} needs {', '.join(kinds)}, on which it counts: asked where that happens any number of times"
-    for name, vectors in found.smallest.items():
-        if any(sum(map(bool, vector)) > found.at_once for vector in vectors):
-            yield f"{name}: smaller budgets of more than {_kinds(found)} of fault were not tried"
+    for kinds in dict.fromkeys(found.counted.values()):
+        names = [name for name, counted in found.counted.items() if counted == kinds]
+        yield f"asked where {', '.join(kinds)} may happen any number of times, on which it counts: {', '.join(names)}"
+    more = [n for n, vectors in found.smallest.items() if any(sum(map(bool, v)) > found.at_once for v in vectors)]
+    if more:
+        yield f"{', '.join(more)}: smaller budgets of more than {_kinds(found)} of fault were not tried"
     for run in found.runs:
         if not run.finished:
             yield f"not finished: {said(found.kinds, run.vector)}, {run.states:,} states"
