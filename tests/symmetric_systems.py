@@ -159,6 +159,32 @@ class NoPermutation(Gauges):
         return to.hosts_of(w[0]), to.hosts_of(w[1]), (w[2] + 1) % 3
 
 
+class Odd(Gauges):
+    """Other than gauges are in one answer, in one world, to one host: `odd` says which."""
+
+    odd: tuple[str, Any, int] = "", None, 0
+
+    def is_odd(self, answer: str, w: Any, host: int | None = None) -> bool:
+        return self.odd[:2] == (answer, w) and host in (None, self.odd[2])
+
+    def alive(self, w: Any, host: int) -> bool:
+        return not self.is_odd("alive", w, host)
+
+    def view(self, w: Any, host: int) -> Hashable:
+        return (host in w[1]) != self.is_odd("view", w, host)
+
+    def perform(self, w: Any, host: int, effects: Effects) -> Hashable:
+        after: Any = super().perform(w, host, effects)
+        return (after[0] | {host}, after[1]) if self.is_odd("perform", w, host) else after
+
+    def actions(self, w: Any, pending: Pending) -> Iterator[Action[Hashable]]:
+        dropped = self.odd[2] if self.is_odd("actions", w) else None
+        yield from (action for number, action in enumerate(super().actions(w, pending)) if number != dropped)
+
+    def state_facts(self, w: Any) -> Mapping[str, Value]:
+        return {"told": w[0] ^ {self.odd[2]} if self.is_odd("state_facts", w) else w[0]}
+
+
 class Pointed(Gauges):
     """Host 0 is another one than the others, and it says so."""
 

@@ -17,7 +17,7 @@ from fsm.search.reference import ReferenceSearch
 from fsm.search.result import Limits, Result
 from fsm.search.walk import walk_of
 from tests.chance_systems import chance_system
-from tests.symmetric_systems import gauges, guests
+from tests.symmetric_systems import Odd, gauges, guests
 
 ROOT = Path(__file__).parents[1]
 TOYS = Path(__file__).parent / "data" / "toys" / "systems"
@@ -155,6 +155,29 @@ def test_the_order_in_which_vms_are_told_must_not_show() -> None:
     """A bell wakes the left one first; a world that remembers which came first tells them apart."""
     space = PoolSpace(guests("tests.symmetric_systems:FirstComes"))
     refused(space, "FirstComes tells left and right apart", "guests.yaml:5:8")
+
+
+def test_one_odd_answer_is_never_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one world of many, to one host: it is caught, or it makes no difference to what is reached."""
+    space = PoolSpace(gauges())
+    search = ReferenceSearch(PoolSpace(space.system))
+    assert search.run(Limits(), None, False)
+    worlds, caught = sorted({state.world for state in search.parents}, key=repr), 0
+    odd = gauges(WORLD="tests.symmetric_systems:Odd", FORMULA="size(told) != 2 or told != waiting")
+    for seed in range(20):
+        random = Random(seed)
+        answer = random.choice(("alive", "view", "perform", "actions", "state_facts"))
+        monkeypatch.setattr(Odd, "odd", (answer, random.choice(worlds), random.randrange(3)))
+        try:
+            found = explore(PoolSpace(odd), symmetry=True)
+        except SpecError as error:
+            caught += error.rule == "not-symmetric"
+            continue
+        search = ReferenceSearch(PoolSpace(odd))
+        search.run(Limits(), None, False)
+        assert found.distinct == len({frozenset(space.images(state)) for state in search.parents}), Odd.odd
+        assert verdicts(found) == verdicts(explore(PoolSpace(odd))), Odd.odd
+    assert caught >= 15
 
 
 def refused(space: PoolSpace, words: str, place: str, engine: str = FAST) -> None:
