@@ -15,6 +15,9 @@ from fsm.errors import Place, SpecError
 from fsm.language.document import has_key
 from fsm.language.load import Library
 
+EXPLORABLE = ("systems", "examples")
+"""Where in a folder of specs systems and models lie."""
+
 
 def specs() -> Path:
     """Find the directory that holds `machines/`, `ports/`, `systems/` and `state.yaml`.
@@ -35,6 +38,12 @@ def specs() -> Path:
         f"no specs here nor in {checkout}: reinstall liveset, or run it from a whole checkout",
         "specs-missing",
     )
+
+
+def explorable(root: Path) -> dict[str, Path]:
+    """The systems and models of a folder of specs by their names; a model's number may be left out."""
+    files = {path.stem: path for folder in EXPLORABLE for path in sorted((root / folder).glob("*.yaml"))}
+    return files | {stem.partition("-")[2]: path for stem, path in files.items() if stem[:1].isdigit()}
 
 
 def located(path: Path) -> tuple[Path, list[str]]:

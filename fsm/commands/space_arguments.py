@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fsm.errors import Place, SpecError
 from fsm.language.document import suggest
-from fsm.locate import specs
+from fsm.locate import explorable, specs
 
 if TYPE_CHECKING:
     from fsm.search.result import Limits, Progress
     from fsm.search.space import Space
 
-FOLDERS = ("systems", "examples")
-"""Where shipped systems and models lie."""
 QUIET = 2.0
 """Seconds before a command says how far it is."""
 
@@ -78,8 +76,7 @@ def shipped(said: str) -> Path:
     """The file of a system or model, by path or name; a model's number may be left out. Errors: `SpecError`."""
     if said.endswith(".yaml"):
         return Path(said)
-    files = {path.stem: path for folder in FOLDERS for path in sorted((specs() / folder).glob("*.yaml"))}
-    files |= {stem.partition("-")[2]: path for stem, path in files.items() if stem[:1].isdigit()}
+    files = explorable(specs())
     if said not in files:
         message = f"there is no shipped system or model of this name{suggest(said, files)}"
         raise SpecError(Place(said), message, "no-system")

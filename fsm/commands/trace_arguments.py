@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from fsm.commands.space_arguments import said
 from fsm.errors import Place, SpecError
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def origin(args: argparse.Namespace) -> Origin:
     """The words that name the space of a command (`add_space`)."""
     from fsm.search.walk_traces import Origin
 
-    settings = tuple((setting.partition("=")[0], setting.partition("=")[2]) for setting in args.set)
-    return Origin(args.system, settings, tuple(args.without))
+    return Origin(args.system, tuple(said(args)), tuple(args.without))
 
 
 def wanted(args: argparse.Namespace, name: str, kind: str) -> bool:

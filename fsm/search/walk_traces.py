@@ -38,6 +38,7 @@ from attrs import define, evolve, field, frozen
 
 from fsm.errors import Place, SpecError
 from fsm.language.document import regular, suggest
+from fsm.locate import explorable
 from fsm.search.load import load_space
 from fsm.search.space import Property, Space
 from fsm.search.trace import Trace, TraceStep, show
@@ -48,7 +49,6 @@ RULE = "----"
 VERBS = ("walk", "take", "again", "violates", "holds", "reaches")
 WIDTH = 110
 ROW_COLUMN = 50
-FOLDERS = ("systems", "examples")
 
 
 @frozen
@@ -223,8 +223,7 @@ def named_file(name: str, folders: Sequence[Path], at: Place) -> Path:
     if name.endswith(".yaml"):
         found = [folder / name for folder in others if (folder / name).is_file()]
         return found[0] if found else Path(name)
-    files = {path.stem: path for folder in FOLDERS for path in sorted((root / folder).glob("*.yaml"))}
-    files |= {stem.partition("-")[2]: path for stem, path in files.items() if stem[:1].isdigit()}
+    files = explorable(root)
     if name not in files:
         raise SpecError(at, f"there is no system or model {name!r} here{suggest(name, files)}", "no-system")
     return files[name]
