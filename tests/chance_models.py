@@ -25,7 +25,8 @@ MAYBE = Type("index", high=SIZE - 1, of="p", optional=True)
 SET = Type("set", high=SIZE - 1, of="p")
 BITS, COLOURS = Type("queue", element=whole(0, 1), most=2), Type("queue", element=ENUM, most=1)
 TYPES = (BOOL, ENUM, whole(-1, 1), whole(0, 2), whole(0, 99), INDEX, MAYBE, SET, BITS, COLOURS)
-COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+COMPARISONS = {"int": ("==", "<", "<=", ">", ">="), "set": ("==", "<=")}
+"""By the kind of what is compared; all others are equal or not."""
 KINDS = ("always", "reachable", "step", "deadlock")
 
 
@@ -67,8 +68,7 @@ class Terms:
         if chance < 0.5:
             return Apply("in", (self.term(INDEX, depth), self.term(SET, depth)), BOOL)
         compared = self.random.choice((ENUM, whole(0, 2), whole(-1, 1), INDEX, MAYBE, SET, BITS, COLOURS))
-        ordered = compared.kind in ("int", "set")
-        op = self.random.choice(COMPARISONS if ordered else COMPARISONS[:2])
+        op = self.random.choice(COMPARISONS.get(compared.kind, ("==",)))
         return Apply(op, (self.term(compared, depth), self.term(compared, depth)), BOOL)
 
     def int_term(self, type: Type, depth: int) -> Term:

@@ -73,7 +73,7 @@ def _nowhere(what: str, queue: tuple[Value, ...], position: int) -> NoValue:
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "and": lambda *tests: all(tests), "or": lambda *tests: any(tests), "not": operator.not_,
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv, "%": operator.mod,
     "min": min, "max": max, "number": lambda index: index, "if": lambda test, then, other: then if test else other,
     "in": lambda index, members: index in members, "&": operator.and_, "|": operator.or_, "\\": operator.sub,

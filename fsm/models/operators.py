@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -60,38 +60,25 @@ def _and(vectors: Vectors, term: Apply) -> Code:
     return lambda columns: reduce(and_, [code(columns) for code in codes])
 
 
-def _compared(negated: bool) -> Callable[[Vectors, Apply], Code]:
-    def compiled(vectors: Vectors, term: Apply) -> Code:
-        left, right = term.args[::-1] if isinstance(term.args[0], Const) else term.args
-        if (
-            isinstance(right, Const)
-            and left.type.kind in ("enum", "set", "queue")
-            and raw(left.type, right.value) is None
-        ):
-            return lambda columns: np.bool_(negated)
-        one = vectors.compile(left)
-        other = vectors.compile(right) if left.type.kind in ("int", "index") else vectors.as_type(right, left.type)
-        if left.type.kind == "queue":
-            return lambda columns: _same_queue(one(columns), other(columns)) ^ negated
-        compare = np.not_equal if negated else np.equal
-        return lambda columns: compare(one(columns), other(columns))
-
-    return compiled
+def _equal(vectors: Vectors, term: Apply) -> Code:
+    left, right = term.args[::-1] if isinstance(term.args[0], Const) else term.args
+    if isinstance(right, Const) and left.type.kind in ("enum", "set", "queue") and raw(left.type, right.value) is None:
+        return lambda columns: np.bool_(False)
+    one = vectors.compile(left)
+    other = vectors.compile(right) if left.type.kind in ("int", "index") else vectors.as_type(right, left.type)
+    if left.type.kind == "queue":
+        return lambda columns: _same_queue(one(columns), other(columns))
+    return lambda columns: np.equal(one(columns), other(columns))
 
 
 def _same_queue(one: Seen, other: Seen) -> Seen:
     return (one[0] == other[0]) & (one[1] == other[1])
 
 
-def _ordered(ints: Callable[[Seen, Seen], Seen], sets: Callable[[Seen, Seen], Seen]) -> Any:
-    def compiled(vectors: Vectors, term: Apply) -> Code:
-        return _plain(sets if term.args[0].type.kind == "set" else ints)(vectors, term)
-
-    return compiled
-
-
-def _subset(one: Seen, other: Seen) -> Seen:
-    return one & ~other == 0
+def _at_most(vectors: Vectors, term: Apply) -> Code:
+    """Of two sets: the first has no member that the second has not."""
+    sets = term.args[0].type.kind == "set"
+    return _plain((lambda one, other: one & ~other == 0) if sets else np.less_equal)(vectors, term)
 
 
 def _if(vectors: Vectors, term: Apply) -> Code:
@@ -191,10 +178,7 @@ def _append(vectors: Vectors, term: Apply) -> Code:
 
 OPERATORS: dict[str, Callable[[Vectors, Apply], Code]] = {
     "and": _and, "or": _plain(lambda *tests: reduce(or_, tests)), "not": _plain(np.logical_not),
-    "==": _compared(False), "!=": _compared(True),
-    "<": _ordered(np.less, lambda a, b: _subset(a, b) & (a != b)), "<=": _ordered(np.less_equal, _subset),
-    ">": _ordered(np.greater, lambda a, b: _subset(b, a) & (a != b)),
-    ">=": _ordered(np.greater_equal, lambda a, b: _subset(b, a)),
+    "==": _equal, "<": _plain(np.less), "<=": _at_most, ">": _plain(np.greater), ">=": _plain(np.greater_equal),
     "+": _plain(np.add), "-": _plain(np.subtract), "*": _plain(np.multiply),
     "//": _plain(np.floor_divide), "%": _plain(np.remainder), "min": _plain(np.minimum), "max": _plain(np.maximum),
     "number": _plain(lambda value: value), "index": _plain(lambda value: value), "if": _if,

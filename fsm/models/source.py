@@ -15,7 +15,7 @@ from fsm.language.domains import Value
 from fsm.models.operations import always_contains, at, drop, head, such, tail, the, within
 from fsm.models.terms import Apply, Const, Read, Term, Type
 
-INFIX = {"and": "and", "or": "or", "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "+": "+",
+INFIX = {"and": "and", "or": "or", "==": "==", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "+": "+",
          "-": "-", "*": "*", "//": "//", "%": "%", "in": "in", "&": "&", "|": "|", "\\": "-"}  # fmt: skip
 CALLS = {"min": "min", "max": "max", "such": "such", "size": "len", "the": "the", "len": "len", "head": "head",
          "tail": "tail", "at": "at", "drop": "drop"}  # fmt: skip

@@ -66,7 +66,8 @@ class Read:
 class Apply:
     """An operation on terms.
 
-    ops: and or (any number) · not · == != (values of one type, None included) · < <= > >= (ints; sets: is a subset) ·
+    ops: and or (any number) · not · == (values of one type, None included) · < <= > >= (ints; of sets only <=: is a
+    subset) ·
     + - * // % min max (ints, two each; division by a constant above 0) · number (the int of an index that is never
     None) · index (an int or an optional index as a value of the type of the term, an index or an int; what is outside
     of that type is an error) · if (test, then, else) ·

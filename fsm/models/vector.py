@@ -77,13 +77,12 @@ class Vectors:
             return None if inner is None else self.negated(inner)
         if term.op == "or":
             return self._union([self.literal(arg) for arg in term.args])
-        if term.op in ("==", "!=") and any(isinstance(arg, Const) for arg in term.args):
+        if term.op == "==" and any(isinstance(arg, Const) for arg in term.args):
             slot, const = term.args if isinstance(term.args[1], Const) else term.args[::-1]
             if isinstance(slot, Read) and isinstance(const, Const):
                 pattern = fields[slot.slot].pattern(const.value)
                 patterns = frozenset() if pattern is None else frozenset({pattern})
-                equal = Literal(fields[slot.slot].mask, patterns, next=slot.next)
-                return equal if term.op == "==" else self.negated(equal)
+                return Literal(fields[slot.slot].mask, patterns, next=slot.next)
         if term.op == "in" and isinstance(term.args[0], Const) and isinstance(term.args[1], Read):
             slot, member = term.args[1], term.args[0].value
             place = fields[slot.slot]
