@@ -11,6 +11,7 @@ makes of its effects, which is asked to take them in every order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from fsm.language.expressions import Expr
 from fsm.language.spec import Row
 
 Pool = tuple[Any, ...]
+LOWEST = re.compile(r"\blowest\b")
 
 
 class CheckedJoint(Joint):
@@ -74,14 +76,10 @@ class CheckedJoint(Joint):
             rows += [row.row for row, _, _ in super().turn(host, local, pool, event.value, view).rows]
             machine, _ = self.nodes[host].layout.instances[event.value.machine]
             rows += machine.candidates(self.nodes[host].state(local, event.value.machine), event.value.name)
-        ordering = [row for row in rows if any("lowest(" in text for text in texts(row))]
-        row = (ordering or rows)[0]
-        why = (
-            f"lowest() tells {exchanged(to)} apart"
-            if ordering
-            else f"with {exchanged(to)} exchanged, it does not do the same"
-        )
-        return SpecError(row.at, f"{row.id}: {why}; explore without symmetry", "not-symmetric")
+        ordering = [row for row in rows if any(LOWEST.search(text) for text in texts(row))]
+        why = f"lowest() tells {exchanged(to)} apart" if ordering else f"it does not do the same for {exchanged(to)}"
+        at, name = next(((row.at, row.id) for row in (*ordering, *rows)), (machine.at, machine.name))
+        return SpecError(at, f"{name}: {why}; explore without symmetry", "not-symmetric")
 
     def _at_a_variable(self, found: Different) -> SpecError:
         layout = self.nodes[0].layout
