@@ -110,10 +110,6 @@ class ReferenceSearch(Generic[S]):
             at = self.parents[at]
         return path[::-1]
 
-    def same(self, one: S, other: S) -> bool:
-        """Whether two states are one, or with symmetry permutations of each other."""
-        return one == other or (self.symmetry and other in self.space.images(one))
-
     def _look_into(self, state: S, below: list[S]) -> None:
         self.looking = [state]
         moved, edges = False, list(self.space.edges(state))
