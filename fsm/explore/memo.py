@@ -19,7 +19,6 @@ Fill = Callable[[Words, "Words | None"], Any]
 """Of different keys (and their tags) the numbers, 0 or more."""
 SMALLEST = 1 << 10
 _MIX, _MIX_TAG, _FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(32)
-_ONE = np.uint64(1)
 
 
 class Memo:
