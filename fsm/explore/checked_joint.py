@@ -72,9 +72,9 @@ class CheckedJoint(Joint):
 
     def _at_a_row(self, found: Different) -> SpecError:
         to, rows = found.to, list[Row]()
+        machine, _ = self.nodes[0].layout.instances[found.args_[3].value.machine]
         for host, local, pool, event, view in (found.args_, self._turned(to, *found.args_)):
             rows += [row.row for row, _, _ in super().turn(host, local, pool, event.value, view).rows]
-            machine, _ = self.nodes[host].layout.instances[event.value.machine]
             rows += machine.candidates(self.nodes[host].state(local, event.value.machine), event.value.name)
         ordering = [row for row in rows if any(LOWEST.search(text) for text in texts(row))]
         why = f"lowest() tells {exchanged(to)} apart" if ordering else f"it does not do the same for {exchanged(to)}"
