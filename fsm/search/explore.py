@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fsm.search.fast import FastSearch
 
 FAST, REFERENCE = "fast", "reference"
+OF_A_STATE = ("no-value", "out-of-domain")
+"""Rules whose errors come of one state."""
 TRIED = 10_000
 """States that are asked, one by one, which of them it is that an error is about."""
 AFTERWARDS = ("recoverable", "eventually", "leads_to")
@@ -84,7 +86,8 @@ def _run(space: Space[Any], search: Search, symmetry: bool, limits: Limits, *how
     try:
         return search.run(limits, *how)
     except SpecError as error:
-        about = (key for key in islice(search.looking, TRIED) if _complaint(space, search.state(key)) == str(error))
+        looked = islice(search.looking, TRIED if error.rule in OF_A_STATE else 0)
+        about = (key for key in looked if _complaint(space, search.state(key)) == str(error))
         for key in islice(about, 1):
             error.add_note(way_there(_story(space, search, Lasso(search.path(key)), symmetry)))
         raise
