@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import fsm
 from fsm.drivers.adapters import Outcome
 from fsm.drivers.clock import VirtualClock
 from fsm.drivers.drive import AsyncDriver
@@ -23,6 +24,8 @@ from fsm.engine.turn import Event
 from fsm.errors import BadValues
 from tests.toy_node import BUMP, GO, LOOK, Hand, Rig, Store, rest, state, toy_node
 from tests.toy_sync import Script, SyncRig
+
+ENGINE = str(Path(fsm.__file__).parent)
 
 
 @pytest.fixture(scope="module", name="node")
@@ -191,7 +194,9 @@ def test_an_interrupt_anywhere_leaves_no_driver_without_an_owner(node: Node, wat
 
         def interrupt(frame: FrameType, event: str, argument: object) -> None:
             nonlocal left
-            left -= frame.f_code.co_filename != __file__
+            if not frame.f_code.co_filename.startswith(ENGINE):  # nor what the garbage collector calls meanwhile
+                return
+            left -= 1
             if left < 0:
                 sys.setprofile(None)
                 raise made
