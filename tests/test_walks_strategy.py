@@ -173,7 +173,7 @@ def test_every_circle_that_a_walk_closes_is_looked_at() -> None:
 
 
 def test_a_pool_is_walked_through_as_well() -> None:
-    """Two of three hosts test before either takes: four moves, to which ten of twelve seeds shrink; two end with seven."""
+    """Two of three hosts test before either takes: four moves. Of twelve seeds ten shrink so far, two to seven."""
     space = open_space(str(DATA / "toys" / "systems" / "careless.yaml"), {"hosts": 3})
 
     def both_inside(walk: list[str]) -> bool:
