@@ -37,6 +37,11 @@ class GraphSpace:
     at: Place = AT
     rows: Sequence[str] = ()
 
+    @property
+    def outside(self) -> bool:
+        """No."""
+        return False
+
     def initial(self) -> Sequence[int]:
         return self.beginning
 

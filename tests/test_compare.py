@@ -180,6 +180,11 @@ class Graph:
     fairness: Fairness = field(factory=Fairness)
     rows: tuple[str, ...] = ()
 
+    @property
+    def outside(self) -> bool:
+        """No."""
+        return False
+
     def initial(self) -> Iterable[str]:
         return self.begin
 

@@ -74,6 +74,11 @@ class PoolSpace:
         """The ids of the rows of all machines."""
         return tuple(row.id for machine in self.system.machines for row in machine.rows)
 
+    @property
+    def outside(self) -> bool:
+        """Yes: the world."""
+        return True
+
     def initial(self) -> Iterable[JointState]:
         """One state for each initial world."""
         return dict.fromkeys(self.joint.initial())

@@ -71,6 +71,11 @@ class ModelSpace:
         """The names of its actions."""
         return [action.name for action in self.model.actions]
 
+    @property
+    def outside(self) -> bool:
+        """No: a model is data, and the tests hold the fast engine against it."""
+        return False
+
     def initial(self) -> Iterator[State]:
         """Every combination of initial values where `where` holds."""
         combined = product(*self.grounded.initial)

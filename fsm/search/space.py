@@ -163,6 +163,10 @@ class Space(Protocol[S]):
     def rows(self) -> Sequence[str]:
         """The ids of all rows (of a model: the names of its actions), in the order of the files."""
 
+    @property
+    def outside(self) -> bool:
+        """Whether code from outside answers for it, as a world does: a search asks that again."""
+
     def initial(self) -> Iterable[S]:
         """The states at the beginning, each once."""
 
