@@ -2,7 +2,7 @@
 #   make demo                       a pool of real processes survives the death of its master
 #   make demo ARGS='--how freeze'   the same, with options of `liveset demo`
 #   make test                       everything that a change must pass
-#   make verify                     the stories of the pool with all their faults at once, about two minutes
+#   make verify                     the stories of the pool with all their faults at once, about a minute
 #   make coverage                   who has seen each row and state of the shipped specs, some ten minutes
 #   make test PYTHON=python3.13     .venv made with another interpreter
 .DEFAULT_GOAL := test
