@@ -19,6 +19,7 @@ from fsm.language.document import Item
 from fsm.models.model import Action, Model
 from fsm.models.model_space import ModelSpace
 from fsm.mutation.mutants import Mutant, Refused
+from fsm.search.load import load_model
 from fsm.search.space import Space
 
 Change = tuple[str, str, Action | None]
@@ -34,12 +35,7 @@ class ModelSubject:
     @classmethod
     def load(cls, path: Path, settings: Sequence[tuple[str, str]] = (), without: Sequence[str] = ()) -> ModelSubject:
         """The model in a file; arguments and errors are those of `fsm.search.load.load_space`."""
-        model = Model.load(path)
-        if without:
-            raise SpecError(model.at, f"{model.name} is a model and has no clauses to switch off", "unknown-name")
-        for name, value in settings:
-            model = model.with_setting(name, value)
-        return cls(model)
+        return cls(load_model(path, settings, without))
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from fsm.mutation.moved_writes import moved_writes
 from fsm.mutation.mutants import Mutant, Refused
 from fsm.mutation.operators import TIMED, Change, Vocabulary, item, listed, mutants
 from fsm.mutation.untouched import Taken, turns, untouched
+from fsm.search.load import load_system
 from fsm.search.space import Space
 
 DROP_FAULT = "drop a fault"
@@ -46,13 +47,9 @@ class SystemSubject:
     @classmethod
     def load(cls, path: Path, settings: Sequence[tuple[str, str]] = (), without: Sequence[str] = ()) -> SystemSubject:
         """The system in a file; arguments and errors are those of `fsm.search.load.load_space`."""
-        system = System.load(path)
-        for name, value in settings:
-            system = system.with_setting(name, value)
-        for clause in without:
-            system = system.without(clause)
         folder = path.resolve().parent
-        return cls(system, Library(folder.parent if folder.name == FOLDER else folder))
+        root = folder.parent if folder.name in (FOLDER, "machines") else folder
+        return cls(load_system(path, settings, without), Library(root))
 
     @property
     def name(self) -> str:

@@ -16,4 +16,4 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     ordered = np.sort(values)
     first = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered[first]
+    return ordered[first.nonzero()[0]]

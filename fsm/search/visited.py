@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fsm.search.distinct import distinct
+
 if TYPE_CHECKING:
     from fsm.search.space import Packed, Positions
 
@@ -71,7 +73,7 @@ class Direct:
     def add(self, states: Packed) -> Packed:
         """See `Visited.add`."""
         free = self._free
-        new = _distinct(states[free.take(states, mode="clip").nonzero()[0]])  # clip: none is outside, nothing to check
+        new = distinct(states[free.take(states, mode="clip").nonzero()[0]])  # clip: none is outside, nothing to check
         free[new] = False
         self._count += len(new)
         return new
@@ -109,7 +111,7 @@ class Hashed:
 
     def _add(self, states: Packed) -> Packed:
         table = self._roomy(states)
-        new = _distinct(_absent(table, states))
+        new = distinct(_absent(table, states))
         _insert(table, new)
         self._count += len(new)
         return new
@@ -187,14 +189,6 @@ def _insert(table: NDArray[Any], states: Packed) -> None:
         # Of those that saw the same empty cell one is there now; the others look into the next one.
         other = (table.take(cells, mode="clip") != states).nonzero()[0]
         states, cells = states[other], (cells[other] + 1) & last
-
-
-def _distinct(states: Packed) -> Packed:
-    """Each state once, in order."""
-    states = np.sort(states)
-    first = np.ones(len(states), np.bool_)
-    np.not_equal(states[1:], states[:-1], out=first[1:])
-    return states[first.nonzero()[0]]
 
 
 def _joined(parts: Sequence[Packed], like: Packed) -> Packed:
