@@ -159,10 +159,10 @@ class Daemons:
         return sorted(lost) if self.those(LIVE, DISARMED) & self.statefile or not visible else []
 
     def answer_start(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
-        """started, invalid with the last mark, no_statefile, or failed (K6)."""
+        """started, disarmed, invalid with the last mark, no_statefile, or failed (K6)."""
         phase = self.daemons[host].phase
         if phase in (LIVE, DISARMED):
-            yield "started", self, {}
+            yield ("started" if phase == LIVE else "disarmed"), self, {}
         elif phase == OFF:
             yield "failed", self, {}
         elif host not in self.statefile:
