@@ -18,7 +18,8 @@ from fsm import cli
 from fsm.commands.schema_command import KINDS, schema
 from fsm.compare.unreached import unreached
 from fsm.errors import Place, SpecError
-from fsm.explore.system import LARGEST_BUDGET, MOST_HOSTS, System
+from fsm.explore.system import System
+from fsm.explore.system_values import LARGEST_BUDGET, MOST_HOSTS
 from fsm.language import write
 from fsm.language.document import Item, read
 from fsm.language.load import MACHINE_KEYS, RESERVED, STORES, Library
@@ -69,6 +70,7 @@ LAMP: dict[str, Any] = {
 }  # fmt: skip
 RING = read(DATA / "toys" / "systems" / "ring.yaml").plain()
 RING |= {"settings": {}, "host": {}, "pool": {}, "operator": {}, "latency": {"*": "1s", "x": "never"}, "instances": {}}
+RING |= {"frozen": [], "begins": "true", "then": {}}
 RING["fair"] = {"weak": ["*"], "strong": ["host *"]}
 RING["properties"] |= {
     "ends": {"eventually": "true", "counting_on": ["duplicate"], "needs": "true", "why": "it ends"},

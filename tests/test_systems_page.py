@@ -16,7 +16,8 @@ import fsm
 from fsm.cli import main
 from fsm.explore import any_world, symmetry
 from fsm.explore.quantifiers import MOST
-from fsm.explore.system import KEYS, LARGEST_BUDGET, MOST_HOSTS
+from fsm.explore.system import KEYS
+from fsm.explore.system_values import LARGEST_BUDGET, MOST_HOSTS
 from fsm.explore.world_words import WORD
 from fsm.search.explore import explore
 from fsm.search.load import load_space

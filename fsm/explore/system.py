@@ -16,6 +16,9 @@
     latency: {"vm* starts*": "1s", "*": "5ms"}  # when actions of the world happen in a simulation
                                             # (fsm.explore.simulate)
     sets: {acting: "life in [running, plain] and role == me"}
+    frozen: [enable]                        # machines whose timers never fire here: what they begin is another story
+    begins: "ha == on"                      # where the story starts
+    then: {disable: "ha == on"}             # where this holds, what the system `disable` begins with holds as well
     fair: {weak: ["host *"]}                # groups of moves that do not wait for ever (fsm.search.space.Fairness)
     properties:
       S1: {always: "size(acting) <= 1", why: "at most one acting master"}
@@ -35,7 +38,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +47,9 @@ from attrs import evolve, field, frozen
 from fsm.errors import Place, SpecError
 from fsm.explore.any_world import AnyWorld
 from fsm.explore.calls import Routes
+from fsm.explore.system_values import read_budget, read_hosts, scalar, with_begun, with_value
 from fsm.explore.world import World
-from fsm.language.document import Item, suggest
+from fsm.language.document import Item, read, suggest
 from fsm.language.expressions import parse_duration
 from fsm.language.load import Library
 from fsm.language.spec import Machine
@@ -54,7 +58,7 @@ from fsm.search.property_reader import read_fairness, read_property
 from fsm.search.space import Fairness, Property
 
 KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool", "faults",
-        "operator", "latency", "sets", "fair", "properties")  # fmt: skip
+        "operator", "latency", "sets", "fair", "frozen", "begins", "then", "properties")  # fmt: skip
 NEEDED = ("system", "essay", "world", "hosts", "machines", "properties")
 GIVEN = ("n", "off", "faults", "routes")
 """What every world is called with besides its settings."""
@@ -64,8 +68,6 @@ _METHODS = ("initial", "alive", "view", "read", "perform", "actions", "state_fac
 """What every world can be asked (`fsm.explore.world.World`)."""
 FOLDER = "systems"
 """Where the systems of a folder of specs lie."""
-MOST_HOSTS = 8
-LARGEST_BUDGET = 1000
 SHORTEST = 0.001
 """Seconds of the shortest latency: where everything takes time, nothing goes round in no time for ever."""
 
@@ -92,7 +94,8 @@ class Operated:
 class System:
     """A loaded system. `host` and `pool` are the initial variables as written, None where nothing is said;
     `parameters` are in seconds where they are times; `off` are the clauses of the world that are switched off;
-    `latency` gives patterns of labels with seconds, None where such an action does not happen by itself."""
+    `latency` gives patterns of labels with seconds, None where such an action does not happen by itself; machines that
+    are `frozen` have no timers here."""
 
     name: str
     essay: str
@@ -113,6 +116,7 @@ class System:
     sets: tuple[Condition, ...]
     properties: tuple[Property, ...]
     fairness: Fairness
+    frozen: frozenset[str] = frozenset()
     off: frozenset[str] = frozenset()
 
     @classmethod
@@ -155,7 +159,8 @@ class System:
         if machine.name not in names:
             message = f"{self.name} has no machine {machine.name!r}{suggest(machine.name, names)}"
             raise SpecError(self.machines_at, message, "unknown-name")
-        return evolve(self, machines=tuple(machine if old.name == machine.name else old for old in self.machines))
+        there = machine.without_timers() if machine.name in self.frozen else machine
+        return evolve(self, machines=tuple(there if old.name == machine.name else old for old in self.machines))
 
     def with_setting(self, name: str, value: str) -> System:
         """The same with another number of hosts (`hosts`), another budget (`faults.crash`, `operator.enable.enable`),
@@ -167,21 +172,21 @@ class System:
         Errors: `SpecError` at the system for anything else; for a setting or variable that there is not, only once the
         world or the nodes are built.
         """
-        said = Item(_scalar(value), self.at)
+        said = Item(scalar(value), self.at)
         part, _, rest = name.partition(".")
         if name == "hosts":
-            return evolve(self, n=_hosts(said))
+            return evolve(self, n=read_hosts(said))
         if part == "faults" and rest:
-            return evolve(self, faults={**self.faults, rest: _budget(rest, said)})
+            return evolve(self, faults={**self.faults, rest: read_budget(rest, said)})
         if part == "settings" and rest:
-            return evolve(self, settings=_with(self.settings, rest.split("."), said.value))
+            return evolve(self, settings=with_value(self.settings, rest.split("."), said.value))
         if part == "host" and rest:
-            return evolve(self, host=_begun(self.host, rest, said))
+            return evolve(self, host=with_begun(self.host, rest, said))
         if part == "pool" and rest:
-            return evolve(self, pool=_begun(self.pool, rest, said))
+            return evolve(self, pool=with_begun(self.pool, rest, said))
         operated = {f"operator.{o.machine}.{o.event}": o for o in self.operator}
         if name in operated:
-            budget = _budget(name, said)
+            budget = read_budget(name, said)
             changed = (evolve(o, budget=budget) if o is operated[name] else o for o in self.operator)
             return evolve(self, operator=tuple(changed))
         known = ["hosts", *(f"faults.{fault}" for fault in self.faults), *operated, "host.VARIABLE", "pool.VARIABLE"]
@@ -252,45 +257,6 @@ class System:
         return found
 
 
-def _scalar(text: str) -> int | bool | str | None:
-    """A value from a command line, as YAML would read it."""
-    if text.isascii() and text.isdigit():
-        return int(text)
-    return {"true": True, "false": False, "null": None}.get(text, text)
-
-
-def _with(settings: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """Settings with one of them changed; what lies on the way and is no mapping is replaced by one."""
-    inner = settings.get(path[0])
-    deeper = _with(inner if isinstance(inner, Mapping) else {}, path[1:], value) if path[1:] else value
-    return {**settings, path[0]: deeper}
-
-
-def _begun(item: Item | None, name: str, value: Item) -> Item:
-    """Initial variables with one of them changed, on every host where each has its own."""
-    if item is not None and isinstance(item.value, list):
-        return Item([_begun(entry, name, value) for entry in item.value], item.at)
-    entries = item.mapping("initial variables") if item is not None else {}
-    return Item({**entries, name: value}, item.at if item is not None else value.at)
-
-
-def _hosts(item: Item) -> int:
-    if type(item.value) is not int or not 1 <= item.value <= MOST_HOSTS:
-        raise item.fail(f"hosts is a number from 1 to {MOST_HOSTS}, not {item.value!r}", "bad-value")
-    return item.value
-
-
-def _budget(name: str, item: Item) -> int | None:
-    """How often something may happen; None is any number of times, and is not counted."""
-    if item.value == "any":
-        return None
-    if type(item.value) is not int or not 0 <= item.value <= LARGEST_BUDGET:
-        raise item.fail(
-            f"{name}: a budget is 'any' or a number up to {LARGEST_BUDGET}, not {item.value!r}", "bad-value"
-        )
-    return item.value
-
-
 @frozen
 class _Reader:
     """Reads one system file."""
@@ -304,8 +270,36 @@ class _Reader:
         from fsm.explore.properties import Observer
 
         system = self.system()
-        Observer(system, Joint(system))
+        begins = self.begins()
+        if begins is None:
+            Observer(system, Joint(system))
+            return system
+        joint = Joint(system)
+        observer = Observer(evolve(system, properties=(*system.properties, begins)), joint)
+        if not all(observer.formulas[-1].holds(observer.observe(state)) for state in joint.initial()):
+            raise SpecError(begins.at, f"{system.name} does not begin so; say what holds at its beginning", "bad-value")
         return system
+
+    def begins(self) -> Property | None:
+        """Where the story starts, as a promise."""
+        item = self.document.mapping("a system", KEYS).get("begins")
+        why = f"{Path(self.document.at.file).stem} begins so"
+        return None if item is None else Property("begins", "always", item.text("a formula"), why, item.at)
+
+    def then(self, item: Item | None) -> Iterator[Property]:
+        """That this story ends where others begin, a promise for each of them."""
+        for name, when in self.named(item, "stories"):
+            path = Path(self.document.at.file).with_name(f"{name}.yaml")
+            if not path.exists():
+                raise when.fail(f"there is no system {name!r} beside this one", "unknown-name")
+            begins = _Reader(self.library, read(path, str(path))).begins()
+            if begins is None:
+                raise when.fail(
+                    f"the system {name} does not say how it begins; give it the key 'begins'", "missing-key"
+                )
+            ended = when.text("a formula")
+            text, why = f"not ({ended}) or ({begins.text})", f"where this story has ended, {name} begins"
+            yield Property(f"begins_{name}", "always", text, why, when.at, needs=ended)
 
     def system(self) -> System:
         other = next((key for key in ("machine", "port") if key in self.document.mapping("a system")), None)
@@ -321,19 +315,31 @@ class _Reader:
             raise top["system"].fail(f"the file is called {Path(self.document.at.file).name}, not {name}", "bad-name")
         top["world"].text("the world")
         machines = tuple(self.machine(item) for item in top["machines"].sequence("machines"))
+        frozen_ = self.frozen(top.get("frozen"), machines)
         faults = top["faults"].mapping("faults") if "faults" in top else {}
         return System(
             name=name, essay=top["essay"].text("the essay"), at=Place(self.document.at.file), world=top["world"],
-            settings=self.settings(top.get("settings")), n=_hosts(top["hosts"]), machines=machines,
+            settings=self.settings(top.get("settings")), n=read_hosts(top["hosts"]),
+            machines=tuple(m.without_timers() if m.name in frozen_ else m for m in machines), frozen=frozen_,
             machines_at=top["machines"].at, parameters=self.library.parameters(),
             instances=self.instances(top.get("instances"), machines), host=top.get("host"), pool=top.get("pool"),
-            faults={fault: _budget(fault, item) for fault, item in faults.items()},
+            faults={fault: read_budget(fault, item) for fault, item in faults.items()},
             faults_at=top["faults"].at if "faults" in top else self.document.at,
             operator=self.operator(top.get("operator"), machines), latency=self.latency(top.get("latency")),
             sets=tuple(Condition(n, i.text("a condition"), i.at) for n, i in self.named(top.get("sets"), "sets")),
             fairness=read_fairness(top.get("fair")),
-            properties=tuple(read_property(n, i) for n, i in self.named(top["properties"], "properties")),
+            properties=(
+                *(read_property(n, i) for n, i in self.named(top["properties"], "properties")),
+                *self.then(top.get("then")),
+            ),
         )  # fmt: skip
+
+    def frozen(self, item: Item | None, machines: tuple[Machine, ...]) -> frozenset[str]:
+        names = [machine.name for machine in machines]
+        for child in item.sequence("frozen machines") if item is not None else ():
+            if child.text("a machine") not in names:
+                raise child.fail(f"{child.value!r} is no machine here{suggest(child.value, names)}", "unknown-name")
+        return frozenset(child.value for child in item.sequence("frozen machines")) if item is not None else frozenset()
 
     def named(self, item: Item | None, what: str) -> list[tuple[str, Item]]:
         entries = item.mapping(what) if item is not None else {}
@@ -368,7 +374,7 @@ class _Reader:
         for name, child in entries.items():
             if name not in known:
                 raise child.fail(f"no machine here has the event {name!r}{suggest(name, known)}", "unknown-event")
-        return tuple(Operated(*known[name], _budget(name, child)) for name, child in entries.items())
+        return tuple(Operated(*known[name], read_budget(name, child)) for name, child in entries.items())
 
     def latency(self, item: Item | None) -> tuple[tuple[str, float | None], ...]:
         read, parameters = [], self.library.parameters()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from fsm.errors import Place
 from fsm.language.domains import Domain, Value
@@ -202,6 +202,10 @@ class Machine:
     def pending(self, state: str) -> Do | None:
         """The operation that a state waits for: that of the rows leading to it (they must agree)."""
         return next((row.do for row in self.rows if row.target == state and row.do is not None), None)
+
+    def without_timers(self) -> Machine:
+        """The same, but for what it does by itself after a time."""
+        return evolve(self, rows=tuple(row for row in self.rows if row.scope is None))
 
     def timers(self, state: str) -> tuple[Row, ...]:
         """One `after` row for each timer that runs in a leaf state: its own and those of its groups."""

@@ -38,7 +38,7 @@ WIDTH = 120
 """Characters of the longest line that is made of several entries; rows are longer where they must."""
 PORT_KEYS = ("language", "port", "essay", "operations", "signals", "events")
 SYSTEM_KEYS = ("language", "system", "essay", "world", "settings", "hosts", "machines", "instances", "host", "pool",
-               "faults", "operator", "latency", "sets", "fair", "properties")  # fmt: skip
+               "faults", "operator", "latency", "sets", "fair", "frozen", "begins", "then", "properties")  # fmt: skip
 MODEL_KEYS = ("language", "model", "essay", "parameters", "indices", "variables", "where", "constraint", "faults",
               "actions", "fair", "properties")  # fmt: skip
 UNREACHED_KEYS = ("language", "essay", "unreached")
@@ -98,6 +98,7 @@ SECTIONS = {
     "sets": Section(quoted=True),
     "parameters": Section(quoted=True),
     "latency": Section(quoted=True),
+    "then": Section(quoted=True),
     "unreached": Section(UNREACHED_ENTRY_KEYS, ((("row", "state"), 60), (("why",), 0)), lines=True),
 }
 MODEL_SECTIONS: dict[str, Section | None] = {
