@@ -34,7 +34,7 @@ from hosts.daemon.layout import SECTION, Identity
 from hosts.daemon.settings import JOURNAL as DAEMON_JOURNAL
 from hosts.daemon.settings import SOCKET, Settings
 from hosts.daemon.settings import Address as UdpAddress
-from hosts.daemon.statefile import create_statefile, read_label
+from hosts.daemon.statefile import create_statefile, read_generation
 from hosts.daemon.timing import Timing
 from hosts.database import Database, DatabaseStore, Host, Pool, Vm
 from hosts.errors import PoolError
@@ -200,7 +200,7 @@ class PoolDir:
             generation: of HA's being enabled; None for the one that the statefile bears now.
         Errors: `StatefileError` when the statefile cannot say; nothing is written.
         """
-        identity = self.identity(generation or read_label(self.statefile).generation)
+        identity = self.identity(generation or read_generation(self.statefile).uuid)
         addresses: tuple[UdpAddress, ...] = tuple((_LOOPBACK, host.daemon) for host in self.hosts)
         return Settings(
             me=index,
@@ -234,7 +234,7 @@ class PoolDir:
             self.host_dir(index).mkdir(parents=True)
             JsonHostStore(self.host_dir(index) / "host.json").commit({"role": 0, "armed": False})
         create_secret(self.secret)
-        create_statefile(self.statefile, self.identity(uuid4()))
+        create_statefile(self.statefile, self.identity(uuid4()), 0)
         database = self.database()
         size = max(LOG_BYTES, _ROOM * len(json.dumps(database.to_json())) // SECTION * SECTION)
         log = RedoLog.create(self.redo_log, str(self.uuid), size)

@@ -17,7 +17,7 @@ from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.daemon_port import DaemonPort, StoragePort
 from hosts.agent.database_port import DatabasePort, Reign
 from hosts.agent.toolstack_port import ToolstackPort
-from hosts.daemon.statefile import read_label
+from hosts.daemon.statefile import read_generation
 from hosts.database import Database
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
@@ -158,10 +158,10 @@ def test_a_fresh_statefile_is_another_generation(pool: PoolDir) -> None:
     """HA that is enabled anew makes every older record a stranger's, and other hosts learn it from the statefile."""
 
     async def story() -> None:
-        before = read_label(pool.statefile).generation
+        before = read_generation(pool.statefile).uuid
         port = DaemonPort(pool, 0, Supervisor())
         assert await port.perform(Operation("enable", "daemon", "set_init")) == ("ok", {})
-        after = read_label(pool.statefile).generation
+        after = read_generation(pool.statefile).uuid
         assert before != after == port.client.settings.generation == pool.settings(1).generation
 
     asyncio.run(story())

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from hosts.agent.host_store import JsonHostStore
 from hosts.agent.process import main
-from hosts.daemon.statefile import read_label
+from hosts.daemon.statefile import read_generation
 from hosts.database import Database
 from hosts.errors import PoolError
 from hosts.host import _specs
@@ -42,7 +42,7 @@ def test_everything_that_hosts_need_is_there(pool: PoolDir) -> None:
     """Secret for its owner alone, statefile and redo log of this pool, host variables; ports that differ."""
     assert read_secret(pool.secret)
     assert stat.S_IMODE(pool.secret.stat().st_mode) == 0o600
-    assert read_label(pool.statefile).matches(pool.settings(1).identity)
+    assert read_generation(pool.statefile).serves(pool.settings(1).identity)
     log = RedoLog.open(pool.redo_log, str(pool.uuid))
     database = Database.from_replay(log.read(), "redo log")
     log.close()

@@ -13,38 +13,37 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hosts.daemon.device import Device
 from hosts.daemon.layout import (
     FILE_SIZE,
     MAX_HOSTS,
-    NOTICE_AT,
-    OBITUARY_AT,
     RECORD_AT,
     SECTION,
     SECTOR,
     Damaged,
+    Generation,
     Identity,
     MarkWord,
+    Notice,
     Phase,
     PoolState,
     Record,
     pack_record,
     unpack_record,
 )
+from hosts.daemon.notices import clear_excluded, declare, exclude
 from hosts.daemon.statefile import (
     INVALID,
-    NO_STATEFILE,
-    OF_ANOTHER,
-    OF_NO_POOL,
     Statefile,
     StatefileError,
     create_statefile,
-    declare,
-    exclude,
     open_statefile,
+    read_generation,
     write_obituary,
 )
 
 POOL = UUID("6f1c3d5e-0a4b-4c8d-9e2f-112233445566")
+FIRST = Generation(1, uuid5(POOL, "first"), b"12345678")
 
 
 def identity(n: int = 3, pool: UUID = POOL, generation: UUID | None = None) -> Identity:
@@ -54,7 +53,7 @@ def identity(n: int = 3, pool: UUID = POOL, generation: UUID | None = None) -> I
 
 def made(path: Path, of: Identity | None = None) -> Statefile:
     """A new statefile, open."""
-    create_statefile(path, of or identity())
+    create_statefile(path, of or identity(), 0)
     return open_statefile(path, of or identity())
 
 
@@ -85,15 +84,15 @@ records = st.builds(
 @given(records, st.integers(0, MAX_HOSTS - 1))
 def test_record_survives_packing(written: Record, owner: int) -> None:
     """A record comes back from its 512 bytes as it was, with the tag of its generation."""
-    sector = pack_record(owner, b"12345678", written)
+    sector = pack_record(owner, FIRST, written)
     assert len(sector) == SECTOR
-    assert unpack_record(owner, sector) == (b"12345678", written)
+    assert unpack_record(owner, sector) == (FIRST, written)
 
 
 @given(records, st.integers(0, SECTOR - 1), st.integers(1, 255))
 def test_no_flipped_byte_is_believed(written: Record, at: int, flip: int) -> None:
     """A record with any one byte changed is damage, never another record."""
-    sector = bytearray(pack_record(3, b"12345678", written))
+    sector = bytearray(pack_record(3, FIRST, written))
     sector[at] ^= flip
     with pytest.raises(Damaged):
         unpack_record(3, bytes(sector))
@@ -102,18 +101,18 @@ def test_no_flipped_byte_is_believed(written: Record, at: int, flip: int) -> Non
 @given(records, records, st.integers(1, SECTOR - 1))
 def test_torn_sector_is_never_a_mixture(old: Record, new: Record, at: int) -> None:
     """A sector that is half old and half new is damage, or exactly one of the two."""
-    torn = pack_record(0, b"12345678", new)[:at] + pack_record(0, b"12345678", old)[at:]
+    torn = pack_record(0, FIRST, new)[:at] + pack_record(0, FIRST, old)[at:]
     try:
         found = unpack_record(0, torn)
     except Damaged:
         return
-    assert found in [(b"12345678", old), (b"12345678", new)]
+    assert found in [(FIRST, old), (FIRST, new)]
 
 
 def test_misplaced_record_is_damage() -> None:
     """A record found in another host's element is not that host's."""
     with pytest.raises(Damaged):
-        unpack_record(1, pack_record(0, b"12345678", record()))
+        unpack_record(1, pack_record(0, FIRST, record()))
 
 
 def test_records_come_back_for_all_hosts_in_one_read(tmp_path: Path) -> None:
@@ -190,7 +189,7 @@ def test_daemon_of_the_old_generation_sees_that_it_is_foreign(tmp_path: Path) ->
     path = tmp_path / "statefile"
     file = made(path)
     assert not file.read().foreign
-    create_statefile(path, identity(generation=uuid4()))
+    create_statefile(path, identity(generation=uuid4()), 1)
     assert file.read().foreign
     file.close()
 
@@ -208,6 +207,68 @@ def test_pool_state_never_goes_back(tmp_path: Path) -> None:
     with pytest.raises(StatefileError, match="cannot go back to active") as refused:
         declare(path, identity(), 0, PoolState.ACTIVE)
     assert refused.value.code == INVALID
+    file.close()
+
+
+def test_no_late_write_takes_a_word_back(tmp_path: Path) -> None:
+    """Whatever of a former generation lands late, be it record, notice or mirror, the new one stays in force."""
+    path = tmp_path / "statefile"
+    old = made(path)
+    old.write_record(0, record(incarnation=1, pool=PoolState.INVALID, mark=MarkWord(7, 0)))
+    again = identity(generation=uuid4())
+    create_statefile(path, again, 1)
+    new = open_statefile(path, again)
+    new.write_record(1, record(incarnation=1, pool=PoolState.ACTIVE, mark=MarkWord(3, 1)))
+    old.write_record(0, record(incarnation=1, sequence=9, pool=PoolState.INVALID, mark=MarkWord(8, 0), excluded=True))
+    old.write_notice(2, Notice(number=5, incarnation=9, excluded=True, pool=PoolState.INVALID))
+    old.write_global(PoolState.INVALID, MarkWord(8, 0))
+    shown = new.read()
+    assert (shown.pool, shown.mark, shown.excluded) == (PoolState.ACTIVE, MarkWord(3, 1), frozenset())
+    assert not shown.foreign
+    assert old.read().foreign
+    open_statefile(path, again).close()
+
+
+def test_a_notice_that_lands_late_takes_nothing_back(tmp_path: Path) -> None:
+    """Of two notices of one host the later counts, in whichever order they reach the disk."""
+    path = tmp_path / "statefile"
+    file = made(path)
+    declare(path, identity(), 1, PoolState.ACTIVE)
+    late = Notice(number=file.read().notices[1] + 1, incarnation=0, excluded=True, pool=PoolState.ACTIVE)
+    file.write_notice(1, Notice(number=late.number + 1, incarnation=0, excluded=False, pool=PoolState.INVALID))
+    file.write_notice(1, late)
+    shown = file.read()
+    assert (shown.pool, shown.excluded) == (PoolState.INVALID, frozenset())
+    assert shown.notices[1] == late.number + 1
+
+
+def test_of_two_that_enable_at_once_the_one_that_went_further_counts(tmp_path: Path) -> None:
+    """Two generations of one number: invalid beats active beats init, and the other finds itself foreign."""
+    path = tmp_path / "statefile"
+    first = made(path)
+    number = first.generation.number
+    second = Statefile(Device(path, FILE_SIZE), identity(), evolve(first.generation, uuid=UUID(int=2**128 - 1)))
+    second.write_notice(1, Notice(number=1, incarnation=0, excluded=False, pool=PoolState.INIT))
+    assert first.read().foreign
+    first.write_record(0, record(pool=PoolState.ACTIVE))
+    assert second.read().foreign
+    assert not first.read().foreign
+    assert first.read().pool is PoolState.ACTIVE
+    create_statefile(path, identity(generation=uuid4()), 2)
+    assert read_generation(path).number == number + 1
+
+
+def test_what_xhads_tools_are_shown_is_never_believed(tmp_path: Path) -> None:
+    """Garbage in the mirror changes nothing, and the next that writes it mends it."""
+    path = tmp_path / "statefile"
+    file = made(path)
+    file.write_record(0, record(pool=PoolState.ACTIVE))
+    before = file.read()
+    with path.open("r+b") as raw:
+        raw.write(b"\xff" * SECTOR)
+    assert file.read() == before
+    open_statefile(path, identity()).close()
+    assert before.pool is PoolState.ACTIVE
     file.close()
 
 
@@ -236,6 +297,24 @@ def test_exclusion_lasts_until_the_host_has_joined(tmp_path: Path) -> None:
     file.close()
 
 
+def test_an_operator_takes_an_exclusion_back(tmp_path: Path) -> None:
+    """Of a daemon that did not join the exclusion is cleared by a notice; of a pool that is not active nothing is."""
+    path = tmp_path / "statefile"
+    file = made(path)
+    with pytest.raises(StatefileError, match="nobody is excluded") as refused:
+        clear_excluded(path, identity(), 1)
+    assert refused.value.code == INVALID
+    declare(path, identity(), 0, PoolState.ACTIVE)
+    exclude(path, identity(), 1)
+    file.write_record(1, record(incarnation=4, phase=Phase.BYE, excluded=True))
+    assert file.read().excluded == {1}
+    clear_excluded(path, identity(), 1)
+    assert file.read().excluded == frozenset()
+    exclude(path, identity(), 1)
+    assert file.read().excluded == {1}
+    file.close()
+
+
 def test_xhad_tools_find_their_fields(tmp_path: Path) -> None:
     """Offsets, magic numbers and checksums are those that xhad's tools look for."""
     path = tmp_path / "statefile"
@@ -256,7 +335,6 @@ def test_xhad_tools_find_their_fields(tmp_path: Path) -> None:
     assert checksum == sum(struct.unpack_from("<154I", data, at + 12)) & 0xFFFFFFFF
     assert struct.unpack_from("<QQQQI", data, at + 576) == (0b101, 0b111, 0b100, 0b010, 1)
     assert struct.unpack_from("<I", data, at + 628) == (0x68646E65,)
-    assert NOTICE_AT - OBITUARY_AT == SECTOR
     file.close()
 
 
@@ -264,105 +342,3 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     """The file is made with mode 0600."""
     made(tmp_path / "statefile").close()
     assert stat.S_IMODE((tmp_path / "statefile").stat().st_mode) == 0o600
-
-
-def whole(tmp_path: Path) -> bytes:
-    """The bytes of a statefile as it was made."""
-    made(tmp_path / "good").close()
-    return (tmp_path / "good").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("content", "says", "code"),
-    [
-        (b"precious data of somebody else".ljust(4096, b"."), "not a statefile, or corrupted", OF_NO_POOL),
-        (b"x", "not a statefile, or corrupted", OF_NO_POOL),
-    ],
-)
-def test_a_file_that_is_something_else_is_refused_untouched(
-    tmp_path: Path, content: bytes, says: str, code: int
-) -> None:
-    """Neither create nor open touches a file that holds something else; the message is one line with the path."""
-    path = tmp_path / "statefile"
-    path.write_bytes(content)
-    for use in (lambda: create_statefile(path, identity()), lambda: open_statefile(path, identity())):
-        with pytest.raises(StatefileError, match=says) as refused:
-            use()
-        assert refused.value.code == code
-        assert str(path) in str(refused.value)
-        assert "\n" not in str(refused.value)
-    with pytest.raises(StatefileError, match=says):
-        write_obituary(path, 0, 1)
-    assert path.read_bytes() == content
-
-
-@pytest.mark.parametrize("length", [SECTOR, SECTION, SECTION * 4, FILE_SIZE - 1])
-def test_truncated_statefile_is_refused_untouched(tmp_path: Path, length: int) -> None:
-    """A statefile cut short is told from one that was never made, and stays as it is."""
-    content = whole(tmp_path)[:length]
-    path = tmp_path / "statefile"
-    path.write_bytes(content)
-    for use in (lambda: create_statefile(path, identity()), lambda: open_statefile(path, identity())):
-        with pytest.raises(StatefileError, match="truncated statefile"):
-            use()
-    assert path.read_bytes() == content
-
-
-@pytest.mark.parametrize("at", [0, 5, 9, 13, 30, 60, 97, 129, 140, 170])
-def test_corrupted_global_section_is_refused_untouched(tmp_path: Path, at: int) -> None:
-    """A changed byte anywhere in the global section is found before anything is written."""
-    content = bytearray(whole(tmp_path))
-    content[at] ^= 0x40
-    path = tmp_path / "statefile"
-    path.write_bytes(content)
-    for use in (lambda: create_statefile(path, identity()), lambda: open_statefile(path, identity())):
-        with pytest.raises(StatefileError, match="corrupted") as refused:
-            use()
-        assert refused.value.code == OF_NO_POOL
-    assert path.read_bytes() == bytes(content)
-
-
-def test_statefile_of_another_pool_is_refused_untouched(tmp_path: Path) -> None:
-    """Another pool's file is neither opened nor made over."""
-    path = tmp_path / "statefile"
-    made(path).close()
-    before = path.read_bytes()
-    other = identity(pool=uuid4())
-    for use in (lambda: create_statefile(path, other), lambda: open_statefile(path, other)):
-        with pytest.raises(StatefileError, match="another pool") as refused:
-            use()
-        assert refused.value.code == OF_ANOTHER
-    assert path.read_bytes() == before
-
-
-def test_other_hosts_or_generation_is_not_opened(tmp_path: Path) -> None:
-    """A daemon with another configuration than the file's does not start on it."""
-    path = tmp_path / "statefile"
-    made(path).close()
-    with pytest.raises(StatefileError, match="made for other hosts"):
-        open_statefile(path, identity(n=4))
-    with pytest.raises(StatefileError, match="another enabling"):
-        open_statefile(path, identity(generation=uuid4()))
-
-
-def test_missing_or_forbidden_statefile_has_xhads_exit_code(tmp_path: Path) -> None:
-    """A missing file is exit code 8, and a directory that does not exist is said so, without a traceback."""
-    with pytest.raises(StatefileError, match="cannot open the statefile: No such file") as refused:
-        open_statefile(tmp_path / "none", identity())
-    assert refused.value.code == NO_STATEFILE
-    with pytest.raises(StatefileError, match="cannot make the statefile"):
-        create_statefile(tmp_path / "none" / "statefile", identity())
-
-
-def test_file_truncated_under_a_daemon_is_a_failed_read(tmp_path: Path) -> None:
-    """Truncation or wiping after the start is an I/O error of that turn, not an empty pool."""
-    path = tmp_path / "statefile"
-    file = made(path)
-    with path.open("r+b") as raw:
-        raw.write(bytes(SECTOR))
-    with pytest.raises(OSError, match="wiped or truncated"):
-        file.read()
-    path.write_bytes(b"")
-    with pytest.raises(OSError, match="wiped or truncated"):
-        file.read()
-    file.close()

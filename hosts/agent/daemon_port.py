@@ -20,7 +20,8 @@ from hosts.supervisor import SupervisorClient
 
 _PAUSE = 0.2  # s, before a daemon that did not leave is asked again
 _NO_GENERATION = UUID(int=0)
-_FAILURES = {"start": "failed", "propose": "gone", "query": "gone", "set_init": "failed", "set_invalid": "failed"}
+_FAILURES = dict.fromkeys(("start", "set_init", "set_invalid", "exclude"), "failed")
+_FAILURES |= dict.fromkeys(("propose", "query"), "gone")
 
 
 @define(eq=False)
@@ -60,6 +61,8 @@ class DaemonPort:
                 return await self.client.set_init()
             case "set_invalid":
                 return await self._set_invalid()
+            case "exclude":
+                return await self._exclude()
         return await self._disarm()
 
     def read(self, operation: Operation) -> Outcome:
@@ -96,6 +99,12 @@ class DaemonPort:
         if self.client.query()[0] != "liveset":
             await self._learn_generation()
         return await self.client.set_invalid()
+
+    async def _exclude(self) -> Outcome:
+        """Failed where the statefile cannot be read, or the daemon or the statefile says no."""
+        if self.client.query()[0] == "gone":
+            await self._learn_generation()
+        return await self.client.set_excluded()
 
     async def _learn_generation(self) -> None:
         self.client.settings = await asyncio.to_thread(self.pool.settings, self.me)

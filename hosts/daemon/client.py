@@ -16,16 +16,9 @@ from attrs import define, field, frozen
 
 from fsm.language.domains import Value
 from hosts.daemon.layout import PoolState
+from hosts.daemon.notices import declare, exclude
 from hosts.daemon.settings import SOCKET, Settings
-from hosts.daemon.statefile import (
-    INVALID,
-    NO_STATEFILE,
-    StatefileError,
-    create_statefile,
-    declare,
-    exclude,
-    open_statefile,
-)
+from hosts.daemon.statefile import INVALID, NO_STATEFILE, StatefileError, create_statefile, open_statefile
 from hosts.errors import PoolError
 from hosts.supervisor import SupervisorClient
 from hosts.supervisor.config import socket_path
@@ -156,7 +149,8 @@ class DaemonClient:
 
     async def set_init(self) -> Outcome:
         """ok once a fresh statefile says init, else failed."""
-        return await self._written(lambda: create_statefile(self.settings.statefile, self.settings.identity))
+        settings = self.settings
+        return await self._written(lambda: create_statefile(settings.statefile, settings.identity, settings.me))
 
     async def set_invalid(self) -> Outcome:
         """ok once invalid stands on the statefile, by the daemon or, where none is live, without it; else failed."""
@@ -172,11 +166,22 @@ class DaemonClient:
         )
 
     async def set_excluded(self) -> Outcome:
-        """ok once this host is excluded and its daemon has left, else failed."""
+        """ok once this host is excluded, on the disk, and its daemon has left; else failed.
+
+        Failed of a pool that is not active and of a host without statefile, whose daemon then goes on. A daemon whose
+        goodbye did not reach the disk has left all the same; then, and when none runs, the agent writes a notice.
+        """
+        settings = self.settings
         with suppress(PoolError):
             await self._leave("exclude")
             return "ok", {}
-        return await self._written(lambda: exclude(self.settings.statefile, self.settings.identity, self.settings.me))
+        if self.query()[0] != "gone":
+            return "failed", {}
+        try:
+            await self._exit_code()
+        except (PoolError, TimeoutError):
+            return "failed", {}  # it may run still, and no notice is written for a host whose daemon runs
+        return await self._written(lambda: exclude(settings.statefile, settings.identity, settings.me))
 
     async def quit(self) -> None:
         """Stop the daemon, disarmed and with its goodbye said, and wait for its end. Nothing when none runs."""

@@ -1,20 +1,27 @@
 """The statefile byte by byte: xhad's layout, and the sectors of ours that hosts trust.
 
 One global section of 4096 bytes, then 64 host elements of 4096 bytes (host i at 4096 * (1 + i)), little endian, packed
-to 4 bytes. Within a host element:
+to 4 bytes. Within the global section:
+
+    0            512    xhad's global section, written for its tools; no host of ours believes it
+    512          512    whose file it is and in which format (`mirror.py`); never changes once the file is made
+
+Within a host element:
 
     offset       bytes  what
     0            1024   xhad's host element (632 used), written for its tools; no host of ours believes it
-    1024 + 512k  512    our record, k = incarnation mod 4
-    3072         512    obituary, written by the supervisor once everything of an incarnation has died
-    3584         512    notice, written by the operator's commands while no daemon runs on that host
+    1024 + 512k  512    our record, k = incarnation mod 3
+    2560         512    obituary, written by the supervisor once everything of an incarnation has died
+    3072 + 512k  512    notice, k = its number mod 2, written by the operator's commands of that host
 
 Rules. A sector of ours is self-contained: magic, version, owner, generation and a CRC over all 512 bytes, so a torn,
-misplaced or foreign sector is recognised and counts as no record. A new incarnation of a daemon writes another sector
-than the one before, so a late write of the old one cannot hide the new one; readers take the highest incarnation.
-Within one generation the pool state goes only forward (init, active, invalid) and the master mark carries a version:
-the greatest anywhere wins, so nobody's late write can take either back. The global section shows both to xhad's tools
-and is never believed alone.
+misplaced or foreign sector is recognised and counts as no record. A sector is written by its host alone, and by one
+writer at a time: a new incarnation of a daemon writes another sector than the one before, and a new notice another
+than the last, so a late write of the old one cannot hide the new one.
+
+What all hosts share has no sector. Generation, pool state and master mark are versioned words in every record and
+notice, and readers take the greatest (`in_force.py`): nobody's late write can take one back. A word that all write into
+one place is whatever was written last; a daemon that died or left with a write under way would decide what it is.
 
 What it leaves out: xhad's fields (`mirror.py`), reading and writing (`statefile.py`), and what any of it means
 (`evidence.py`).
@@ -35,16 +42,17 @@ SECTOR = 512
 SECTION = 4096
 MAX_HOSTS = 64
 FILE_SIZE = SECTION * (1 + MAX_HOSTS)
-RECORDS = 4
+RECORDS = 3
 RECORD_AT = 1024
-OBITUARY_AT = 3072
-NOTICE_AT = 3584
-VERSION = 1
+OBITUARY_AT = 2560
+NOTICES = 2
+NOTICE_AT = 3072
+VERSION = 2
 
-# magic, version, sector kind, owner, crc, incarnation, tag of the generation
-_HEAD = Struct("<IHBBII8s")
-_RECORD = Struct("<Q6BHQQQQQI64I")
-_NOTICE = Struct("<BB")
+# magic, version, sector kind, owner, crc, incarnation, number and uuid of the generation, digest of pool and hosts
+_HEAD = Struct("<IHBBIII16s8s")
+_RECORD = Struct("<Q6BHQQQQQQ64I")
+_NOTICE = Struct("<IBB")
 _MAGIC = 0x31535653  # "SVS1"
 _RECORD_KIND, _OBITUARY_KIND, _NOTICE_KIND = 1, 2, 3
 _NOBODY = 255
@@ -69,7 +77,12 @@ class Phase(IntEnum):
 
 @frozen(order=True)
 class MarkWord:
-    """Who took the master lock last, with its version; host None before anybody did."""
+    """Who took the master lock last; host None before anybody did.
+
+    The version is the number of the request that was granted. Requests are numbered above all that their host has seen,
+    and whoever takes the lock has seen the request of the holder before it, which every member granted. So of two marks
+    the later holder's is the greater, even if the other reached the disk after its host was dropped.
+    """
 
     version: int = 0
     host: int | None = field(default=None, order=lambda host: -1 if host is None else host)
@@ -96,8 +109,30 @@ class Identity:
 
     @property
     def tag(self) -> bytes:
-        """Eight bytes that name pool and generation in every sector."""
-        return tag_of(self.pool, self.generation)
+        """Eight bytes that name pool and hosts in every sector."""
+        return blake2b(b"".join((self.pool.bytes, *(host.bytes for host in self.hosts))), digest_size=8).digest()
+
+
+@frozen
+class Generation:
+    """One enabling of HA, as sectors name it.
+
+    Arguments:
+        number: 1, 2, ... of this statefile.
+        uuid: tells two of the same number apart, which two hosts that enable at once can make.
+        tag: of pool and hosts.
+    """
+
+    number: int
+    uuid: UUID
+    tag: bytes
+
+    def serves(self, identity: Identity) -> bool:
+        """Whether this is the generation of that pool, with those hosts."""
+        return self.uuid == identity.generation and self.tag == identity.tag
+
+
+NO_GENERATION = Generation(0, UUID(int=0), bytes(8))
 
 
 @frozen(kw_only=True)
@@ -137,11 +172,13 @@ class Notice:
     """What an operator's command wrote for a host whose daemon does not run.
 
     Arguments:
+        number: 1, 2, ... of that host; the newest one tells whether the host is excluded.
         incarnation: the newest incarnation of that host when it was written; a later one overrules `excluded`.
         excluded: the host is excluded.
         pool: the pool state, as in a record.
     """
 
+    number: int
     incarnation: int
     excluded: bool
     pool: PoolState = PoolState.NONE
@@ -161,34 +198,30 @@ def hosts_of(bits: int) -> frozenset[int]:
     return frozenset(host for host in range(MAX_HOSTS) if bits >> host & 1)
 
 
-def tag_of(pool: UUID, generation: UUID) -> bytes:
-    """Eight bytes that name a pool and its generation."""
-    return blake2b(pool.bytes + generation.bytes, digest_size=8).digest()
-
-
-def _sealed(kind: int, owner: int, incarnation: int, tag: bytes, body: bytes) -> bytes:
+def _sealed(kind: int, owner: int, incarnation: int, of: Generation, body: bytes) -> bytes:
     """A sector of ours: head and body padded with zeros, with the CRC of all of it."""
-    plain = (_HEAD.pack(_MAGIC, VERSION, kind, owner, 0, incarnation, tag) + body).ljust(SECTOR, b"\0")
+    head = _HEAD.pack(_MAGIC, VERSION, kind, owner, 0, incarnation, of.number, of.uuid.bytes, of.tag)
+    plain = (head + body).ljust(SECTOR, b"\0")
     return plain[:8] + zlib.crc32(plain).to_bytes(4, "little") + plain[12:]
 
 
-def _opened(sector: bytes, kind: int, owner: int) -> tuple[int, bytes, bytes] | None:
-    """Incarnation, tag and body of a sector; None when it is empty.
+def _opened(sector: bytes, kind: int, owner: int) -> tuple[int, Generation, bytes] | None:
+    """Incarnation, generation and body of a sector; None when it is empty.
 
     Raises:
         Damaged: torn, misplaced, of another version or overwritten by something else.
     """
     if not any(sector):
         return None
-    magic, version, found, writer, crc, incarnation, tag = _HEAD.unpack_from(sector)
+    magic, version, found, writer, crc, incarnation, number, uuid, tag = _HEAD.unpack_from(sector)
     if zlib.crc32(sector[:8] + bytes(4) + sector[12:]) != crc:
         raise Damaged("checksum")
     if (magic, version, found, writer) != (_MAGIC, VERSION, kind, owner):
         raise Damaged("not a sector of this place and version")
-    return incarnation, tag, sector[_HEAD.size :]
+    return incarnation, Generation(number, UUID(bytes=uuid), tag), sector[_HEAD.size :]
 
 
-def pack_record(owner: int, tag: bytes, record: Record) -> bytes:
+def pack_record(owner: int, of: Generation, record: Record) -> bytes:
     """The 512 bytes of a record."""
     grantee, number = (_NOBODY, 0) if record.grant is None else record.grant
     holder = _NOBODY if record.mark.host is None else record.mark.host
@@ -197,11 +230,11 @@ def pack_record(owner: int, tag: bytes, record: Record) -> bytes:
         bitmap(record.live), bitmap(record.heard), bitmap(record.stay), record.request, number, record.mark.version,
         *(record.listed.get(host, 0) for host in range(MAX_HOSTS)),
     )  # fmt: skip
-    return _sealed(_RECORD_KIND, owner, record.incarnation, tag, body)
+    return _sealed(_RECORD_KIND, owner, record.incarnation, of, body)
 
 
-def unpack_record(owner: int, sector: bytes) -> tuple[bytes, Record] | None:
-    """The tag and record of a sector of `owner`; None when it is empty.
+def unpack_record(owner: int, sector: bytes) -> tuple[Generation, Record] | None:
+    """The generation and record of a sector of `owner`; None when it is empty.
 
     Raises:
         Damaged: the sector cannot be believed.
@@ -209,7 +242,7 @@ def unpack_record(owner: int, sector: bytes) -> tuple[bytes, Record] | None:
     opened = _opened(sector, _RECORD_KIND, owner)
     if opened is None:
         return None
-    incarnation, tag, body = opened
+    incarnation, of, body = opened
     (sequence, phase, excluded, state, grantee, holder, _, _, live, heard, stay, request, number,
      mark_version, *listed) = _RECORD.unpack_from(body)  # fmt: skip
     try:
@@ -229,12 +262,12 @@ def unpack_record(owner: int, sector: bytes) -> tuple[bytes, Record] | None:
         )
     except ValueError as error:
         raise Damaged(str(error)) from None
-    return tag, record
+    return of, record
 
 
-def pack_obituary(owner: int, tag: bytes, incarnation: int) -> bytes:
+def pack_obituary(owner: int, incarnation: int) -> bytes:
     """The 512 bytes that say: everything of this incarnation of `owner`, and of those before, is dead."""
-    return _sealed(_OBITUARY_KIND, owner, incarnation, tag, b"")
+    return _sealed(_OBITUARY_KIND, owner, incarnation, NO_GENERATION, b"")
 
 
 def unpack_obituary(owner: int, sector: bytes) -> int:
@@ -247,14 +280,14 @@ def unpack_obituary(owner: int, sector: bytes) -> int:
     return 0 if opened is None else opened[0]
 
 
-def pack_notice(owner: int, tag: bytes, notice: Notice) -> bytes:
+def pack_notice(owner: int, of: Generation, notice: Notice) -> bytes:
     """The 512 bytes of a notice."""
-    body = _NOTICE.pack(notice.pool, notice.excluded)
-    return _sealed(_NOTICE_KIND, owner, notice.incarnation, tag, body)
+    body = _NOTICE.pack(notice.number, notice.pool, notice.excluded)
+    return _sealed(_NOTICE_KIND, owner, notice.incarnation, of, body)
 
 
-def unpack_notice(owner: int, sector: bytes) -> tuple[bytes, Notice] | None:
-    """The tag and notice of a sector of `owner`; None when it is empty.
+def unpack_notice(owner: int, sector: bytes) -> tuple[Generation, Notice] | None:
+    """The generation and notice of a sector of `owner`; None when it is empty.
 
     Raises:
         Damaged: the sector cannot be believed.
@@ -262,9 +295,9 @@ def unpack_notice(owner: int, sector: bytes) -> tuple[bytes, Notice] | None:
     opened = _opened(sector, _NOTICE_KIND, owner)
     if opened is None:
         return None
-    incarnation, tag, body = opened
-    state, excluded = _NOTICE.unpack_from(body)
+    incarnation, of, body = opened
+    number, state, excluded = _NOTICE.unpack_from(body)
     try:
-        return tag, Notice(incarnation=incarnation, excluded=bool(excluded), pool=PoolState(state))
+        return of, Notice(number=number, incarnation=incarnation, excluded=bool(excluded), pool=PoolState(state))
     except ValueError as error:
         raise Damaged(str(error)) from None

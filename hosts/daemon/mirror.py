@@ -1,22 +1,21 @@
-"""xhad's part of the statefile: its global section and host elements, written so that its tools show our pool.
+"""The parts of the statefile that are about the file: xhad's fields, for its tools, and whose file it is.
 
-Facts of the layout (xenserver/xha, release f655242): little endian, packed to 4 bytes, a checksum that adds up the
-32-bit words between the header and the end marker, sequence numbers as signs of life. Besides xhad's 104 bytes the
-global sector holds our own identity block at 128: pool, generation and the configured hosts, so that a file of
-another pool is told from ours before anything is written.
+Facts of xhad's layout (xenserver/xha, release f655242): little endian, packed to 4 bytes, a checksum that adds up the
+32-bit words between the header and the end marker, sequence numbers as signs of life. Any daemon may write its global
+section at any time, so that a late write can leave anything there: it is a mirror of words that are in force elsewhere,
+and is never read.
 
-What it leaves out: believing any of it. Hosts of ours read only the identity from here.
+The second sector names the pool and the version of the format. It is written once, before anything else, so that a file
+of another pool, of an older program, or of something else is told from ours before a byte is written.
+
+What it leaves out: believing any of xhad's fields.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
-from hashlib import blake2b
 from struct import Struct
 from uuid import UUID
-
-from attrs import frozen
 
 from hosts.daemon.layout import (
     MAX_HOSTS,
@@ -40,35 +39,23 @@ _GLOBAL_MAGIC, _GLOBAL_END = 0x6C6F6F70, 0x70646E65
 _HOST_MAGIC, _HOST_END = 0x74736F68, 0x68646E65
 _GLOBAL = Struct("<7I32sI32sII")
 _HOST = Struct("<5I32sII64i64iiQQQQIQIII")
-_IDENTITY_AT = 128
-# magic, version, crc, pool, generation, digest of the hosts
-_IDENTITY = Struct("<IHHI16s16s16s")
-_IDENTITY_MAGIC = 0x31495653  # "SVI1"
+# magic, version, crc, pool
+_OWNER = Struct("<IHHI16s")
+_OWNER_MAGIC = 0x31495653  # "SVI1"
+_FORMAT_1_AT = 128
+"""Where format 1 had its own identity, in the first sector."""
 _NOBODY = b"0" * 32
 _STARTING, _STARTED = 0, 1
 
 
-@frozen
-class Label:
-    """Whose statefile it is: pool, generation, a digest of the configured hosts; and the pool state it shows."""
+class OtherFormat(Damaged):
+    """A statefile of ours in another version of the format."""
 
-    pool: UUID
-    generation: UUID
-    hosts: bytes
-    state: PoolState
-
-    def matches(self, identity: Identity) -> bool:
-        """Whether the file belongs to this pool and to this enabling of HA."""
-        return self == label_of(identity, self.state)
-
-
-def _digest(hosts: Iterable[UUID]) -> bytes:
-    return blake2b(b"".join(host.bytes for host in hosts), digest_size=16).digest()
-
-
-def label_of(identity: Identity, state: PoolState) -> Label:
-    """The label that a file of `identity` bears."""
-    return Label(identity.pool, identity.generation, _digest(identity.hosts), state)
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"a statefile of format {version}, and this program reads format {VERSION}; disable HA with the program"
+            " that made it, move the file away and enable HA again"
+        )
 
 
 def _text(uuid: UUID) -> bytes:
@@ -87,43 +74,42 @@ def _signed(packed: bytes, magic: int, start: int, end: int) -> bytes:
 
 
 def pack_global(identity: Identity, state: PoolState, mark: MarkWord) -> bytes:
-    """The 512 bytes of the global section: what xhad's tools read, and our identity block."""
+    """The 512 bytes of xhad's global section."""
     holder = _NOBODY if mark.host is None else _text(identity.hosts[mark.host])
     plain = _GLOBAL.pack(
         0, 0, 0, _VERSION, SECTION, SECTION, MAX_HOSTS,
         _text(identity.generation), state, holder, len(identity.hosts), _GLOBAL_END,
     )  # fmt: skip
-    block = _IDENTITY.pack(
-        _IDENTITY_MAGIC, VERSION, 0, 0, identity.pool.bytes, identity.generation.bytes, _digest(identity.hosts)
-    )
-    sealed = block[:8] + zlib.crc32(block).to_bytes(4, "little") + block[12:]
-    section = _signed(plain, _GLOBAL_MAGIC, 12, 100).ljust(_IDENTITY_AT, b"\0") + sealed
-    return section.ljust(SECTOR, b"\0")
+    return _signed(plain, _GLOBAL_MAGIC, 12, 100).ljust(SECTOR, b"\0")
 
 
-def unpack_global(section: bytes) -> Label | None:
-    """The label of a statefile; None when the section is empty.
+def pack_owner(pool: UUID) -> bytes:
+    """The 512 bytes that say whose file it is."""
+    block = _OWNER.pack(_OWNER_MAGIC, VERSION, 0, 0, pool.bytes)
+    return (block[:8] + zlib.crc32(block).to_bytes(4, "little") + block[12:]).ljust(SECTOR, b"\0")
+
+
+def unpack_owner(first: bytes) -> UUID | None:
+    """The pool whose statefile begins with these two sectors; None when they are empty.
 
     Raises:
-        Damaged: it is neither empty nor a section that `pack_global` wrote.
+        OtherFormat: it is a statefile, of another version.
+        Damaged: they are neither empty nor what `pack_owner` wrote.
     """
-    if not any(section):
+    if not any(first):
         return None
-    magic, inverse, checksum, version, *_, state, _, _, end = _GLOBAL.unpack_from(section)
-    if (magic, inverse, end) != (_GLOBAL_MAGIC, (~_GLOBAL_MAGIC >> 3) & 0xFFFFFFFF, _GLOBAL_END):
+    sector = first[SECTOR:]
+    magic, version, _, _, pool = _OWNER.unpack_from(sector)
+    if magic != _OWNER_MAGIC:
+        magic, version, *_ = _OWNER.unpack_from(first, _FORMAT_1_AT)
+        if magic == _OWNER_MAGIC:
+            raise OtherFormat(version)
         raise Damaged("it does not begin like a statefile")
-    if checksum != _sum(section, 12, 100):
-        raise Damaged("wrong checksum of the global section")
-    if version != _VERSION:
-        raise Damaged(f"version {version} instead of {_VERSION}")
-    block = section[_IDENTITY_AT : _IDENTITY_AT + _IDENTITY.size]
-    mark, ours, _, crc, pool, generation, hosts = _IDENTITY.unpack(block)
-    if (mark, ours) != (_IDENTITY_MAGIC, VERSION) or crc != zlib.crc32(block[:8] + bytes(4) + block[12:]):
-        raise Damaged("no identity block of this version: a file of another program")
-    try:
-        return Label(UUID(bytes=pool), UUID(bytes=generation), hosts, PoolState(state))
-    except ValueError as error:
-        raise Damaged(str(error)) from None
+    if version != VERSION:
+        raise OtherFormat(version)
+    if sector != pack_owner(UUID(bytes=pool)):
+        raise Damaged("wrong checksum of the sector that names the pool")
+    return UUID(bytes=pool)
 
 
 def pack_element(identity: Identity, owner: int, record: Record, fresh: frozenset[int]) -> bytes:

@@ -234,6 +234,8 @@ class Daemon:
                 self.statefile.hurried = self.network.hurried = True
             case "statefile", name:
                 {"ask": self.statefile.ask, "withdraw": self.statefile.withdraw, "mark": self.statefile.mark}[name]()
+            case "agent", "kept":
+                self.requests.answer_exclusions()
             case "agent", name:
                 self.requests.answer_proposals(name == "granted")
 

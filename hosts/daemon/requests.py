@@ -2,7 +2,9 @@
 
 propose               answered once somebody has the master lock: granted with the liveset, or refused
 invalidate            HA is switched off: answered once "invalid" stands on the disk
-stop, exclude         leave the liveset, disarmed; answered when the goodbye is said
+stop                  leave the liveset, disarmed; answered when the goodbye is said
+exclude               the same, barred from forming a liveset; refused when HA is not active or the exclusion cannot be
+                      written, and then the host may have left
 cut {peers, statefile}   for tests: drop all datagrams to and from these hosts; fail every I/O
 subscribe             see `door.py`
 """
@@ -33,6 +35,7 @@ class Requests:
 
     daemon: Daemon
     _proposals: list[asyncio.Future[bool]] = field(factory=list, init=False)
+    _kept: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def handlers(self) -> Mapping[str, Handler]:
         """The requests by name."""
@@ -64,6 +67,10 @@ class Requests:
             if not proposal.done():
                 proposal.set_result(granted)
 
+    def answer_exclusions(self) -> None:
+        """The host is not excluded and goes on: all who asked are told."""
+        self._kept.set()
+
     async def farewell(self) -> None:
         """Give those who wait for the end a moment to hear of it."""
         self.answer_proposals(False)
@@ -94,8 +101,18 @@ class Requests:
         return await self._leave("stop")
 
     async def exclude(self, request: Fields) -> Mapping[str, object]:
-        """Answer when this host has left, excluded."""
-        return await self._leave("exclude")
+        """Answer when this host has left, and its exclusion is on the disk."""
+        self._kept.clear()
+        self.daemon.post("exclude")
+        ends = [asyncio.ensure_future(end.wait()) for end in (self.daemon.over, self._kept)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        if not self.daemon.over.is_set():
+            raise PoolError("exclude: HA is not active, or this host has no statefile; try again or stop it")
+        if not self.daemon.statefile.excluded_written:
+            raise PoolError("exclude: this host has left, but its exclusion is not on the statefile; write the notice")
+        return {}
 
     async def _leave(self, event: str) -> Mapping[str, object]:
         self.daemon.post(event)

@@ -1,14 +1,14 @@
 """The statefile on disk: make it, open it, read all of it, write one sector of it.
 
 It is the pool's second channel beside the network, and the place of everything that must outlive a daemon: pool
-state, exclusion, incarnations, obituaries. Its bytes are described in `layout.py`.
+state, exclusion, incarnations, obituaries. Its bytes are described in `layout.py`, what is in force in `in_force.py`.
 
 Rules. Nothing is ever overwritten that is neither empty nor this pool's. One call is one I/O, so that a caller can keep
 one in flight. What a single host wrote wrong is *no record* of that host, named in the snapshot; what makes the file
-as a whole unusable (gone, truncated, another pool's) is an error. HA is enabled anew by a new generation in the global
-section: older records become strangers, but their incarnations still count, so numbers never repeat.
+as a whole unusable (gone, truncated, another pool's) is an error. HA is enabled anew by a notice of a new generation,
+numbered above all others: older records become strangers, but their incarnations still count, so numbers never repeat.
 
-What it leaves out: retries, deadlines and threads, which are the daemon's.
+What it leaves out: retries, deadlines and threads, which are the daemon's; notices (`notices.py`).
 """
 
 from __future__ import annotations
@@ -18,19 +18,24 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 from attrs import frozen
 
 from hosts.daemon.device import Device
+from hosts.daemon.in_force import Element, Words, in_force
 from hosts.daemon.layout import (
     FILE_SIZE,
+    MAX_HOSTS,
     NOTICE_AT,
+    NOTICES,
     OBITUARY_AT,
     RECORD_AT,
     RECORDS,
     SECTION,
     SECTOR,
     Damaged,
+    Generation,
     Identity,
     MarkWord,
     Notice,
@@ -39,12 +44,11 @@ from hosts.daemon.layout import (
     pack_notice,
     pack_obituary,
     pack_record,
-    tag_of,
     unpack_notice,
     unpack_obituary,
     unpack_record,
 )
-from hosts.daemon.mirror import Label, label_of, pack_element, pack_global, unpack_global
+from hosts.daemon.mirror import OtherFormat, pack_element, pack_global, pack_owner, unpack_owner
 from hosts.errors import PoolError
 
 T = TypeVar("T")
@@ -72,7 +76,8 @@ class Snapshot:
         pool: the pool state in force.
         mark: who took the master lock last.
         damaged: hosts with a sector that cannot be believed, and what is wrong with it.
-        foreign: HA has been enabled anew since the file was opened: everything here is another generation's.
+        foreign: HA has been enabled anew since the file was opened: `excluded`, `pool` and `mark` are the new one's.
+        notices: number of the newest notice of each host, of whatever generation; 0 for none.
     """
 
     records: tuple[Record | None, ...]
@@ -83,6 +88,7 @@ class Snapshot:
     mark: MarkWord
     damaged: Mapping[int, str]
     foreign: bool = False
+    notices: tuple[int, ...] = ()
 
 
 class Statefile:
@@ -91,9 +97,10 @@ class Statefile:
     All methods raise OSError when the storage fails: the outcome of a write is then unknown, it may land later.
     """
 
-    def __init__(self, device: Device, identity: Identity) -> None:
+    def __init__(self, device: Device, identity: Identity, generation: Generation) -> None:
         self._device = device
         self.identity = identity
+        self.generation = generation
 
     def read(self) -> Snapshot:
         """The sections of all configured hosts, in one read.
@@ -104,21 +111,23 @@ class Statefile:
         length = SECTION * (1 + len(self.identity.hosts))
         data = self._device.read(0, length)
         try:
-            label = unpack_global(data[:SECTOR]) if len(data) == length else None
+            pool = unpack_owner(data[: 2 * SECTOR]) if len(data) == length else None
         except Damaged as error:
             raise OSError(errno.EIO, f"the statefile is damaged: {error}", str(self._device.path)) from None
-        if label is None:
+        if pool != self.identity.pool:
             raise OSError(errno.EIO, "the statefile has been wiped or truncated", str(self._device.path))
-        return _snapshot(self.identity, label, data)
+        return _snapshot(self.generation, _sections(data, len(self.identity.hosts)))
 
     def write_record(self, owner: int, record: Record) -> None:
         """Write the record of `owner` into the sector of its incarnation."""
         sector = RECORD_AT + SECTOR * (record.incarnation % RECORDS)
-        self._device.write(_at(owner, sector), pack_record(owner, self.identity.tag, record))
+        self._device.write(_at(owner, sector), pack_record(owner, self.generation, record))
 
     def write_notice(self, owner: int, notice: Notice) -> None:
-        """Write the notice of `owner`, whose daemon does not run."""
-        self._device.write(_at(owner, NOTICE_AT), pack_notice(owner, self.identity.tag, notice))
+        """Write the notice of `owner`, whose daemon does not run, into the sector of its number."""
+        self._device.write(
+            _at(owner, NOTICE_AT + SECTOR * (notice.number % NOTICES)), pack_notice(owner, self.generation, notice)
+        )
 
     def write_element(self, owner: int, record: Record, fresh: frozenset[int]) -> None:
         """Show `record` to xhad's tools; `fresh` are the hosts whose records are seen to change."""
@@ -137,34 +146,29 @@ def _at(owner: int, offset: int) -> int:
     return SECTION * (1 + owner) + offset
 
 
-def _snapshot(identity: Identity, label: Label, data: bytes) -> Snapshot:
-    hosts = range(len(identity.hosts))
-    elements = [_element(host, identity.tag, data[_at(host, 0) : _at(host + 1, 0)]) for host in hosts]
-    return Snapshot(
-        records=tuple(element.record for element in elements),
-        incarnations=tuple(element.incarnation for element in elements),
-        obituaries=tuple(element.obituary for element in elements),
-        excluded=frozenset(host for host in hosts if elements[host].excluded),
-        pool=max(label.state, *(element.pool for element in elements)),
-        mark=max(element.mark for element in elements),
-        damaged={host: elements[host].damage for host in hosts if elements[host].damage},
-        foreign=not label.matches(identity),
-    )
-
-
 @frozen(kw_only=True)
-class _Element:
-    record: Record | None
-    incarnation: int
+class _Section:
+    """What one host element says, a damaged sector counted as an empty one."""
+
+    said: Element
     obituary: int
-    excluded: bool
-    pool: PoolState
-    mark: MarkWord
     damage: str
 
+    @property
+    def incarnation(self) -> int:
+        return max([self.obituary, *(record.incarnation for _, record in self.said.records)])
 
-def _element(host: int, tag: bytes, element: bytes) -> _Element:
-    """What one host element says, a damaged sector counted as an empty one."""
+    @property
+    def notice(self) -> int:
+        return max((notice.number for _, notice in self.said.notices), default=0)
+
+
+def _sections(data: bytes, hosts: int) -> list[_Section]:
+    """The elements of the first `hosts` hosts in the bytes of a statefile."""
+    return [_section(host, data[_at(host, 0) : _at(host + 1, 0)]) for host in range(hosts)]
+
+
+def _section(host: int, element: bytes) -> _Section:
     damage: list[str] = []
 
     def believed(unpack: Callable[[int, bytes], T], offset: int, otherwise: T) -> T:
@@ -174,37 +178,38 @@ def _element(host: int, tag: bytes, element: bytes) -> _Element:
             damage.append(f"sector at {_at(host, offset)}: {error}")
             return otherwise
 
-    found = [believed(unpack_record, RECORD_AT + SECTOR * k, None) for k in range(RECORDS)]
-    records = [record for mark, record in filter(None, found) if mark == tag]
+    records = [believed(unpack_record, RECORD_AT + SECTOR * k, None) for k in range(RECORDS)]
+    notices = [believed(unpack_notice, NOTICE_AT + SECTOR * k, None) for k in range(NOTICES)]
     obituary = believed(unpack_obituary, OBITUARY_AT, 0)
-    noticed = believed(unpack_notice, NOTICE_AT, None)
-    notice = noticed[1] if noticed and noticed[0] == tag else None
-    newest = max(records, key=lambda record: record.incarnation, default=None)
-    numbers = [record.incarnation for _, record in filter(None, found)]
-    if notice and (newest is None or newest.incarnation <= notice.incarnation):
-        excluded = notice.excluded
-    else:
-        excluded = newest is not None and newest.excluded
-    return _Element(
-        record=newest,
-        incarnation=max([0, obituary, *numbers]),
-        obituary=obituary,
-        excluded=excluded,
-        pool=max([PoolState.NONE, *(record.pool for record in records), *([notice.pool] if notice else [])]),
-        mark=max([MarkWord(), *(record.mark for record in records)]),
-        damage="; ".join(damage),
+    said = Element(records=tuple(filter(None, records)), notices=tuple(filter(None, notices)))
+    return _Section(said=said, obituary=obituary, damage="; ".join(damage))
+
+
+def _snapshot(mine: Generation, sections: list[_Section]) -> Snapshot:
+    words = in_force([section.said for section in sections])
+    return Snapshot(
+        records=tuple(section.said.record(mine) for section in sections),
+        incarnations=tuple(section.incarnation for section in sections),
+        notices=tuple(section.notice for section in sections),
+        obituaries=tuple(section.obituary for section in sections),
+        excluded=words.excluded,
+        pool=words.pool,
+        mark=words.mark,
+        damaged={host: section.damage for host, section in enumerate(sections) if section.damage},
+        foreign=words.generation != mine,
     )
 
 
-def create_statefile(path: Path, identity: Identity) -> None:
+def create_statefile(path: Path, identity: Identity, owner: int) -> None:
     """Make the statefile of a pool for a new generation; its pool state is INIT.
 
-    A file of the same pool stays as it is but for its global section: what older generations wrote there no longer
-    counts, except that incarnations go on.
+    In a file of the same pool nothing changes but for a notice: what older generations wrote there no longer counts,
+    except that incarnations go on.
 
     Arguments:
         path: a block device, an empty or missing file, or a statefile of the same pool.
         identity: pool, the new generation, hosts.
+        owner: the host that enables HA, whose notice says so.
 
     Raises:
         StatefileError: it cannot be made, or holds something else; nothing was overwritten.
@@ -217,42 +222,58 @@ def create_statefile(path: Path, identity: Identity) -> None:
         ) from None
     try:
         with os.fdopen(fd, "r+b", buffering=0) as file:
-            _claim(path, file.read(FILE_SIZE), identity)
+            content = file.read(FILE_SIZE)
+            _claim(path, content, identity)
             end = file.seek(0, os.SEEK_END)
             if end < FILE_SIZE:
                 file.write(bytes(FILE_SIZE - end))
             os.fsync(fd)
-        statefile = Statefile(Device(path, FILE_SIZE), identity)
-        try:
-            statefile.write_global(PoolState.INIT, MarkWord())
-        finally:
-            statefile.close()
+        _begin(Device(path, FILE_SIZE), identity, owner, content.ljust(FILE_SIZE, b"\0"))
     except OSError as error:
         raise StatefileError(f"{path}: cannot make the statefile: {error.strerror}", NO_STATEFILE) from None
 
 
+def _begin(device: Device, identity: Identity, owner: int, content: bytes) -> None:
+    """Write the first notice of a generation numbered above all that `content` holds, of whichever hosts."""
+    sections = _sections(content, MAX_HOSTS)
+    said = [of for section in sections for of, _ in (*section.said.records, *section.said.notices)]
+    number = 1 + max((of.number for of in said), default=0)
+    statefile = Statefile(device, identity, Generation(number, identity.generation, identity.tag))
+    mine = sections[owner]
+    try:
+        if not any(content[: 2 * SECTOR]):
+            device.write(SECTOR, pack_owner(identity.pool))
+        statefile.write_notice(
+            owner,
+            Notice(number=mine.notice + 1, incarnation=mine.incarnation, excluded=False, pool=PoolState.INIT),
+        )
+        statefile.write_global(PoolState.INIT, MarkWord())
+    finally:
+        statefile.close()
+
+
 def _claim(path: Path, content: bytes, identity: Identity) -> None:
     """Raise StatefileError unless `content` is empty or a statefile of the same pool."""
-    if not any(content):
-        return
-    label = _label(path, content)
-    if label.pool != identity.pool:
-        raise StatefileError(
-            f"{path}: statefile of another pool ({label.pool}); nothing was overwritten, use another file",
-            OF_ANOTHER,
-        )
+    if any(content):
+        pool = _owner(path, content)
+        if pool != identity.pool:
+            raise StatefileError(
+                f"{path}: statefile of another pool ({pool}); nothing was overwritten, use another file", OF_ANOTHER
+            )
 
 
-def _label(path: Path, content: bytes) -> Label:
-    """The label of a file's content; StatefileError when it is no whole statefile."""
+def _owner(path: Path, content: bytes) -> UUID:
+    """The pool of a file's content; StatefileError when it is no whole statefile."""
     try:
-        label = unpack_global(content[:SECTOR].ljust(SECTOR, b"\0"))
+        pool = unpack_owner(content[: 2 * SECTOR].ljust(2 * SECTOR, b"\0"))
+    except OtherFormat as error:
+        raise StatefileError(f"{path}: {error}", OF_NO_POOL) from None
     except Damaged as error:
         raise StatefileError(
             f"{path}: not a statefile, or corrupted: {error}; nothing was overwritten, restore it or move it away",
             OF_NO_POOL,
         ) from None
-    if label is None:
+    if pool is None:
         raise StatefileError(f"{path}: no statefile has been made there; enable HA to make it", OF_NO_POOL)
     if len(content) < FILE_SIZE:
         raise StatefileError(
@@ -260,18 +281,27 @@ def _label(path: Path, content: bytes) -> Label:
             " restore it or move it away",
             OF_NO_POOL,
         )
-    return label
+    return pool
 
 
-def read_label(path: Path) -> Label:
-    """Whose statefile it is, and of which generation: what an agent must know before it can open it.
+def _generation(path: Path, content: bytes) -> Generation:
+    """The generation in force in a file's content."""
+    _owner(path, content)
+    words: Words = in_force([section.said for section in _sections(content, MAX_HOSTS)])
+    if words.generation is None:
+        raise StatefileError(f"{path}: no statefile has been made there; enable HA to make it", OF_NO_POOL)
+    return words.generation
+
+
+def read_generation(path: Path) -> Generation:
+    """Of which generation the statefile is: what an agent must know before it can open it.
 
     Raises:
         StatefileError: it is missing, truncated or corrupted.
     """
     device, content = _open_device(path)
     device.close()
-    return _label(path, content)
+    return _generation(path, content)
 
 
 def _open_device(path: Path) -> tuple[Device, bytes]:
@@ -294,70 +324,17 @@ def open_statefile(path: Path, identity: Identity) -> Statefile:
     """
     device, content = _open_device(path)
     try:
-        label = _label(path, content)
-        if label.pool != identity.pool:
-            raise StatefileError(
-                f"{path}: statefile of another pool ({label.pool}); give this pool its own", OF_ANOTHER
-            )
-        if not label.matches(identity):
-            expected = label_of(identity, label.state)
-            what = "other hosts" if label.generation == expected.generation else "another enabling of HA"
+        pool = _owner(path, content)
+        if pool != identity.pool:
+            raise StatefileError(f"{path}: statefile of another pool ({pool}); give this pool its own", OF_ANOTHER)
+        generation = _generation(path, content)
+        if not generation.serves(identity):
+            what = "other hosts" if generation.uuid == identity.generation else "another enabling of HA"
             raise StatefileError(f"{path}: statefile made for {what}; enable HA again", OF_ANOTHER)
     except StatefileError:
         device.close()
         raise
-    return Statefile(device, identity)
-
-
-def declare(path: Path, identity: Identity, owner: int, state: PoolState) -> None:
-    """Set the pool state for a host whose daemon does not run.
-
-    Raises:
-        StatefileError: the file cannot be used, or the pool state would go back (a generation only goes forward:
-            an invalid pool is enabled anew by `create_statefile`).
-    """
-
-    def changed(snapshot: Snapshot) -> Notice:
-        if state < snapshot.pool:
-            raise StatefileError(
-                f"{path}: the pool state is {snapshot.pool.name.lower()} and cannot go back to"
-                f" {state.name.lower()}; enable HA again",
-                INVALID,
-            )
-        excluded = owner in snapshot.excluded
-        return Notice(incarnation=snapshot.incarnations[owner], excluded=excluded, pool=state)
-
-    _notify(path, identity, owner, changed)
-
-
-def exclude(path: Path, identity: Identity, owner: int) -> None:
-    """Exclude a host whose daemon does not run, until it joins again.
-
-    Raises:
-        StatefileError: the file cannot be used, or HA is not active.
-    """
-
-    def changed(snapshot: Snapshot) -> Notice:
-        if snapshot.pool is not PoolState.ACTIVE:
-            raise StatefileError(
-                f"{path}: the pool state is {snapshot.pool.name.lower()}, so nobody is excluded", INVALID
-            )
-        return Notice(incarnation=snapshot.incarnations[owner], excluded=True, pool=snapshot.pool)
-
-    _notify(path, identity, owner, changed)
-
-
-def _notify(path: Path, identity: Identity, owner: int, changed: Callable[[Snapshot], Notice]) -> None:
-    statefile = open_statefile(path, identity)
-    try:
-        snapshot = statefile.read()
-        notice = changed(snapshot)
-        statefile.write_notice(owner, notice)
-        statefile.write_global(max(notice.pool, snapshot.pool), snapshot.mark)
-    except OSError as error:
-        raise StatefileError(f"{path}: the statefile failed: {error.strerror}", NO_STATEFILE) from None
-    finally:
-        statefile.close()
+    return Statefile(device, identity, generation)
 
 
 def write_obituary(path: Path, host: int, incarnation: int) -> None:
@@ -371,9 +348,8 @@ def write_obituary(path: Path, host: int, incarnation: int) -> None:
     """
     device, content = _open_device(path)
     try:
-        label = _label(path, content)
-        tag = tag_of(label.pool, label.generation)
-        device.write(_at(host, OBITUARY_AT), pack_obituary(host, tag, incarnation))
+        _owner(path, content)
+        device.write(_at(host, OBITUARY_AT), pack_obituary(host, incarnation))
     except OSError as error:
         raise StatefileError(f"{path}: cannot write the obituary: {error.strerror}", NO_STATEFILE) from None
     finally:

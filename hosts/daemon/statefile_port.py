@@ -63,6 +63,7 @@ class StatefilePort:
     view: View | None = field(default=None, init=False)
     snapshot: Snapshot | None = field(default=None, init=False)
     invalid_written: asyncio.Event = field(factory=asyncio.Event, init=False)
+    excluded_written: bool = field(default=False, init=False)
     _thread: ThreadPoolExecutor = field(init=False)
     _sequence: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)
@@ -88,7 +89,8 @@ class StatefilePort:
         held = self.held()
         self.snapshot = snapshot
         self.view = self.evidence.read_finished(self.now(), snapshot, held.live, held.stay, self._request)
-        self._mark = max(self._mark, snapshot.mark)
+        if not snapshot.foreign:
+            self._mark = max(self._mark, snapshot.mark)
         return "seen", payload(self.view, self.me, self.n, held.live)
 
     async def write(self, phase: Phase, live: frozenset[int]) -> Outcome:
@@ -110,6 +112,7 @@ class StatefilePort:
         record = self._record(Phase.BYE, self.held().live)
         try:
             await self._io(lambda: self._written(record))
+            self.excluded_written = record.excluded
             if record.pool is PoolState.INVALID:
                 self.invalid_written.set()
             await self._io(lambda: self._show(record, frozenset()))
@@ -142,8 +145,10 @@ class StatefilePort:
     # -- signals
 
     def ask(self) -> None:
-        """Ask for the master lock under a new number."""
-        self._number += 1
+        """Ask for the master lock under a new number, above all that this host has seen: marks are ordered by it."""
+        records = [record for record in self.snapshot.records if record] if self.snapshot else []
+        granted = self._grant[1] if self._grant else 0
+        self._number = 1 + max([self._number, granted, self._mark.version, *(record.request for record in records)])
         self._request = self._number
 
     def withdraw(self) -> None:
@@ -162,14 +167,14 @@ class StatefilePort:
 
     def mark(self) -> None:
         """This host has taken the lock: from the next write on it is marked as master."""
-        self._mark = MarkWord(self._mark.version + 1, self.me)
+        self._mark = MarkWord(self._request, self.me)
 
     # -- the record
 
     def _record(self, phase: Phase, live: frozenset[int]) -> Record:
         self._sequence += 1
         held = self.held()
-        known = self.view.pool if self.view else PoolState.NONE
+        known = self.snapshot.pool if self.snapshot and not self.snapshot.foreign else PoolState.NONE
         return Record(
             incarnation=self.evidence.incarnation,
             sequence=self._sequence,
@@ -192,7 +197,8 @@ class StatefilePort:
 
     def _show(self, record: Record, fresh: frozenset[int]) -> None:
         self.statefile.write_element(self.me, record, fresh)
-        if record.mark.host == self.me or record.pool is PoolState.INVALID:
+        foreign = self.snapshot is not None and self.snapshot.foreign
+        if not foreign and (self.me == min(record.live, default=None) or record.pool is PoolState.INVALID):
             self.statefile.write_global(record.pool, record.mark)
 
     async def _io(self, call: Callable[[], T]) -> T:
