@@ -32,8 +32,8 @@ class Daemon:
 
 @frozen(cache_hash=True)
 class Daemons:
-    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark` are on it; `shown`: the daemons show
-    the mark; `lock` is the holder of the master lock.
+    """All daemons. `statefile` are the hosts that can reach it; `state`, `mark`, `excluded` are on it; `shown`: the
+    daemons show the mark; `lock` is the holder of the master lock.
 
     patient: a start that could still succeed never fails, which leaves the emergency mode to other stories."""
 
@@ -44,6 +44,7 @@ class Daemons:
     shown: bool
     lock: int | None
     patient: bool = False
+    excluded: frozenset[int] = NOBODY
 
     def those(self, *phases: str) -> frozenset[int]:
         """The hosts whose daemon is in one of these phases."""
@@ -55,7 +56,11 @@ class Daemons:
 
     def with_daemons(self, daemons: tuple[Daemon, ...]) -> Daemons:
         """With other daemons; `evolve` takes five times as long, and a search does this at every step."""
-        return Daemons(daemons, self.statefile, self.state, self.mark, self.shown, self.lock, self.patient)
+        return Daemons(daemons, self.statefile, *self._on_it)
+
+    @property
+    def _on_it(self) -> tuple[str, int | None, bool, int | None, bool, frozenset[int]]:
+        return self.state, self.mark, self.shown, self.lock, self.patient, self.excluded
 
     def settled(self) -> Daemons:
         """What follows from the livesets at once.
@@ -76,7 +81,7 @@ class Daemons:
 
     def reached_by(self, statefile: frozenset[int]) -> Daemons:
         """With these hosts able to reach the statefile."""
-        return Daemons(self.daemons, statefile, self.state, self.mark, self.shown, self.lock, self.patient)
+        return Daemons(self.daemons, statefile, *self._on_it)
 
     def asked(self, host: int) -> Daemons:
         """A host asks for the lock: an old mark of it is shown again at once, for whoever looks before it is seen might
@@ -128,17 +133,21 @@ class Daemons:
         return self.with_daemons(daemons).settled()
 
     def arrivals(self) -> Iterator[tuple[str, Daemons]]:
-        """Starting daemons form a liveset or join the one there is."""
+        """Starting daemons form a liveset or join the one there is, and are no longer excluded then. A host that is
+        excluded joins, but forms one only where all are: it has missed what the others did without it."""
         ready = sorted(self.those(STARTING) & self.statefile)
         everybody = frozenset(range(len(self.daemons)))
         if self.state == "init" and len(ready) == len(everybody):
-            formed = evolve(self, daemons=(Daemon(LIVE, everybody),) * len(everybody), state="active", lock=None)
+            formed = evolve(
+                self, daemons=(Daemon(LIVE, everybody),) * len(everybody), state="active", lock=None, excluded=NOBODY
+            )
             yield "all hosts form a liveset", formed
         if self.state != "active" or not ready:
             return
         present = self.those(LIVE, DISARMED)
         if not present:
-            yield f"host {ready[0]} forms a liveset", self.put(ready[0], Daemon(LIVE, frozenset({ready[0]})))
+            for host in ready[:1] if self.excluded == everybody else sorted(set(ready) - self.excluded)[:1]:
+                yield f"host {host} forms a liveset", self.put(host, Daemon(LIVE, frozenset({host}))).counted(host)
             return
         members = frozenset().union(*(self.daemons[h].live for h in present))
         if self.those(DISARMED) or not members <= self.those(LIVE):
@@ -146,15 +155,20 @@ class Daemons:
         for host in ready:
             live = members | {host}
             daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
-            yield f"host {host} joins the liveset", self.with_daemons(daemons)
+            yield f"host {host} joins the liveset", self.with_daemons(daemons).counted(host)
+
+    def counted(self, host: int) -> Daemons:
+        """With a host that is excluded no longer."""
+        return evolve(self, excluded=self.excluded - {host}) if host in self.excluded else self
 
     def fenced(self, off: frozenset[str]) -> list[int]:
-        """Hosts that may fence themselves: without the statefile while a peer has it or a host is out of sight (K5).
+        """Hosts that may fence themselves: without the statefile while a peer has it, or a host is out of sight that is
+        not excluded (K5).
 
         Nothing says when, so without the clause they do not do it at all."""
         if "K5" in off:
             return []
-        visible = self.those(LIVE, DISARMED, STARTING) == frozenset(range(len(self.daemons)))
+        visible = self.those(LIVE, DISARMED, STARTING) | self.excluded == frozenset(range(len(self.daemons)))
         lost = self.those(LIVE) - self.statefile
         return sorted(lost) if self.those(LIVE, DISARMED) & self.statefile or not visible else []
 
@@ -169,8 +183,14 @@ class Daemons:
             yield "no_statefile", self.dead(host), {}
         elif self.state == "invalid":
             yield "invalid", self.dead(host), {"master": self.mark}
-        elif "K6" in off or self.state != "active" or (not self.patient and self.absent()):
+        elif "K6" in off or self.state != "active" or self.barred(host) or (not self.patient and self.absent()):
             yield "failed", self.dead(host), {}
+
+    def barred(self, host: int) -> bool:
+        """Whether a starting host may form no liveset, being excluded, while no other that might is there."""
+        everybody = frozenset(range(len(self.daemons)))
+        others = self.those(STARTING, LIVE, DISARMED) - self.excluded
+        return host in self.excluded != everybody and not others
 
     def absent(self) -> frozenset[int]:
         """The hosts whose daemon neither is live nor starts."""
@@ -191,9 +211,9 @@ class Daemons:
             yield "granted", evolve(self, lock=host, shown=self.shown or self.mark == host), {"live": daemon.live}
 
     def answer_set_init(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
-        """A fresh statefile: no mark."""
+        """A fresh statefile: no mark, nobody excluded."""
         if host in self.statefile:
-            yield "ok", evolve(self, state="init", mark=None, shown=False), {}
+            yield "ok", evolve(self, state="init", mark=None, shown=False, excluded=NOBODY), {}
         else:
             yield "failed", self, {}
 
@@ -212,3 +232,10 @@ class Daemons:
             yield "disarmed", evolve(self, lock=lock).put(host, Daemon(DISARMED, daemon.live)), {}
         else:
             yield "disarmed", self if daemon.phase != STARTING else self.dead(host), {}
+
+    def answer_exclude(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
+        """The daemon leaves and the flag is written; without the statefile, or where it is not active, nothing is."""
+        if host in self.statefile and self.state == "active":
+            yield "ok", evolve(self.stopped(host), excluded=self.excluded | {host}), {}
+        else:
+            yield "failed", self, {}

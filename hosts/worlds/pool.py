@@ -4,18 +4,18 @@ A pure model of what the agents' machines talk to, with time left out: whatever 
 the clauses allow. They are what the embedded daemon promises: K1 and K4 are explored over its own rows (the systems
 lease, joining and lock), the others are tested on real daemons. `CLAUSES` says what each is.
 
-Faults: crash (a host loses power), restart (its agent dies and starts again), statefile (a host cannot reach it), loss
-(a request or a reply between hosts), late (a caller gives up while the call still runs). Two more kinds are named like
-faults, because they come from outside and nobody may count on them: boot (a host that is down boots) and back (a host
-reaches the statefile again).
+Faults: crash (a host loses power), restart (its agent dies and starts again), exit (a VM ends by itself), statefile (a
+host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs).
+Two more kinds are named like faults, because they come from outside and nobody may count on them: boot (a host that is
+down boots) and back (a host reaches the statefile again). A host that was told to boot again is not counted.
 
-Left out: partitions of the network between live daemons, the excluded flag, terms (a request never outlives its caller
-here), livesets that shrink host by host, and the loss of the redo log.
+Left out: partitions of the network between live daemons, terms (a request never outlives its caller here), livesets
+that shrink host by host, and the loss of the redo log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,10 +27,24 @@ from fsm.explore.parted import Parts, Source, Then, Update, actions_of, performe
 from fsm.explore.renaming import Renaming
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
+from hosts.worlds import pool_answers as answers
 from hosts.worlds import pool_moves as moves
 from hosts.worlds.daemon import DISARMED, LIVE, NOBODY, OFF, STARTING, Daemon, Daemons
-from hosts.worlds.pool_moves import by_daemons, ended, put, waits_for
-from hosts.worlds.pool_state import AWAKE, DOWN, FRESH, NOTHING_SHARED, Guests, Places, PoolState, beginning, renamed
+from hosts.worlds.pool_answers import forgets, loses_power
+from hosts.worlds.pool_moves import by_daemons, put, waits_for
+from hosts.worlds.pool_state import (
+    AWAKE,
+    DOWN,
+    FRESH,
+    RETURNING,
+    RUNNING_AGENT,
+    UNPOWERED,
+    Guests,
+    Places,
+    PoolState,
+    beginning,
+    renamed,
+)  # fmt: skip
 
 HOSTS = Domain("hosts")
 BOOT = Event("life", "boot")
@@ -71,7 +85,7 @@ class PoolWorld:
     _places: Places = field(init=False)
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
-    faults = ("crash", "restart", "boot", "statefile", "back", "loss", "late")
+    faults = ("crash", "restart", "boot", "exit", "statefile", "back", "loss", "late")
 
     def __attrs_post_init__(self) -> None:
         self._places = Places(self.n)
@@ -80,8 +94,8 @@ class PoolWorld:
     @property
     def facts(self) -> Mapping[str, Domain]:
         """Hosts: with power, a live daemon, a disarmed one, one that is granted nothing (no statefile, or it is not
-        active), the first master. Then lock and mark, and the hosts of each VM."""
-        names = dict.fromkeys(("up", "live", "disarmed", "barred", "first", *self.running), HOSTS)
+        active), excluded ones, the first master. Then lock and mark, and the hosts of each VM."""
+        names = dict.fromkeys(("up", "live", "disarmed", "barred", "excluded", "first", *self.running), HOSTS)
         return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
 
     def state_facts(self, w: Parts) -> Mapping[str, Value]:
@@ -93,6 +107,7 @@ class PoolWorld:
             "live": d.those(LIVE),
             "disarmed": d.those(DISARMED),
             "barred": d.those(LIVE) - (d.statefile if d.state == "active" else NOBODY),
+            "excluded": d.excluded,
             "first": frozenset({self.master}),
             "lock": d.lock,
             "mark": d.mark,
@@ -127,7 +142,7 @@ class PoolWorld:
 
     def alive(self, w: Parts, host: int) -> bool:
         """A host with power has an agent, but for the moment before its first start; a restart is one step."""
-        return bool(w[self._places.power(host)] == AWAKE)
+        return w[self._places.power(host)] in RUNNING_AGENT
 
     def view(self, w: Parts, host: int) -> Hashable:
         """What the daemon says, and which VMs run here."""
@@ -205,6 +220,11 @@ class PoolWorld:
                 )
             elif name == "toolstack.start":
                 yield Update((places.guests(host),), moves.launched, (places.guests(host), operation.arguments["vm"]))
+            elif name == "toolstack.stop_all":
+                yield Update((places.guests(host),), moves.called_off, (places.guests(host),))
+            elif name == "power.off":
+                at = places.power(host)
+                yield Update((at,), moves.told_to_boot, (at, operation.arguments["reboot"]))
 
     def _all_sources(self) -> Iterator[Source]:
         """Everything that may happen next."""
@@ -217,7 +237,7 @@ class PoolWorld:
         for host in hosts:
             yield Source(places.daemons, (host,), partial(self.fades, host), "daemon")
         yield Source(places.daemons, (), self.arrives)
-        yield Source(places.all_of(places.daemon), (), self.fences)
+        yield Source(places.daemons, (), self.fences)
         for host in hosts:
             yield Source((places.guests(host),), (), partial(self.starts, host))
         for host in hosts:
@@ -232,11 +252,14 @@ class PoolWorld:
     def _answers(self, host: int) -> Iterator[Source]:
         """How pending local operations of a host may end now, by their ports."""
         places, up = self._places, self._places.power(host)
-        yield Source((*places.daemons, up), (host,), partial(self.daemon_answers, host), "daemon", True)
-        yield Source((places.daemon(host), up), (host,), partial(self.attached, host), "storage", True)
+        yield Source((*places.daemons, up), (host,), partial(answers.of_daemon, self.off, host), "daemon", True)
+        yield Source((places.daemon(host), up), (host,), partial(answers.of_storage, host), "storage", True)
         powers = places.all_of(places.power)
-        yield Source((places.daemon(host), *powers), (host,), partial(self.taken_over, host), "database", True)
-        yield Source((places.guests(host), up), (host,), partial(self.started, host), "toolstack", True)
+        yield Source((places.daemon(host), *powers), (host,), partial(answers.of_database, host), "database", True)
+        toolstack = partial(answers.of_toolstack, self.routes, host)
+        yield Source((places.guests(host), up), (host,), toolstack, "toolstack", True)
+        yield Source((up,), (host,), partial(answers.of_timer, host), "timer", True)
+        yield Source((up,), (host,), partial(answers.of_power, host), "power", True)
 
     # -- what daemons do by themselves
 
@@ -251,7 +274,7 @@ class PoolWorld:
 
     def drops(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """Survivors drop a host."""
-        up = frozenset({host}) if w[self._places.power(host)] != DOWN else NOBODY
+        up = frozenset({host}) if w[self._places.power(host)] not in UNPOWERED else NOBODY
         return by_daemons(w, PoolState(w).daemons.drops(host, up, self.off))
 
     def marks(self, w: Parts, pending: Pending) -> Iterator[Then]:
@@ -269,29 +292,13 @@ class PoolWorld:
 
     def fences(self, w: Parts, pending: Pending) -> Iterator[Then]:
         """Hosts that fence themselves (K5)."""
-        for host in PoolState((*w[:-1], NOTHING_SHARED)).daemons.fenced(self.off):
-            yield self.lose_power(w, host, f"host {host} is fenced", None)
+        for host in PoolState(w).daemons.fenced(self.off):
+            yield loses_power(w, host, f"host {host} is fenced", None)
 
     # -- power, agents, VMs, the way to the statefile
 
-    def lose_power(self, w: Parts, host: int, label: str, fault: str | None) -> Then:
-        """Everything of the host is gone; the others do not know it yet."""
-        places = self._places
-        own = places.power(host), places.guests(host)
-        gone = (
-            Update(own, moves.emptied, own),
-            Update(places.daemons, moves.daemons_changed, ("dead", host)),
-            self.forget(host),
-        )
-        return Then(Action(label, w, fault, restart=(host,)), gone)
-
-    def forget(self, host: int) -> Update:
-        """The calls that are lost with a host's agent: its own, and those it served."""
-        calls = self._places.all_of(self._places.calls)
-        return Update(calls, moves.forgotten, (calls, host))
-
     def starts(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """VMs that were asked for start, or do not."""
+        """VMs that were asked for start, or do not; VMs end by themselves."""
         at = self._places.guests(host)
         guests = w[at]
         for vm in sorted(guests.launching):
@@ -299,21 +306,25 @@ class PoolWorld:
             started = put(w, at, Guests(guests.here | {vm}, rest))
             yield Then(Action(f"{vm} starts on host {host}", started))
             yield Then(Action(f"{vm} does not start on host {host}", put(w, at, Guests(guests.here, rest))))
+        for vm in sorted(guests.here) if "exit" in self.may else ():
+            yield answers.vm_ends(self.routes, host, vm, w, "ends by itself", "exit")
 
     def power(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """Hosts boot and lose power, agents start and restart."""
         at = self._places.power(host)
+        if w[at] == RETURNING:
+            yield Then(Action(f"host {host} boots as it was told", put(w, at, AWAKE), None, host, BOOT, (host,)))
         if w[at] == DOWN:
             if "boot" in self.may:
                 yield Then(Action(f"host {host} boots", put(w, at, AWAKE), "boot", host, BOOT, (host,)))
             return
         if "crash" in self.may:
-            yield self.lose_power(w, host, f"host {host} loses power", "crash")
+            yield loses_power(w, host, f"host {host} loses power", "crash")
         if w[at] == FRESH:
             yield Then(Action(f"the agent of host {host} starts", put(w, at, AWAKE), host=host, event=BOOT))
-        elif "restart" in self.may:
-            guests = self._places.guests(host)
-            lost = (Update((guests,), moves.not_launching, (guests,)), self.forget(host))
+        elif "restart" in self.may and w[at] in RUNNING_AGENT:
+            own = at, self._places.guests(host)
+            lost = (Update(own, moves.agent_restarted, own), forgets(self._places, host))
             yield Then(Action(f"the agent of host {host} restarts", w, "restart", host, BOOT, (host,)), lost)
 
     def reaches(self, w: Parts, pending: Pending) -> Iterator[Then]:
@@ -327,44 +338,3 @@ class PoolWorld:
             elif reaches and "statefile" in self.may:
                 lost = put(w, at, (daemon, False))
                 yield Then(Action(f"host {host} loses the statefile", lost, "statefile"))
-
-    # -- how pending local operations may end
-
-    def daemon_answers(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """Those of the daemon."""
-        for machine, name in self.asked(w, host, pending, "daemon"):
-            daemons = PoolState(w).daemons
-            answers: Callable[..., Iterable[tuple[str, Daemons, dict[str, Any]]]] = getattr(daemons, f"answer_{name}")
-            for outcome, after, payload in answers(host, self.off):
-                changed = w if after is daemons else PoolState(w).with_daemons(after)
-                yield ended(host, machine, "daemon", name, outcome, changed, payload)
-
-    def attached(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """The statefile."""
-        for machine, name in self.asked(w, host, pending, "storage"):
-            if name == "attach":
-                reaches = w[self._places.daemon(host)][1]
-                yield ended(host, machine, "storage", name, "attached" if reaches else "failed", w)
-
-    def taken_over(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """The database, which every host of the liveset has to hear of."""
-        for machine, name in self.asked(w, host, pending, "database"):
-            if name == "take_over":
-                live = w[self._places.daemon(host)][0].live
-                heard = all(w[self._places.power(member)] != DOWN for member in live)
-                yield ended(host, machine, "database", name, "ok" if heard else "failed", w)
-
-    def started(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """The start of a VM."""
-        guests = w[self._places.guests(host)]
-        for machine, name in self.asked(w, host, pending, "toolstack"):
-            vm = machine.partition("[")[2].rstrip("]")
-            if name == "start" and vm not in guests.launching:
-                yield ended(host, machine, "toolstack", name, "started" if vm in guests.here else "failed", w)
-
-    def asked(self, w: Parts, host: int, pending: Pending, port: str) -> Iterator[tuple[str, str]]:
-        """(machine, operation) of what a host with power waits for at a port."""
-        if w[self._places.power(host)] != DOWN:
-            for machine, operation in pending[host]:
-                if operation.startswith(f"{port}."):
-                    yield machine, operation.partition(".")[2]

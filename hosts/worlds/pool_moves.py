@@ -14,7 +14,16 @@ from fsm.explore.parted import Parts, Then
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Value
 from hosts.worlds.daemon import NOBODY, Daemons
-from hosts.worlds.pool_state import AWAKE, DOWN, Guests, Places, PoolState, Shared
+from hosts.worlds.pool_state import (
+    AWAKE,
+    BOUND,
+    DOWN,
+    RUNNING_AGENT,
+    Guests,
+    Places,
+    PoolState,
+    Shared,
+)  # fmt: skip
 
 
 def put(w: Parts, place: int, part: Any) -> Parts:
@@ -57,13 +66,23 @@ def daemons_changed(w: Parts, how: str, host: int) -> Parts:
     return w if after is daemons else PoolState(w).with_daemons(after)
 
 
-def emptied(w: Parts, power: int, guests: int) -> Parts:
-    """A host has no power, and runs nothing."""
-    return put(put(w, power, DOWN), guests, Guests())
+def emptied(w: Parts, power: int, guests: int, left: str = DOWN) -> Parts:
+    """A host has no power, and runs nothing; `left`: DOWN, or RETURNING."""
+    return put(put(w, power, left), guests, Guests())
 
 
-def not_launching(w: Parts, guests: int) -> Parts:
-    """Starts that had not happened are forgotten."""
+def told_to_boot(w: Parts, power: int, reboot: bool) -> Parts:
+    """A host is told to go down, and whether to boot again."""
+    return put(w, power, BOUND if reboot else AWAKE)
+
+
+def agent_restarted(w: Parts, power: int, guests: int) -> Parts:
+    """Starts that had not happened are forgotten, and so is an order to boot again."""
+    return put(put(w, power, AWAKE), guests, Guests(w[guests].here))
+
+
+def called_off(w: Parts, guests: int) -> Parts:
+    """Starts that have not happened do not happen any more."""
     return put(w, guests, Guests(w[guests].here))
 
 
@@ -115,7 +134,7 @@ def talk(may: frozenset[str], routes: Routes, caller: int, w: Parts, pending: Pe
     calls: Calls = w[at]
     for leg in calls.legs(SENT):
         way = f"{leg.call} from host {leg.caller} to host {leg.target}"
-        there = w[places.power(leg.target)] == AWAKE
+        there = w[places.power(leg.target)] in RUNNING_AGENT
         if there:
             after, event = calls.deliver(leg, routes)
             yield Then(Action(way, put(w, at, after), host=leg.target, event=event))

@@ -20,6 +20,9 @@ from hosts.worlds.daemon import Daemon, Daemons
 
 DOWN, FRESH, AWAKE = "down", "fresh", "awake"
 """Without power; with power and an agent that is about to start; with an agent that runs."""
+BOUND, RETURNING = "bound", "returning"
+"""With an agent that runs, and told to boot again; without power for a moment, and about to boot again."""
+UNPOWERED, RUNNING_AGENT = (DOWN, RETURNING), (AWAKE, BOUND)
 NO_CALLS = Calls()
 
 
@@ -30,17 +33,23 @@ class Guests:
     here: frozenset[str] = frozenset()
     launching: frozenset[str] = frozenset()
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing of any VM runs here, or will."""
+        return not self.here and not self.launching
+
 
 @frozen(cache_hash=True)
 class Shared:
-    """What is the same for all: the statefile's state and mark, whether daemons show the mark, who holds the lock; and
-    whether daemons are patient, which never changes."""
+    """What is the same for all: the statefile's state and mark, whether daemons show the mark, who holds the lock,
+    whether daemons are patient, which never changes, and which hosts the statefile says are excluded."""
 
     state: str
     mark: int | None
     shown: bool
     lock: int | None
     patient: bool = False
+    excluded: frozenset[int] = frozenset()
 
 
 NOTHING_SHARED = Shared("none", None, False, None)
@@ -53,7 +62,7 @@ class Places:
     n: int
 
     def power(self, host: int) -> int:
-        """DOWN, FRESH or AWAKE."""
+        """DOWN, FRESH, AWAKE, BOUND or RETURNING."""
         return host
 
     def daemon(self, host: int) -> int:
@@ -101,7 +110,7 @@ class PoolState(tuple[Any, ...]):
     @property
     def up(self) -> frozenset[int]:
         """The hosts with power."""
-        return frozenset(host for host in range(self.n) if self[host] != DOWN)
+        return frozenset(host for host in range(self.n) if self[host] not in UNPOWERED)
 
     @property
     def fresh(self) -> frozenset[int]:
@@ -135,7 +144,7 @@ class PoolState(tuple[Any, ...]):
         """The world with other daemons."""
         n = self.n
         daemons = ((daemon, host in d.statefile) for host, daemon in enumerate(d.daemons))
-        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient)
+        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient, d.excluded)
         return PoolState((*self[:n], *daemons, *self[2 * n : -1], shared))
 
 
@@ -144,7 +153,7 @@ def _daemons(daemons: tuple[tuple[Daemon, bool], ...], shared: Shared) -> Daemon
     statefile = frozenset(host for host, (_, reaches) in enumerate(daemons) if reaches)
     return Daemons(
         tuple(daemon for daemon, _ in daemons), statefile, shared.state, shared.mark, shared.shown, shared.lock,
-        shared.patient,
+        shared.patient, shared.excluded,
     )  # fmt: skip
 
 
@@ -155,7 +164,8 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
     guests = tuple(Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching))) for g in guests)
     calls = tuple(of_host.renamed(to) for of_host in calls)
-    shared = evolve(w[-1], mark=to.host(w[-1].mark), lock=to.host(w[-1].lock))
+    was = w[-1]
+    shared = evolve(was, mark=to.host(was.mark), lock=to.host(was.lock), excluded=to.hosts_of(was.excluded))
     return PoolState((*power, *daemons, *guests, *calls, shared))
 
 
