@@ -40,6 +40,7 @@ properties:
 
 
 def folder(tmp_path: Path, **more: str) -> Path:
+    """A folder of the lamp and systems of these names, each with more keys; where the systems lie."""
     (tmp_path / "machines").mkdir()
     (tmp_path / "systems").mkdir()
     (tmp_path / "machines" / "lamp.yaml").write_text(LAMP)
@@ -49,6 +50,7 @@ def folder(tmp_path: Path, **more: str) -> Path:
 
 
 def verdicts(path: Path) -> dict[str, str]:
+    """Each property of a system with its verdict."""
     result = explore(load_space(path).system)  # type: ignore[attr-defined]
     return {verdict.property.name: verdict.verdict for verdict in result.verdicts}
 
@@ -94,7 +96,10 @@ def test_where_one_story_ends_the_next_one_begins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("then", "message"),
-    [("nobody", "there is no system 'nobody' beside this one"), ("other", "the system other does not say how it begins")],
+    [
+        ("nobody", "there is no system 'nobody' beside this one"),
+        ("other", "the system other does not say how it begins"),
+    ],
 )
 def test_the_next_story_must_say_how_it_begins(tmp_path: Path, then: str, message: str) -> None:
     """Else there is nothing to be checked."""
