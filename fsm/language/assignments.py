@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain, combinations, product
 from math import prod
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fsm.language.domains import Domain, Value
 from fsm.language.expressions import Expr
@@ -28,6 +28,7 @@ MOST = 300_000
 Values = tuple[Value, ...]
 Function = Callable[[Values], Value]
 _POOL_WORD = re.compile(r"\b(me|everybody)\b")
+_WORD = re.compile(r"\w+")
 
 
 @frozen
@@ -91,10 +92,21 @@ def pools(scope: Mapping[str, Domain], expressions: Sequence[Expr]) -> list[Pool
     hosts = hosts or any(_POOL_WORD.search(expression.template) for expression in expressions)
     ordered = any("f_lowest(" in expression.template for expression in expressions)
     seats = [(n, me) for n in range(1, LARGEST_POOL + 1 if hosts else 2) for me in (range(n) if ordered else range(1))]
-    count = sum(prod(_size(scope[name], n) for name in names) for n, _ in seats)
+    domains = {name: _told_apart(scope[name], expressions) for name in names}
+    count = sum(prod(_size(domains[name], n) for name in names) for n, _ in seats)
     if count > MOST:
         return count
-    return [Pool(n, me, names, tuple(values(scope[name], n) for name in names), hosts) for n, me in seats]
+    return [Pool(n, me, names, tuple(values(domains[name], n) for name in names), hosts) for n, me in seats]
+
+
+def _told_apart(domain: Domain, expressions: Sequence[Expr]) -> Domain:
+    """Of the states of a machine with instances those that are named, and one that stands for all others: it is only
+    ever asked whether some, or all, are in states of a list."""
+    if domain.kind != "enums":
+        return domain
+    words = {word for expression in expressions for word in _WORD.findall(expression.text)}
+    named = [member for member in domain.members if member in words]
+    return evolve(domain, members=(*named, *[member for member in domain.members if member not in words][:1]))
 
 
 def assignments(pool: Pool) -> Iterator[Values]:
