@@ -1,0 +1,160 @@
+"""The explorations that prove the shipped systems, as tests/data/stories.yaml lists them, each with what it found.
+
+An entry is one exploration: the system, how many hosts, which kinds of fault how often, what an operator may do, other
+settings; and the states, edges and depth that were found when it was written down. A count that moves says that the
+machines or the world do something else than before. One that collapses is an alarm: promises hold for nothing where
+nothing happens.
+
+Left out: what is shown to be needed (ablation) and how many faults it takes (frontier); `fsm verify` finds both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from fsm.explore.pool_space import PoolSpace
+from fsm.explore.system import System
+from fsm.language.document import read
+from fsm.locate import specs
+from fsm.search import explore as search
+from fsm.search.result import HOLDS, NOT_REACHED, OPEN, Limits, Result
+
+FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "stories.yaml"
+ALWAYS = ("boot", "back", "heal")
+"""Ways back, which are as the system says where an entry does not say otherwise; all other kinds do not happen then."""
+KEYS = ("system", "in", "hosts", "faults", "operator", "set", "limit", "states", "edges", "depth", "seconds", "why")
+
+
+@frozen
+class Story:
+    """One exploration.
+
+    Arguments:
+        system: its name.
+        within: "test": every `make test` makes it; "verify": only `make verify`, which takes minutes.
+        hosts: how many; 0 for as many as the system has.
+        faults: kind -> "any" or a number; kinds that are not named do not happen.
+        operator: how often each order may be given, "" for as often as the system says.
+        set: other settings, (name, value).
+        limit: seconds after which it is cut, because it has no end in sight; 0 where it is finished.
+        states, edges, depth: what was found.
+        seconds: of CPU, when it was measured last.
+        why: what this one shows that others do not.
+    """
+
+    system: str
+    within: str
+    hosts: int = 0
+    faults: Mapping[str, str] = field(factory=dict, hash=False)
+    operator: str = ""
+    set: tuple[tuple[str, str], ...] = ()
+    limit: float = 0.0
+    states: int = 0
+    edges: int = 0
+    depth: int = 0
+    seconds: float = 0.0
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """It in a few words, unique."""
+        faults = ", ".join(kind if often == "any" else f"{often} {kind}" for kind, often in self.faults.items())
+        parts = [self.system, f"{self.hosts} hosts" if self.hosts else "", faults or "no fault"]
+        parts += [f"operator {self.operator}" if self.operator else "", *(f"{n}={v}" for n, v in self.set)]
+        return " · ".join(part for part in parts if part)
+
+    def load(self, folder: Path | None = None) -> System:
+        """The system so. Arguments: folder: of the specs. Errors: `SpecError`."""
+        system = System.load((folder or specs()) / "systems" / f"{self.system}.yaml")
+        if self.hosts:
+            system = system.with_setting("hosts", str(self.hosts))
+        unknown = self.faults.keys() - system.faults.keys()
+        if unknown:
+            raise ValueError(f"{self.name}: {self.system} has no fault {', '.join(sorted(unknown))}")
+        for kind in system.faults:
+            if kind in self.faults or kind not in ALWAYS:
+                system = system.with_setting(f"faults.{kind}", self.faults.get(kind, "0"))
+        for order in system.operator if self.operator else ():
+            system = system.with_setting(f"operator.{order.machine}.{order.event}", self.operator)
+        for name, value in self.set:
+            system = system.with_setting(name, value)
+        return system
+
+    def explore(self) -> Result:
+        """All of it, or as much as the limit allows. Errors: `SpecError`."""
+        return search.explore(PoolSpace(self.load()), limits=Limits(seconds=self.limit or None))
+
+    def wrong(self, result: Result) -> Iterator[str]:
+        """What does not hold, or is not as it was written down, a line each."""
+        open_ = (HOLDS, OPEN, NOT_REACHED) if self.limit else (HOLDS,)
+        for verdict in result.verdicts:
+            if verdict.verdict not in open_:
+                yield f"{verdict.property.name}: {verdict.verdict}"
+        yield from (refusal.message for refusal in result.refusals)
+        if self.limit:
+            return
+        if not result.finished:
+            yield f"not finished: {result.distinct:,} states"
+        found, told = (result.distinct, result.edges, result.depth), (self.states, self.edges, self.depth)
+        if found != told:
+            yield f"(states, edges, depth) are {found}, not {told}"
+
+    def found(self, result: Result, seconds: float) -> Story:
+        """The entry with what was found now. Arguments: seconds: of CPU."""
+        return evolve(self, states=result.distinct, edges=result.edges, depth=result.depth, seconds=round(seconds, 1))
+
+    def line(self) -> str:
+        """The entry as it stands in the file."""
+        said: dict[str, object] = {"system": self.system, "in": self.within}
+        said |= {"hosts": self.hosts, "faults": dict(self.faults), "operator": self.operator, "set": dict(self.set)}
+        said |= {"limit": f"{self.limit:g}" if self.limit else ""}
+        said |= {"states": self.states, "edges": self.edges, "depth": self.depth, "seconds": self.seconds}
+        shown = [f"{key}: {_written(value)}" for key, value in said.items() if value not in (0, "", {})]
+        return f"- {{{', '.join([*shown, f'why: {json.dumps(self.why, ensure_ascii=False)}'])}}}"
+
+
+def load(path: Path = FILE) -> Sequence[Story]:
+    """All entries. Errors: `SpecError` for a file that cannot be read, `ValueError` for one that makes no sense."""
+    stories = [_story(entry) for entry in read(path, str(path)).plain()["stories"]]
+    names = [story.name for story in stories]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: {name} stands there twice")
+    return stories
+
+
+def save(stories: Sequence[Story], path: Path = FILE) -> None:
+    """Write the entries anew, below the essay of the file."""
+    head = path.read_text("utf-8").partition("stories:\n")[0]
+    path.write_text(head + "stories:\n" + "".join(f"{story.line()}\n" for story in stories), "utf-8")
+
+
+def _story(entry: Mapping[str, Any]) -> Story:
+    unknown = sorted(entry.keys() - set(KEYS))
+    if unknown or entry.get("in") not in ("test", "verify"):
+        raise ValueError(f"{entry}: an entry has the keys {', '.join(KEYS)}, and is in test or verify")
+    return Story(
+        entry["system"], entry["in"], entry.get("hosts", 0),
+        {kind: str(often) for kind, often in entry.get("faults", {}).items()}, str(entry.get("operator", "")),
+        tuple((name, _text(value)) for name, value in entry.get("set", {}).items()), float(entry.get("limit", 0)),
+        entry.get("states", 0), entry.get("edges", 0), entry.get("depth", 0), float(entry.get("seconds", 0)),
+        entry.get("why", ""),
+    )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    """A setting as a command line has it."""
+    return str(value) if value is not None and not isinstance(value, bool) else json.dumps(value)
+
+
+def _written(value: object) -> str:
+    """A value in a line of YAML."""
+    if isinstance(value, dict):
+        entries = (f"{json.dumps(key) if '.' in key else key}: {often}" for key, often in value.items())
+        return f"{{{', '.join(entries)}}}"
+    return str(value)
