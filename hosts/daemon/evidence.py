@@ -284,14 +284,15 @@ class Evidence:
         return holder_of(self._members(self._current(snapshot), snapshot), live, snapshot.mark.host)
 
     def _changed(self, host: int, now: float, snapshot: Snapshot) -> bool:
-        """Whether this read shows a sign of life of `host`; the very first sight of a record is none."""
+        """Whether this read shows that the record of `host` has changed. The very first sight of a record is no change;
+        but it may have been written a moment ago, so silence is counted from there."""
         peer, record = self._peers[host], snapshot.records[host]
         if record is None or (peer.seen and (record.incarnation, record.sequence) <= peer.seen):
             return False
         peer.seen = (record.incarnation, record.sequence)
         peer.incarnation = max(peer.incarnation, record.incarnation)
-        if self._based:
-            peer.changed, peer.moved = now, peer.moved or self._looked
+        peer.changed = now
+        peer.moved |= self._based and self._looked
         return self._based
 
     def _joiners(self, near: Hosts) -> Hosts:

@@ -24,13 +24,18 @@ The rules of the evidence are clauses that can be switched off one at a time; ea
 
 Faults: stop (the owner is told to leave), crash (the owner dies at any moment). The watcher may hear of either end.
 
-Left out: how both came to be live (a script leads the rows there), clocks that drift, links judged lost and verdicts,
+With `wander` each host has a clock of its own, which may be so many ticks ahead of the true time or behind it, and goes
+on by none, one or two a tick. An interval of one host is then wrong by twice that at most, so that the skew is
+2 * wander and D = W + K + 1 + 4 * wander.
+
+Left out: how both came to be live (a script leads the rows there), links judged lost and verdicts,
 pool state invalid, survival rule 2 and the cap Ws, and a second incarnation of the owner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from itertools import product
 
 from attrs import define, evolve, field, frozen
 
@@ -83,6 +88,7 @@ class Pair:
         read: the watcher's read.
         end: the owner's goodbye or obituary, if it is known to the watcher.
         over: the watcher has dropped the owner.
+        ahead: ticks by which each host's clock is ahead of the true time.
     """
 
     script: int = 0
@@ -98,6 +104,7 @@ class Pair:
     read: Read | None = None
     end: Kind | None = None
     over: bool = False
+    ahead: tuple[int, int] = (0, 0)
 
     @property
     def newest(self) -> int:
@@ -137,6 +144,7 @@ class LeaseWorld:
         life: A = W + K, ticks.
         drop: D, ticks.
         delay: messages take time, one each way.
+        wander: ticks that a clock may be ahead of the true time or behind it; 0 for clocks that agree.
     """
 
     n: int
@@ -146,6 +154,7 @@ class LeaseWorld:
     life: int = 1
     drop: int = 2
     delay: bool = False
+    wander: int = 0
     timing: Timing = field(init=False)
     script: tuple[tuple[int, Event], ...] = field(init=False)
     clauses = ("start", "sent", "read", "beats", "records", "ended")
@@ -175,7 +184,9 @@ class LeaseWorld:
 
     def initial(self) -> Iterable[Pair]:
         """Nobody has started; a script leads to a liveset of two, where time begins with a new lease."""
-        yield Pair(left=self.life)
+        ways = range(-self.wander, self.wander + 1)
+        for owner, watcher in product(ways, ways):
+            yield Pair(left=self.life, ahead=(owner, watcher))
 
     def alive(self, w: Pair, host: int) -> bool:
         """Timers run once time has begun and until the owner is dropped."""
@@ -221,7 +232,7 @@ class LeaseWorld:
             label = f"on the way to a liveset of two, host {host}: {event.name}"
             yield Action(label, evolve(w, script=w.script + 1), host=host, event=event)
         elif not w.over:
-            yield self.tick(w)
+            yield from self.ticks(w)
             yield from self.watches(w, [operation for _, operation in pending[WATCHER]])
             if w.phase == LEASED:
                 yield from self.writes(w, [operation for _, operation in pending[OWNER]])
@@ -230,22 +241,32 @@ class LeaseWorld:
             else:
                 yield from self.tells(w, [operation for _, operation in pending[OWNER]])
 
-    def tick(self, w: Pair) -> Action[Pair]:
-        """One tick. Evidence older than `life` is worth nothing, silence longer than D is as good as D."""
-        if w.phase == LEASED and w.left == 0:
-            return Action("tick: the lease of host 0 ends", self.older(w).ended(DEAD), restart=(OWNER,))
-        return Action("tick", self.older(w))
+    def ticks(self, w: Pair) -> Iterator[Action[Pair]]:
+        """One tick of the true time, in which a clock that wanders goes on by none, one or two; the timer that kills
+        is one of the owner's."""
+        steps = (0, 1, 2) if self.wander else (1,)
+        for owner, watcher in product(steps, steps):
+            ahead = (w.ahead[OWNER] + owner - 1, w.ahead[WATCHER] + watcher - 1)
+            if max(map(abs, ahead)) > self.wander:
+                continue
+            label = "tick" if owner == watcher == 1 else f"tick: the clocks go on by {owner} and {watcher}"
+            older = evolve(self.older(w, owner, watcher), ahead=ahead)
+            if w.phase == LEASED and w.left < owner:
+                yield Action(f"{label}: the lease of host 0 ends", older.ended(DEAD), restart=(OWNER,))
+            else:
+                yield Action(label, older)
 
-    def older(self, w: Pair) -> Pair:
-        """Everything one tick older; what is received or acknowledged too late is forgotten."""
+    def older(self, w: Pair, owner: int, watcher: int) -> Pair:
+        """Everything older by so many ticks of the clock that it is measured by; evidence older than `life` is worth
+        nothing, silence longer than D is as good as D."""
         too_old = self.life + 1
-        write = w.write and evolve(w.write, age=min(w.write.age + 1, too_old))
-        received = None if w.received is None or w.received == self.life else w.received + 1
-        ack = None if w.ack is None or w.ack == self.life else w.ack + 1
-        beat = None if w.beat is None else min(w.beat + 1, too_old)
-        silence = min(w.silence + 1, self.drop)
-        left = max(w.left - 1, 0)
-        return evolve(w, left=left, write=write, received=received, ack=ack, beat=beat, silence=silence)
+        ages = {"received": w.received, "ack": w.ack}
+        older = {name: age + owner if age is not None and age + owner <= self.life else None
+                 for name, age in ages.items()}  # fmt: skip
+        write = w.write and evolve(w.write, age=min(w.write.age + owner, too_old))
+        beat = None if w.beat is None else min(w.beat + owner, too_old)
+        silence = min(w.silence + watcher, self.drop)
+        return evolve(w, left=max(w.left - owner, 0), write=write, beat=beat, silence=silence, **older)
 
     def writes(self, w: Pair, pending: list[str]) -> Iterator[Action[Pair]]:
         """The owner's operations: a write lands, is confirmed or fails; one that has failed may land still."""
