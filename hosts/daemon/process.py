@@ -171,8 +171,6 @@ class Daemon:
             live=self.hosts("live"),
             heard=self.hosts("heard"),
             stay=self.hosts("stay"),
-            excluded=bool(self.value("barred")),
-            word=str(self.value("word")),
         )
 
     def _beat(self) -> Heartbeat | None:
@@ -249,15 +247,16 @@ class Daemon:
 
     async def perform(self, operation: Operation) -> Outcome:
         """Perform an operation of the statefile."""
+        given = operation.arguments
         match operation.name:
             case "read":
                 return await self.statefile.read()
             case "write_joining":
-                return await self.statefile.write(Phase.JOINING, operation.arguments["live"])
+                return await self.statefile.write(Phase.JOINING, given["live"], given["pool"], given["excluded"])
             case "write_live":
-                return await self.statefile.write(Phase.LIVE, operation.arguments["live"])
+                return await self.statefile.write(Phase.LIVE, given["live"], given["pool"], False)
         self.network.bye()
-        said = await self.statefile.write_bye()
+        said = await self.statefile.write_bye(given["pool"], given["excluded"])
         self.network.bye()
         return said
 

@@ -34,8 +34,6 @@ class Published:
     live: frozenset[int]
     heard: frozenset[int]
     stay: frozenset[int]
-    excluded: bool
-    word: str
 
 
 @define(eq=False)
@@ -93,9 +91,9 @@ class StatefilePort:
             self._mark = max(self._mark, snapshot.mark)
         return "seen", payload(self.view, self.me, self.n, held.live)
 
-    async def write(self, phase: Phase, live: frozenset[int]) -> Outcome:
+    async def write(self, phase: Phase, live: frozenset[int], word: str, excluded: bool) -> Outcome:
         """`wrote` with the deadline that counts from the start of the write, or `failed`."""
-        record, hurried = self._record(phase, live), self.hurried
+        record, hurried = self._record(phase, live, word, excluded), self.hurried
         self._last, self.hurried = record, False
         try:
             started = await self._io(lambda: self._written(record))
@@ -107,9 +105,9 @@ class StatefilePort:
             self.invalid_written.set()
         return "wrote", {"deadline": self.evidence.wrote(started)}
 
-    async def write_bye(self) -> Outcome:
+    async def write_bye(self, word: str, excluded: bool) -> Outcome:
         """`said` once the goodbye is on the disk, or `failed`."""
-        record = self._record(Phase.BYE, self.held().live)
+        record = self._record(Phase.BYE, self.held().live, word, excluded)
         try:
             await self._io(lambda: self._written(record))
             self.excluded_written = record.excluded
@@ -171,7 +169,7 @@ class StatefilePort:
 
     # -- the record
 
-    def _record(self, phase: Phase, live: frozenset[int]) -> Record:
+    def _record(self, phase: Phase, live: frozenset[int], word: str, excluded: bool) -> Record:
         self._sequence += 1
         held = self.held()
         known = self.snapshot.pool if self.snapshot and not self.snapshot.foreign else PoolState.NONE
@@ -185,8 +183,8 @@ class StatefilePort:
             listed=dict(self.evidence.listed) | ({self.me: self.evidence.incarnation} if self.me in live else {}),
             request=self._request,
             grant=self._grant,
-            excluded=held.excluded,
-            pool=max(STATES[held.word], known),
+            excluded=excluded,
+            pool=max(STATES[word], known),
             mark=self._mark,
         )
 
