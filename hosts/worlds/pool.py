@@ -5,9 +5,11 @@ the clauses allow. They are what the embedded daemon promises: K1 and K4 are exp
 lease, joining and lock), the others are tested on real daemons. `CLAUSES` says what each is.
 
 Faults: crash (a host loses power), restart (its agent dies and starts again), exit (a VM ends by itself), statefile (a
-host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs).
-Two more kinds are named like faults, because they come from outside and nobody may count on them: boot (a host that is
-down boots) and back (a host reaches the statefile again). A host that was told to boot again is not counted.
+host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs),
+unplugged (a host has no storage or network for VMs when it is asked), full (the planner gives no place, for some
+reason). Three more kinds are named like faults, because they come from outside and nobody may count on them: boot (a
+host that is down boots), back (a host reaches the statefile again) and room (the planner has places again). A host that
+was told to boot again is not counted.
 
 Left out: partitions of the network between live daemons, terms (a request never outlives its caller here), livesets
 that shrink host by host, and the loss of the redo log.
@@ -15,11 +17,11 @@ that shrink host by host, and the loss of the redo log.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from fsm.engine.turn import Effects, Event, Operation
 from fsm.explore.calls import Routes, items
@@ -36,6 +38,8 @@ from hosts.worlds.pool_state import (
     AWAKE,
     DOWN,
     FRESH,
+    NO_PLACE,
+    OPEN,
     RETURNING,
     RUNNING_AGENT,
     UNPOWERED,
@@ -68,10 +72,12 @@ class PoolWorld:
         off: clauses that do not hold.
         faults: kinds of fault that may happen.
         routes: which machine serves which call.
-        ha: "on": every daemon is live, host `master` holds the lock; "off": no daemon runs.
+        ha: "on": every daemon is live, host `master` holds the lock; "off": no daemon runs; "cold": the same, but the
+            statefile says active and is marked by `master`: every host lost power while HA was on.
         master: the host that is master at the beginning.
         patient: a start of a daemon that could still succeed never fails.
         running: for each VM the host that runs it at the beginning, or None.
+        best_effort: the VMs that are not protected.
     """
 
     n: int
@@ -82,10 +88,11 @@ class PoolWorld:
     master: int = 0
     patient: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
+    best_effort: Collection[str] = ()
     _places: Places = field(init=False)
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
-    faults = ("crash", "restart", "boot", "exit", "statefile", "back", "loss", "late")
+    faults = ("crash", "restart", "boot", "exit", "statefile", "back", "loss", "late", "unplugged", "full", "room")
 
     def __attrs_post_init__(self) -> None:
         self._places = Places(self.n)
@@ -94,8 +101,11 @@ class PoolWorld:
     @property
     def facts(self) -> Mapping[str, Domain]:
         """Hosts: with power, a live daemon, a disarmed one, one that is granted nothing (no statefile, or it is not
-        active), excluded ones, the first master. Then lock and mark, and the hosts of each VM."""
-        names = dict.fromkeys(("up", "live", "disarmed", "barred", "excluded", "first", *self.running), HOSTS)
+        active), excluded ones, those that have said since they booted that they may take VMs, the first master. Then
+        lock and mark, and the hosts of each VM."""
+        names = dict.fromkeys(
+            ("up", "live", "disarmed", "barred", "excluded", "readied", "first", *self.running), HOSTS
+        )
         return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
 
     def state_facts(self, w: Parts) -> Mapping[str, Value]:
@@ -108,6 +118,7 @@ class PoolWorld:
             "disarmed": d.those(DISARMED),
             "barred": d.those(LIVE) - (d.statefile if d.state == "active" else NOBODY),
             "excluded": d.excluded,
+            "readied": frozenset(host for host, guests in enumerate(w.guests) if guests.ready),
             "first": frozenset({self.master}),
             "lock": d.lock,
             "mark": d.mark,
@@ -117,13 +128,13 @@ class PoolWorld:
     def initial(self) -> Iterable[PoolState]:
         """The one world at the beginning: all hosts have power, no agent runs yet."""
         everybody = frozenset(range(self.n))
-        on = self.ha == "on"
+        on, used = self.ha == "on", self.ha in ("on", "cold")
         daemon = Daemon(LIVE, everybody) if on else Daemon()
         daemons = Daemons(
             daemons=(daemon,) * self.n,
             statefile=everybody,
-            state="active" if on else "none",
-            mark=self.master if on else None,
+            state="active" if used else "none",
+            mark=self.master if used else None,
             shown=on,
             lock=self.master if on else None,
             patient=self.patient,
@@ -145,25 +156,29 @@ class PoolWorld:
         return w[self._places.power(host)] in RUNNING_AGENT
 
     def view(self, w: Parts, host: int) -> Hashable:
-        """What the daemon says, and which VMs run here."""
+        """What the daemon says, which VMs run here, and whether the planner has places."""
         (daemon, reaches), shared = w[self._places.daemon(host)], w[self._places.shared]
-        return daemon, moves.marked(shared, self.off), reaches, w[self._places.guests(host)].here
+        return daemon, moves.marked(shared, self.off), reaches, w[self._places.guests(host)].here, shared.planner
 
     def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
         """The instant operations: the liveset, a VM's process here, and where to start a VM."""
-        daemon, marked, statefile, here = view
+        daemon, marked, statefile, here, planner = view
         if operation.name == "find":
             return ("here" if operation.arguments["vm"] in here else "absent"), {}
         if operation.name == "place":
-            return self.place(operation.arguments["vm"], sorted(operation.arguments["live"]))
+            return self.place(operation.arguments["vm"], sorted(operation.arguments["live"]), planner)
         if daemon.phase in (OFF, STARTING):
             return ("gone" if daemon.phase == OFF else "starting"), {}
         return "liveset", {"live": daemon.live, "marked": marked, "statefile": statefile}
 
-    def place(self, vm: str, live: list[int]) -> tuple[str, Mapping[str, Value]]:
+    def place(self, vm: str, live: list[int], planner: str) -> tuple[str, Mapping[str, Value]]:
         """Where a VM starts: the first on the highest index, so that a remote host is chosen where there is one, the
         others one after the other from the lowest on."""
-        return ("best", {"best": live[(sorted(self.running).index(vm) - 1) % len(live)]}) if live else ("nowhere", {})
+        spare = vm in self.best_effort
+        if live and planner == OPEN:
+            return "spare" if spare else "best", {"best": live[(sorted(self.running).index(vm) - 1) % len(live)]}
+        refusal = "nowhere" if planner == OPEN else planner
+        return "later" if spare and refusal == "nowhere" else refusal, {}
 
     def perform(self, w: PoolState, host: int, effects: Effects) -> PoolState:
         """One turn's effects: calls begin and end, the daemon is started or told to go."""
@@ -243,6 +258,8 @@ class PoolWorld:
         for host in hosts:
             yield Source((places.power(host),), (), partial(self.power, host))
         yield Source(places.all_of(places.daemon), (), self.reaches)
+        if "full" in self.may:
+            yield Source((places.shared,), (), self.plans)
         for host in hosts:
             yield from self._answers(host)
         for host in hosts:
@@ -256,7 +273,7 @@ class PoolWorld:
         yield Source((places.daemon(host), up), (host,), partial(answers.of_storage, host), "storage", True)
         powers = places.all_of(places.power)
         yield Source((places.daemon(host), *powers), (host,), partial(answers.of_database, host), "database", True)
-        toolstack = partial(answers.of_toolstack, self.routes, host)
+        toolstack = partial(answers.of_toolstack, self.may, self.routes, host)
         yield Source((places.guests(host), up), (host,), toolstack, "toolstack", True)
         yield Source((up,), (host,), partial(answers.of_timer, host), "timer", True)
         yield Source((up,), (host,), partial(answers.of_power, host), "power", True)
@@ -303,9 +320,9 @@ class PoolWorld:
         guests = w[at]
         for vm in sorted(guests.launching):
             rest = guests.launching - {vm}
-            started = put(w, at, Guests(guests.here | {vm}, rest))
+            started = put(w, at, evolve(guests, here=guests.here | {vm}, launching=rest))
             yield Then(Action(f"{vm} starts on host {host}", started))
-            yield Then(Action(f"{vm} does not start on host {host}", put(w, at, Guests(guests.here, rest))))
+            yield Then(Action(f"{vm} does not start on host {host}", put(w, at, evolve(guests, launching=rest))))
         for vm in sorted(guests.here) if "exit" in self.may else ():
             yield answers.vm_ends(self.routes, host, vm, w, "ends by itself", "exit")
 
@@ -326,6 +343,14 @@ class PoolWorld:
             own = at, self._places.guests(host)
             lost = (Update(own, moves.agent_restarted, own), forgets(self._places, host))
             yield Then(Action(f"the agent of host {host} restarts", w, "restart", host, BOOT, (host,)), lost)
+
+    def plans(self, w: Parts, pending: Pending) -> Iterator[Then]:
+        """The planner has no place to give any more, or has places again."""
+        at = self._places.shared
+        for says in NO_PLACE if w[at].planner == OPEN else (OPEN,):
+            kind = "room" if says == OPEN else "full"
+            if kind in self.may:
+                yield Then(Action(f"the planner says {says}", put(w, at, evolve(w[at], planner=says)), kind))
 
     def reaches(self, w: Parts, pending: Pending) -> Iterator[Then]:
         """Hosts lose the statefile, and reach it again."""

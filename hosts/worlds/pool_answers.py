@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from attrs import evolve
+
 from fsm.engine.turn import Event
 from fsm.explore.calls import Routes
 from fsm.explore.parted import Parts, Then, Update
@@ -52,10 +54,13 @@ def of_database(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
             live = w[places.daemon(host)][0].live
             heard = all(w[places.power(member)] not in UNPOWERED for member in live)
             yield ended(host, machine, "database", name, "ok" if heard else "failed", w)
+        elif name == "read":
+            yield ended(host, machine, "database", name, "ok", w)
 
 
-def of_toolstack(routes: Routes, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-    """The start of a VM, and the end of all: one after the other, each of which its machine is told."""
+def of_toolstack(may: frozenset[str], routes: Routes, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+    """The start of a VM, a look whether VMs can run, and the end of all: one after the other, each of which its machine
+    is told."""
     at = _places(w).guests(host)
     guests: Guests = w[at]
     for machine, name in asked(w, host, pending, "toolstack"):
@@ -63,6 +68,11 @@ def of_toolstack(routes: Routes, host: int, w: Parts, pending: Pending) -> Itera
             vm = machine.partition("[")[2].rstrip("]")
             if vm not in guests.launching:
                 yield ended(host, machine, "toolstack", name, "started" if vm in guests.here else "failed", w)
+        elif name == "look":
+            yield ended(host, machine, "toolstack", name, "plugged", put(w, at, evolve(guests, ready=True)))
+            if "unplugged" in may:
+                answer = ended(host, machine, "toolstack", name, "unplugged", w)
+                yield evolve(answer, action=evolve(answer.action, fault="unplugged"))
         elif name == "stop_all":
             for vm in sorted(guests.here):
                 yield vm_ends(routes, host, vm, w, "is stopped")
@@ -74,7 +84,7 @@ def of_toolstack(routes: Routes, host: int, w: Parts, pending: Pending) -> Itera
 def vm_ends(routes: Routes, host: int, vm: str, w: Parts, how: str, fault: str | None = None) -> Then:
     """A VM's process ends, and the machine that serves its start is told."""
     at = _places(w).guests(host)
-    rest = put(w, at, Guests(w[at].here - {vm}, w[at].launching))
+    rest = put(w, at, evolve(w[at], here=w[at].here - {vm}))
     server, _ = routes.table["host.start_vm"]
     return Then(Action(f"{vm} {how} on host {host}", rest, fault, host, Event(f"{server}[{vm}]", "toolstack.exited")))
 

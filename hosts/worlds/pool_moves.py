@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from fsm.engine.turn import Event, Operation, Reply
 from fsm.explore.calls import RUNNING, SENT, Calls, Items, Routes
 from fsm.explore.parted import Parts, Then
@@ -78,17 +80,17 @@ def told_to_boot(w: Parts, power: int, reboot: bool) -> Parts:
 
 def agent_restarted(w: Parts, power: int, guests: int) -> Parts:
     """Starts that had not happened are forgotten, and so is an order to boot again."""
-    return put(put(w, power, AWAKE), guests, Guests(w[guests].here))
+    return put(put(w, power, AWAKE), guests, evolve(w[guests], launching=frozenset()))
 
 
 def called_off(w: Parts, guests: int) -> Parts:
     """Starts that have not happened do not happen any more."""
-    return put(w, guests, Guests(w[guests].here))
+    return put(w, guests, evolve(w[guests], launching=frozenset()))
 
 
 def launched(w: Parts, guests: int, vm: str) -> Parts:
     """A VM is asked for."""
-    return put(w, guests, Guests(w[guests].here, w[guests].launching | {vm}))
+    return put(w, guests, evolve(w[guests], launching=w[guests].launching | {vm}))
 
 
 def forgotten(w: Parts, places: tuple[int, ...], host: int) -> Parts:

@@ -24,14 +24,18 @@ BOUND, RETURNING = "bound", "returning"
 """With an agent that runs, and told to boot again; without power for a moment, and about to boot again."""
 UNPOWERED, RUNNING_AGENT = (DOWN, RETURNING), (AWAKE, BOUND)
 NO_CALLS = Calls()
+OPEN, NO_PLACE = "open", ("later", "nowhere", "unlogged")
+"""What a planner says of every VM: it has one; its turn has not come, there is no memory, the log is broken."""
 
 
 @frozen(cache_hash=True)
 class Guests:
-    """The VMs of a host: with a live process here; asked for and not started yet."""
+    """The VMs of a host: with a live process here; asked for and not started yet. `ready`: the host has said since it
+    booted that it may take VMs."""
 
     here: frozenset[str] = frozenset()
     launching: frozenset[str] = frozenset()
+    ready: bool = False
 
     @property
     def none(self) -> bool:
@@ -42,7 +46,8 @@ class Guests:
 @frozen(cache_hash=True)
 class Shared:
     """What is the same for all: the statefile's state and mark, whether daemons show the mark, who holds the lock,
-    whether daemons are patient, which never changes, and which hosts the statefile says are excluded."""
+    whether daemons are patient, which never changes, which hosts the statefile says are excluded, and what the planner
+    says of every VM: OPEN, or why it gives no place."""
 
     state: str
     mark: int | None
@@ -50,6 +55,7 @@ class Shared:
     lock: int | None
     patient: bool = False
     excluded: frozenset[int] = frozenset()
+    planner: str = OPEN
 
 
 NOTHING_SHARED = Shared("none", None, False, None)
@@ -144,7 +150,7 @@ class PoolState(tuple[Any, ...]):
         """The world with other daemons."""
         n = self.n
         daemons = ((daemon, host in d.statefile) for host, daemon in enumerate(d.daemons))
-        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient, d.excluded)
+        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient, d.excluded, self[-1].planner)
         return PoolState((*self[:n], *daemons, *self[2 * n : -1], shared))
 
 
@@ -162,7 +168,9 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     n = len(w) // 4
     power, daemons, guests, calls = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(4))
     daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
-    guests = tuple(Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching))) for g in guests)
+    guests = tuple(
+        Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching)), ready=g.ready) for g in guests
+    )
     calls = tuple(of_host.renamed(to) for of_host in calls)
     was = w[-1]
     shared = evolve(was, mark=to.host(was.mark), lock=to.host(was.lock), excluded=to.hosts_of(was.excluded))
