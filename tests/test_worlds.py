@@ -15,7 +15,8 @@ from fsm.explore.properties import Observer
 from fsm.explore.system import System
 from hosts.worlds.daemon import DISARMED, LIVE, OFF, STARTING, Daemons
 from hosts.worlds.pool_state import PoolState
-from tests.pool_stories import FAULTS, story
+from tests.pool_stories import story
+from tools.defects import FAULTS
 
 QUERY = Operation("monitor", "daemon", "query")
 STEPS = 200
