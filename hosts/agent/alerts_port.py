@@ -15,6 +15,10 @@ _TEXTS = {
     "host_lost": "{vm} runs no more: its host has left the liveset",
     "nowhere": "{vm} cannot be restarted: {reason}",
     "enable_undone": "HA could not be enabled; what was done is being undone",
+    "disarmed": "this host was still armed, but HA is off in the pool; it is disarmed now",
+    "rearmed": "this host was not armed, but HA is on in the pool; it is armed now",
+    "forced": "this host was taken out of HA by force; the operator has promised: I made sure that the VMs of this host"
+    " run nowhere else, and that no other host is master",
 }
 
 

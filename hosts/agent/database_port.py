@@ -19,7 +19,7 @@ from fsm.drivers.adapters import Outcome
 from hosts.database import Database, DatabaseStore
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
-from hosts.redo_log import RedoLog
+from hosts.redo_log import RedoLog, Replay
 from hosts.rpc import TermKeeper
 
 _STARTS = 1_000_000
@@ -74,7 +74,10 @@ class DatabasePort:
     _log: RedoLog | None = field(default=None, init=False)
 
     async def perform(self, operation: Operation) -> Outcome:
-        """Take the database over, under a new term."""
+        """Read the newest database; or take it over, under a new term."""
+        if operation.name == "read":
+            await self.load((await asyncio.to_thread(self._read)).variables)
+            return "ok", {}
         live = operation.arguments["live"]
         reign, self.reign.store = self.reign, None
         log, database = await asyncio.to_thread(self._claim)
@@ -86,6 +89,13 @@ class DatabasePort:
         reign.store = store
         return "ok", {}
 
+    def _read(self) -> Database:
+        log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
+        try:
+            return self._database(log, log.read())
+        finally:
+            log.close()
+
     def _claim(self) -> tuple[RedoLog, Database]:
         """Raise the term here and in the log, and read what the log holds."""
         if self._log is not None:
@@ -94,13 +104,16 @@ class DatabasePort:
         term = max(self.reign.terms.term, log.read().term) + 1
         self.reign.terms.raise_to(term)
         self.reign.begin(term)
-        database = Database.from_replay(log.claim(term), log.place)
+        return log, self._database(log, log.claim(term))
+
+    def _database(self, log: RedoLog, replay: Replay) -> Database:
+        database = Database.from_replay(replay, log.place)
         if database is None:
             raise PoolError(f"{log.place}: it holds no database; make the pool anew")
-        return log, database
+        return database
 
     def read(self, operation: Operation) -> Outcome:
-        """Taking over is not instant."""
+        """Neither is instant."""
         raise AssertionError(f"{operation.name} is not instant")
 
     def signal(self, signal: Signal) -> None:
@@ -108,5 +121,5 @@ class DatabasePort:
         raise AssertionError(f"{signal.name} is no signal of database")
 
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
-        """It was not taken over."""
+        """It was neither read nor taken over."""
         return "failed", {}

@@ -34,6 +34,7 @@ from hosts.agent.daemon_port import DaemonPort, StoragePort
 from hosts.agent.database_port import DatabasePort, Reign
 from hosts.agent.host_store import JsonHostStore
 from hosts.agent.planner_port import PlannerPort
+from hosts.agent.power_port import PowerPort
 from hosts.agent.public import SERVING, Public
 from hosts.agent.toolstack_port import ToolstackPort
 from hosts.database import Database
@@ -41,10 +42,13 @@ from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.rpc import Answer, HostCalls, RpcServer, TermKeeper
 from hosts.secret import read_secret
-from hosts.supervisor import SupervisorClient
+from hosts.supervisor import HostControl, SupervisorClient
 from hosts.supervisor.process import log
 
-MACHINES = ("life", "election", "monitor", "restart", "guest", "enable", "join", "disable", "leave")
+MACHINES = (
+    "life", "election", "reconcile", "shutdown", "withdraw", "monitor", "restart", "guest", "hold", "enable", "join",
+    "disable", "leave",
+)  # fmt: skip
 """The specs of an agent's machines."""
 
 FAILED = 1
@@ -100,6 +104,7 @@ class Agent:
             "planner": self.planner,
             "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load),
             "storage": StoragePort(self.pool, self.me),
+            "power": PowerPort(HostControl(directory)),
             "alerts": AlertsPort(directory / "alerts.log", clock.now, lambda vm: self.planner.reasons.get(vm, "")),
         }
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))

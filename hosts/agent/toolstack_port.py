@@ -51,7 +51,9 @@ class ToolstackPort:
         self._incarnations[vm] = max(incarnation, self._incarnations.get(vm, 0))
 
     async def perform(self, operation: Operation) -> Outcome:
-        """Start a VM that does not run here."""
+        """Start a VM that does not run here, or end all that do."""
+        if operation.name == "stop_all":
+            return await self._stop_all()
         vm = str(operation.arguments["vm"])
         while vm not in self.running:
             try:
@@ -66,6 +68,12 @@ class ToolstackPort:
                 self._runs(vm)
         return "started", {}
 
+    async def _stop_all(self) -> Outcome:
+        """Until the supervisor lists none: a start that was sent and not answered may still be carried out."""
+        await self.supervisor.stop_all()
+        await asyncio.gather(*(self._waiting[vm] for vm in self.running))
+        return ("failed" if await self.supervisor.list_vms() else "stopped"), {}
+
     def read(self, operation: Operation) -> Outcome:
         """Whether a VM runs here."""
         return ("here" if operation.arguments["vm"] in self.running else "absent"), {}
@@ -75,9 +83,10 @@ class ToolstackPort:
         raise AssertionError(f"{signal.name} is no signal of toolstack")
 
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
-        """The supervisor says that it did not start. Errors: `TypeError` for anything else, which is no answer."""
+        """The supervisor says no, or does not say whether all have ended. Errors: `TypeError` for anything else, which
+        is no answer."""
         if not isinstance(error, PoolError):
-            raise TypeError(f"the start of a VM broke: {error!r}")
+            raise TypeError(f"{operation.name} of the VMs here broke: {error!r}")
         return "failed", {}
 
     def _runs(self, vm: str) -> None:

@@ -130,9 +130,12 @@ class HostControl:
         """Kill (SIGKILL) that program. PoolError when it does not run."""
         await self._call("kill", program=program)
 
-    async def shutdown(self) -> None:
-        """End the host without obituary, unless it holds a lease. Stop its VMs before: they are killed."""
-        await self._call("shutdown")
+    async def shutdown(self, *, reboot: bool = False) -> None:
+        """End the host without obituary, unless it holds a lease. Stop its VMs before: they are killed.
+
+        reboot: the supervisor ends with the exit status that tells its starter to start the host again.
+        """
+        await self._call("shutdown", reboot=reboot)
 
     async def _call(self, name: str, **fields: object) -> Fields:
         return await call(self.directory / CONTROL_SOCKET, self.timeout, name, **fields)

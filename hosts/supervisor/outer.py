@@ -5,8 +5,8 @@ the other, reaps until it has no child left (orphans fall to it, so then nothing
 lives) and publishes the obituary at once. Then it writes `fenced.json` and ends; a host never starts again by itself.
 
 It answers `control.sock` for operators: status, power_off, freeze (stop guard, init, daemon and agent, not the VMs:
-what a hung host looks like), kill {program} and shutdown (a death without obituary, if no lease is held). SIGTERM is
-shutdown.
+what a hung host looks like), kill {program} and shutdown (a death without obituary, if no lease is held; with `reboot`
+its starter is told by the exit status to start the host again). SIGTERM is shutdown.
 
 It does not run in the namespace, is not stopped by freeze, and dies with whoever started it; when it is killed, the
 guard and so the host go with it, without obituary: then the survivors wait for the lease to end.
@@ -34,6 +34,7 @@ from hosts.supervisor.record import write_durably
 from hosts.supervisor.slate import Held, Slate
 
 FENCED_STATUS = 1  # exit status of an outer supervisor whose host died otherwise than by shutdown
+REBOOT_STATUS = 3  # after a shutdown, when the host is to be started again
 READY = b"ok "
 BURIED = "supervisor: every process of"
 LEASE_ENDED = "the lease ended and the kernel's timer killed the guard"
@@ -56,7 +57,7 @@ class Outer:
     """What an outer supervisor holds. ready: a pipe to whoever started it, closed once the host is up.
 
     processes: pidfds of guard, init, daemon and agent, as far as they have been started. asked: what an operator asked
-    for, with whether the host may go without obituary.
+    for, with whether the host may go without obituary, and whether its starter is to start it again.
     """
 
     config: HostConfig
@@ -68,6 +69,7 @@ class Outer:
     up: bool = False
     asked: str | None = None
     silent: bool = False
+    reboot: bool = False
     over: asyncio.Event = field(factory=asyncio.Event)
 
     async def serve(self) -> int:
@@ -78,6 +80,8 @@ class Outer:
         loop.add_signal_handler(signal.SIGTERM, self._shutdown)
         async with await serve(self.config.path(CONTROL_SOCKET), self.handlers()):
             await self.over.wait()
+        if self.reboot:
+            return REBOOT_STATUS
         return 0 if self.silent else FENCED_STATUS
 
     def _announced(self) -> None:
@@ -189,7 +193,8 @@ class Outer:
         return {}
 
     async def shutdown(self, request: Fields) -> Mapping[str, object]:
-        """Answer when the kill is sent; stop the VMs before."""
+        """Answer when the kill is sent; stop the VMs before. `reboot`: whether the host is to be started again."""
+        self.reboot = request.get("reboot", False) is True
         self._shutdown()
         return {}
 

@@ -22,7 +22,7 @@ def start_host(config: HostConfig, programs: Mapping[str, Program]) -> int:
 
     programs: "agent", started at once and again whenever it ends, and "daemon", started on request; each is called in
     a process of its own, forked from this one. The caller must wait for the returned process (exit status 0 after a
-    shutdown, 1 when the host died otherwise); the host dies with the caller.
+    shutdown, 3 after one that asked for another start, 1 when the host died otherwise); the host dies with the caller.
 
     Raises PoolError when the host runs already, its directory cannot be used or its processes cannot start. Call it
     in the main thread and before other threads are started: the kernel ties the host to the *thread* that forked it.
