@@ -1,4 +1,4 @@
-"""The interface of xapi's HA module, value by value: each submits one event to one machine of this host, and nothing more.
+"""The interface of xapi's HA module, value by value: each submits one event to one machine of this host, no more.
 
 Every function takes where events go as its first argument. `submit` is `send` of a driver: its answer is the turn, in
 which the row that fired says what will happen and why (`turn.fired[0].why`), or that of an asyncio driver, which is
@@ -31,7 +31,7 @@ class Monitor:
     @staticmethod
     def plan_out_of_date(submit: Submit[R]) -> R:
         """Ask the acting master to plan anew at its next turn; on any other host nothing happens."""
-        return submit(Event("monitor", "plan_out_of_date"))
+        return submit(Event("outlook", "out_of_date"))
 
     @staticmethod
     def stop(submit: Submit[R]) -> R:
@@ -47,7 +47,7 @@ def ha_prevent_restarts_for(submit: Submit[R], seconds: int) -> R:
         seconds: how long from now; 0 lets restarts happen again at once.
     What is being restarted goes on: nothing more is restarted once `hold` is in the state `held`.
     """
-    return submit(Event("hold", "prevent", {"seconds": seconds}) if seconds else Event("hold", "allow"))
+    return submit(Event("hold", "prevent", {"length": seconds}) if seconds else Event("hold", "allow"))
 
 
 def on_server_restart(submit: Submit[R]) -> R:
@@ -78,7 +78,7 @@ def emergency_ha_disable(submit: Submit[R], soft: bool) -> R:
     Arguments:
         soft: until the host boots again; else until HA is enabled anew, or an operator takes it back.
     """
-    return submit(Event("emergency", "disable", {"soft": soft}))
+    return submit(Event("withdraw", "disable", {"soft": soft}))
 
 
 def before_clean_shutdown_or_reboot_precheck(submit: Submit[R]) -> R:

@@ -41,7 +41,7 @@ FUNCTIONS: Mapping[str, Encoded] = {
         "Restart nothing for a while; what is under way ends first; 0 ends it.", ("hold.*",)
     ),
     "on_server_restart": Encoded(
-        "An armed host starts its daemon, and serves only once it is in: present, invalid, no statefile, anything else.",
+        "An armed host starts its daemon, and serves only once it is in: present, invalid, no statefile, or else.",
         ("life.down/boot*", "life.starting/*", "life.asking/*", "life.emergency/*", "life.claiming/*"),
     ),
     "on_database_engine_ready": Encoded(

@@ -1,8 +1,8 @@
 """The generated pages about HA: what of xapi is encoded where, which bugs these specs do not have, what is proved.
 
 Each is a function of what lies in the repository: specs, golden traces (tests/traces), known bugs
-(tests/data/mutants.yaml) and explorations (tests/data/stories.yaml). tools/pages writes them, and a test says when one is
-stale.
+(tests/data/mutants.yaml) and explorations (tests/data/stories.yaml). tools/pages writes them, and a test says when
+one is stale.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def proofs() -> str:
     lines = [GENERATED, "", "# What is proved", ""]
     lines += [
         "Each line is one exploration of every reachable state; all that its system promises holds there. A kind of",
-        "fault without a number happens any number of times, all kinds at once. Seconds are of CPU, on shared cores.", "",
+        "fault without a number happens any number of times, all kinds at once. Seconds are of CPU.", "",
         "| system | hosts | faults | orders | settings | states | edges | depth | s |",
         "|---|--:|---|---|---|--:|--:|--:|--:|",
     ]  # fmt: skip
