@@ -6,9 +6,9 @@ lease, joining and lock), the others are tested on real daemons. `CLAUSES` says 
 
 Faults: crash (a host loses power), restart (its agent dies and starts again), exit (a VM ends by itself), statefile (a
 host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs),
-unplugged (a host has no storage or network for VMs when it is asked), full (the planner gives no place, for some
-reason). Three more kinds are named like faults, because they come from outside and nobody may count on them: boot (a
-host that is down boots), back (a host reaches the statefile again) and room (the planner has places again). A host that
+unplugged (a host has no storage or network for VMs), full (the planner gives no place, for some reason). More kinds are
+named like faults, because they come from outside and nobody may count on them: boot (a host that is down boots), back
+(it reaches the statefile again), plugged (it can take VMs again) and room (the planner has places again). A host that
 was told to boot again is not counted.
 
 Left out: partitions of the network between live daemons, terms (a request never outlives its caller here), livesets
@@ -92,7 +92,20 @@ class PoolWorld:
     _places: Places = field(init=False)
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
-    faults = ("crash", "restart", "boot", "exit", "statefile", "back", "loss", "late", "unplugged", "full", "room")
+    faults = (
+        "crash",
+        "restart",
+        "boot",
+        "exit",
+        "statefile",
+        "back",
+        "loss",
+        "late",
+        "unplugged",
+        "plugged",
+        "full",
+        "room",
+    )
 
     def __attrs_post_init__(self) -> None:
         self._places = Places(self.n)
@@ -101,11 +114,8 @@ class PoolWorld:
     @property
     def facts(self) -> Mapping[str, Domain]:
         """Hosts: with power, a live daemon, a disarmed one, one that is granted nothing (no statefile, or it is not
-        active), excluded ones, those that have said since they booted that they may take VMs, the first master. Then
-        lock and mark, and the hosts of each VM."""
-        names = dict.fromkeys(
-            ("up", "live", "disarmed", "barred", "excluded", "readied", "first", *self.running), HOSTS
-        )
+        active), excluded ones, the first master. Then lock and mark, and the hosts of each VM."""
+        names = dict.fromkeys(("up", "live", "disarmed", "barred", "excluded", "first", *self.running), HOSTS)
         return {**names, "lock": Domain("host", optional=True), "mark": Domain("host", optional=True)}
 
     def state_facts(self, w: Parts) -> Mapping[str, Value]:
@@ -118,7 +128,6 @@ class PoolWorld:
             "disarmed": d.those(DISARMED),
             "barred": d.those(LIVE) - (d.statefile if d.state == "active" else NOBODY),
             "excluded": d.excluded,
-            "readied": frozenset(host for host, guests in enumerate(w.guests) if guests.ready),
             "first": frozenset({self.master}),
             "lock": d.lock,
             "mark": d.mark,
@@ -158,13 +167,16 @@ class PoolWorld:
     def view(self, w: Parts, host: int) -> Hashable:
         """What the daemon says, which VMs run here, and whether the planner has places."""
         (daemon, reaches), shared = w[self._places.daemon(host)], w[self._places.shared]
-        return daemon, moves.marked(shared, self.off), reaches, w[self._places.guests(host)].here, shared.planner
+        guests = w[self._places.guests(host)]
+        return daemon, moves.marked(shared, self.off), reaches, (guests.here, guests.plugged), shared.planner
 
     def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
-        """The instant operations: the liveset, a VM's process here, and where to start a VM."""
-        daemon, marked, statefile, here, planner = view
+        """The instant operations: the liveset, a VM's process here, whether VMs can run here, where to start one."""
+        daemon, marked, statefile, (here, plugged), planner = view
         if operation.name == "find":
             return ("here" if operation.arguments["vm"] in here else "absent"), {}
+        if operation.name == "look":
+            return ("plugged" if plugged else "unplugged"), {}
         if operation.name == "place":
             return self.place(operation.arguments["vm"], sorted(operation.arguments["live"]), planner)
         if daemon.phase in (OFF, STARTING):
@@ -215,7 +227,8 @@ class PoolWorld:
 
     def _updates(self, host: int, effects: Effects) -> Iterator[Update]:
         places = self._places
-        for machine in effects.abandoned:
+        replaced = (operation.machine for operation in effects.operations if operation.targets is None)
+        for machine in (*effects.abandoned, *replaced):
             yield Update((places.calls(host),), moves.abandoned, (places.calls(host), host, machine))
         for reply in effects.replies:
             at = places.calls(moves.caller_of(reply.call))
@@ -273,7 +286,7 @@ class PoolWorld:
         yield Source((places.daemon(host), up), (host,), partial(answers.of_storage, host), "storage", True)
         powers = places.all_of(places.power)
         yield Source((places.daemon(host), *powers), (host,), partial(answers.of_database, host), "database", True)
-        toolstack = partial(answers.of_toolstack, self.may, self.routes, host)
+        toolstack = partial(answers.of_toolstack, self.routes, host)
         yield Source((places.guests(host), up), (host,), toolstack, "toolstack", True)
         yield Source((up,), (host,), partial(answers.of_timer, host), "timer", True)
         yield Source((up,), (host,), partial(answers.of_power, host), "power", True)
@@ -323,6 +336,10 @@ class PoolWorld:
             started = put(w, at, evolve(guests, here=guests.here | {vm}, launching=rest))
             yield Then(Action(f"{vm} starts on host {host}", started))
             yield Then(Action(f"{vm} does not start on host {host}", put(w, at, evolve(guests, launching=rest))))
+        kind = "unplugged" if guests.plugged else "plugged"
+        if kind in self.may:
+            turned = evolve(guests, plugged=not guests.plugged)
+            yield Then(Action(f"host {host} is {kind}", put(w, at, turned), kind))
         for vm in sorted(guests.here) if "exit" in self.may else ():
             yield answers.vm_ends(self.routes, host, vm, w, "ends by itself", "exit")
 

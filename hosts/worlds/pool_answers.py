@@ -58,9 +58,8 @@ def of_database(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
             yield ended(host, machine, "database", name, "ok", w)
 
 
-def of_toolstack(may: frozenset[str], routes: Routes, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-    """The start of a VM, a look whether VMs can run, and the end of all: one after the other, each of which its machine
-    is told."""
+def of_toolstack(routes: Routes, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+    """The start of a VM, and the end of all: one after the other, each of which its machine is told."""
     at = _places(w).guests(host)
     guests: Guests = w[at]
     for machine, name in asked(w, host, pending, "toolstack"):
@@ -68,11 +67,6 @@ def of_toolstack(may: frozenset[str], routes: Routes, host: int, w: Parts, pendi
             vm = machine.partition("[")[2].rstrip("]")
             if vm not in guests.launching:
                 yield ended(host, machine, "toolstack", name, "started" if vm in guests.here else "failed", w)
-        elif name == "look":
-            yield ended(host, machine, "toolstack", name, "plugged", put(w, at, evolve(guests, ready=True)))
-            if "unplugged" in may:
-                answer = ended(host, machine, "toolstack", name, "unplugged", w)
-                yield evolve(answer, action=evolve(answer.action, fault="unplugged"))
         elif name == "stop_all":
             for vm in sorted(guests.here):
                 yield vm_ends(routes, host, vm, w, "is stopped")
