@@ -218,10 +218,11 @@ class System:
             if fault not in world.faults:
                 known = suggest(fault, world.faults)
                 raise SpecError(self.faults_at, f"the world has no fault {fault!r}{known}", "unknown-name")
+        known = (*world.faults, *(f"operator {o.machine}.{o.event}" for o in self.operator))
         for property_ in self.properties:
             for fault in property_.counting_on:
-                if fault not in world.faults:
-                    message = f"the world has no fault {fault!r} to count on{suggest(fault, world.faults)}"
+                if fault not in known:
+                    message = f"the world has no fault {fault!r} to count on{suggest(fault, known)}"
                     raise SpecError(property_.at, message, "unknown-name")
         for clause in sorted(self.off):
             if clause not in world.clauses:
