@@ -6,10 +6,9 @@ lease, joining and lock), the others are tested on real daemons. `CLAUSES` says 
 
 Faults: crash (a host loses power), restart (its agent dies and starts again), exit (a VM ends by itself), statefile (a
 host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs),
-unplugged (a host has no storage or network for VMs), full (the planner gives no place, for some reason). More kinds are
-named like faults, because they come from outside and nobody may count on them: boot (a host that is down boots), back
-(it reaches the statefile again), plugged (it can take VMs again) and room (the planner has places again). A host that
-was told to boot again is not counted.
+full (the planner gives no place, for some reason). Three more kinds are named like faults, because they come from
+outside and nobody may count on them: boot (a host that is down boots), back (a host reaches the statefile again) and
+room (the planner has places again). A host that was told to boot again is not counted.
 
 Left out: partitions of the network between live daemons, terms (a request never outlives its caller here), livesets
 that shrink host by host, and the loss of the redo log.
@@ -78,6 +77,7 @@ class PoolWorld:
         patient: a start of a daemon that could still succeed never fails.
         running: for each VM the host that runs it at the beginning, or None.
         best_effort: the VMs that are not protected.
+        plugs: a host that boots can run VMs only once its storage and network are plugged.
     """
 
     n: int
@@ -89,6 +89,7 @@ class PoolWorld:
     patient: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     best_effort: Collection[str] = ()
+    plugs: bool = False
     _places: Places = field(init=False)
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
@@ -101,8 +102,6 @@ class PoolWorld:
         "back",
         "loss",
         "late",
-        "unplugged",
-        "plugged",
         "full",
         "room",
     )
@@ -149,7 +148,7 @@ class PoolWorld:
             patient=self.patient,
         )
         here = (frozenset(vm for vm, at in self.running.items() if at == host) for host in range(self.n))
-        yield beginning(daemons, tuple(Guests(vms) for vms in here))
+        yield beginning(daemons, tuple(Guests(vms, plugged=not self.plugs, plugs=self.plugs) for vms in here))
 
     @property
     def fixed(self) -> frozenset[int]:
@@ -267,7 +266,7 @@ class PoolWorld:
         yield Source(places.daemons, (), self.arrives)
         yield Source(places.daemons, (), self.fences)
         for host in hosts:
-            yield Source((places.guests(host),), (), partial(self.starts, host))
+            yield Source((places.guests(host), places.power(host)), (), partial(self.starts, host))
         for host in hosts:
             yield Source((places.power(host),), (), partial(self.power, host))
         yield Source(places.all_of(places.daemon), (), self.reaches)
@@ -336,10 +335,8 @@ class PoolWorld:
             started = put(w, at, evolve(guests, here=guests.here | {vm}, launching=rest))
             yield Then(Action(f"{vm} starts on host {host}", started))
             yield Then(Action(f"{vm} does not start on host {host}", put(w, at, evolve(guests, launching=rest))))
-        kind = "unplugged" if guests.plugged else "plugged"
-        if kind in self.may:
-            turned = evolve(guests, plugged=not guests.plugged)
-            yield Then(Action(f"host {host} is {kind}", put(w, at, turned), kind))
+        if not guests.plugged and w[self._places.power(host)] not in UNPOWERED:
+            yield Then(Action(f"host {host} is plugged", put(w, at, evolve(guests, plugged=True))))
         for vm in sorted(guests.here) if "exit" in self.may else ():
             yield answers.vm_ends(self.routes, host, vm, w, "ends by itself", "exit")
 

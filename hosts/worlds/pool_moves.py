@@ -70,7 +70,7 @@ def daemons_changed(w: Parts, how: str, host: int) -> Parts:
 
 def emptied(w: Parts, power: int, guests: int, left: str = DOWN) -> Parts:
     """A host has no power, and runs nothing; `left`: DOWN, or RETURNING."""
-    return put(put(w, power, left), guests, Guests())
+    return put(put(w, power, left), guests, Guests(plugged=not w[guests].plugs, plugs=w[guests].plugs))
 
 
 def told_to_boot(w: Parts, power: int, reboot: bool) -> Parts:

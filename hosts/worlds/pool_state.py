@@ -31,11 +31,12 @@ OPEN, NO_PLACE = "open", ("later", "nowhere", "unlogged")
 @frozen(cache_hash=True)
 class Guests:
     """The VMs of a host: with a live process here; asked for and not started yet. `plugged`: the host has the storage
-    and the network that they need."""
+    and the network that they need. `plugs`: it has them only some time after it has booted, which never changes."""
 
     here: frozenset[str] = frozenset()
     launching: frozenset[str] = frozenset()
     plugged: bool = True
+    plugs: bool = False
 
     @property
     def none(self) -> bool:
@@ -169,7 +170,8 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     power, daemons, guests, calls = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(4))
     daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
     guests = tuple(
-        Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching)), plugged=g.plugged) for g in guests
+        Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching)), plugged=g.plugged, plugs=g.plugs)
+        for g in guests
     )
     calls = tuple(of_host.renamed(to) for of_host in calls)
     was = w[-1]
