@@ -232,7 +232,7 @@ class PoolDir:
         self.disk("any").parent.mkdir(parents=True)
         for index in range(len(self.hosts)):
             self.host_dir(index).mkdir(parents=True)
-            JsonHostStore(self.host_dir(index) / "host.json").commit({"role": 0, "armed": False})
+            JsonHostStore(self.host_dir(index) / "host.json").commit({"role": 0, "armed": False, "reign": FIRST_TERM})
         create_secret(self.secret)
         create_statefile(self.statefile, self.identity(uuid4()), 0)
         database = self.database()

@@ -48,7 +48,7 @@ def test_everything_that_hosts_need_is_there(pool: PoolDir) -> None:
     log.close()
     assert database is not None
     assert (database.pool.term, [vm.memory for vm in database.vms.values()]) == (1, [vm.memory for vm in FILE.vms])
-    assert json.loads((pool.host_dir(2) / "host.json").read_text())["host"] == {"role": 0, "armed": False}
+    assert json.loads((pool.host_dir(2) / "host.json").read_text())["host"] == {"role": 0, "armed": False, "reign": 1}
     ports = [host.agent for host in pool.hosts] + [host.daemon for host in pool.hosts]
     assert len(set(ports)) == 6
     assert str(pool.address(1)) == database.hosts[1].address

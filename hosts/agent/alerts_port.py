@@ -19,6 +19,9 @@ _TEXTS = {
     "rearmed": "this host was not armed, but HA is on in the pool; it is armed now",
     "forced": "this host was taken out of HA by force; the operator has promised: I made sure that the VMs of this host"
     " run nowhere else, and that no other host is master",
+    "named": "this host was named master by force; the operator has promised: I made sure that the hosts that I named are"
+    " switched off",
+    "not_forced": "this host was to be master by force and is not: a host did not follow; switch it off and say so",
 }
 
 

@@ -33,8 +33,8 @@ from hosts.rpc.wire import FIELD_TYPE_ERROR, METHOD_UNKNOWN, STALE_TERM
 NEW_TERM = "new_term"
 """The call by which a new master raises its term: it has no effect but that of every call, to make its term known."""
 
-QUESTIONS = frozenset({"ask_ha"})
-"""What hosts ask that are not master."""
+QUESTIONS = frozenset({"ask_ha", "who", "propose", "decide", "commit", "abort", "depose"})
+"""What hosts ask that are not master, or not yet. Of a change of master the term that counts is an argument."""
 
 ANEW = "join"
 """The call with which a host's part in HA begins anew: no command from before it is carried out after it."""

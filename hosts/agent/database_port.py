@@ -4,6 +4,10 @@ A reign begins with a term that is higher than any that this host or the redo lo
 the log (from then on an older master writes no more), told to every host of the liveset, each of which keeps it before
 it answers (from then on none of them obeys an older master), and only then is the log begun for writing. A reign ends
 with the process, or with the next one: nothing is written in a term that has been left.
+
+With HA off there is no lock, so it is the log that says who has reigned: a host whose own last reign is older than the
+last one there is superseded and gets nothing. What it claims it writes down first, or it would take its own claim for
+another's after a crash in between.
 """
 
 from __future__ import annotations
@@ -20,10 +24,12 @@ from hosts.database import Database, DatabaseStore
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.redo_log import RedoLog, Replay
-from hosts.rpc import TermKeeper
+from hosts.rpc import TermKeeper, as_term
 
 _STARTS = 1_000_000
 """More starts of VMs than there are in one reign: an incarnation is term * this + how many were before."""
+_BEYOND = 2
+"""A candidate may have been decided on for the next term, so who is named by force takes the one after it."""
 
 
 @define(eq=False)
@@ -64,6 +70,7 @@ class DatabasePort:
         reign: what it is as master; this port begins it.
         tell_term: makes the term of the reign known to a host; whether it answered that it has kept it.
         load: gives the driver the pool variables; awaits that it has them.
+        own: the last term in which this host has claimed the log.
     """
 
     pool: PoolDir
@@ -71,37 +78,50 @@ class DatabasePort:
     reign: Reign
     tell_term: Callable[[int], Awaitable[bool]]
     load: Callable[[Mapping[str, Any]], Awaitable[None]]
+    own: TermKeeper
     _log: RedoLog | None = field(default=None, init=False)
 
     async def perform(self, operation: Operation) -> Outcome:
-        """Read the newest database; or take it over, under a new term."""
+        """Read the newest database; take it over, under a new term; or keep all others from it."""
         if operation.name == "read":
-            await self.load((await asyncio.to_thread(self._read)).variables)
-            return "ok", {}
-        live = operation.arguments["live"]
+            database, term = await asyncio.to_thread(self._read)
+            await self.load(database.variables)
+            return "ok", {"term": term}
         reign, self.reign.store = self.reign, None
-        log, database = await asyncio.to_thread(self._claim)
+        if operation.name == "seize":
+            await asyncio.to_thread(self._claim, 0, _BEYOND)
+            return "ok", {"term": reign.term}
+        live, held = operation.arguments["live"], as_term(operation.arguments["reign"])
+        if not live and await asyncio.to_thread(self._superseded, held):
+            return "superseded", {}
+        log, database = await asyncio.to_thread(self._claim, held, 1)
         told = await asyncio.gather(*(self.tell_term(host) for host in sorted(live - {self.me})))
         if not all(told):
             return "failed", {}
         store = await asyncio.to_thread(DatabaseStore.start, log, reign.term, database)
         await self.load(store.database.variables)
         reign.store = store
-        return "ok", {}
+        return "ok", {"term": reign.term}
 
-    def _read(self) -> Database:
+    def _read(self) -> tuple[Database, int]:
         log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
         try:
-            return self._database(log, log.read())
+            replay = log.read()
+            return self._database(log, replay), replay.term
         finally:
             log.close()
 
-    def _claim(self) -> tuple[RedoLog, Database]:
+    def _superseded(self, held: int) -> bool:
+        """Whether the log has seen a later reign than the one that this host holds to be its own."""
+        return self._read()[1] > max(held, self.own.term)
+
+    def _claim(self, held: int, ahead: int) -> tuple[RedoLog, Database]:
         """Raise the term here and in the log, and read what the log holds."""
         if self._log is not None:
             self._log.close()
         log = self._log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
-        term = max(self.reign.terms.term, log.read().term) + 1
+        term = max(self.reign.terms.term, log.read().term, held) + ahead
+        self.own.raise_to(term)
         self.reign.terms.raise_to(term)
         self.reign.begin(term)
         return log, self._database(log, log.claim(term))
@@ -113,7 +133,7 @@ class DatabasePort:
         return database
 
     def read(self, operation: Operation) -> Outcome:
-        """Neither is instant."""
+        """None of them is instant."""
         raise AssertionError(f"{operation.name} is not instant")
 
     def signal(self, signal: Signal) -> None:
@@ -121,5 +141,5 @@ class DatabasePort:
         raise AssertionError(f"{signal.name} is no signal of database")
 
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
-        """It was neither read nor taken over."""
+        """It was neither read nor taken."""
         return "failed", {}

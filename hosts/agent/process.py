@@ -36,6 +36,7 @@ from hosts.agent.host_store import JsonHostStore
 from hosts.agent.planner_port import PlannerPort
 from hosts.agent.power_port import PowerPort
 from hosts.agent.public import SERVING, Public
+from hosts.agent.terms_port import TermsPort
 from hosts.agent.toolstack_port import ToolstackPort
 from hosts.database import Database
 from hosts.errors import PoolError
@@ -47,7 +48,7 @@ from hosts.supervisor.process import log
 
 MACHINES = (
     "life", "election", "reconcile", "shutdown", "withdraw", "monitor", "restart", "guest", "hold", "enable", "join",
-    "disable", "leave",
+    "disable", "leave", "handover", "promise", "follow",
 )  # fmt: skip
 """The specs of an agent's machines."""
 
@@ -81,6 +82,7 @@ class Agent:
 
     def __attrs_post_init__(self) -> None:
         directory, clock = self.pool.host_dir(self.me), LoopClock()
+        own = TermKeeper(directory / "reign.json")
         secret, store = read_secret(self.pool.secret), JsonHostStore(directory / "host.json")
         self.terms = TermKeeper(directory / "term.json")
         self.reign = Reign(self.terms)
@@ -102,8 +104,9 @@ class Agent:
             "host": self.host,
             "toolstack": self.toolstack,
             "planner": self.planner,
-            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load),
+            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, own),
             "storage": StoragePort(self.pool, self.me),
+            "terms": TermsPort(),
             "power": PowerPort(HostControl(directory)),
             "alerts": AlertsPort(directory / "alerts.log", clock.now, lambda vm: self.planner.reasons.get(vm, "")),
         }

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from hosts.rpc.client import Door, HostCalls, Joined
 from hosts.rpc.server import RpcServer
-from hosts.rpc.terms import TermKeeper
+from hosts.rpc.terms import TermKeeper, as_term
 from hosts.rpc.wire import Address, Answer, Call, Failure, Lost, Refused, Unanswered
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "RpcServer",
     "TermKeeper",
     "Unanswered",
+    "as_term",
 ]

@@ -30,6 +30,11 @@ def is_term(value: object) -> bool:
     return type(value) is int and 0 <= value <= MAX_TERM
 
 
+def as_term(value: object) -> int:
+    """A term that another host has sent: whatever is none counts as 0, which is older than any."""
+    return value if type(value) is int and is_term(value) else 0
+
+
 class TermKeeper:
     """The durable term of one host, in one file of the host's directory; 0 where no file has been written
     yet.

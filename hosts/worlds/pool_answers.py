@@ -17,12 +17,15 @@ from fsm.explore.world import Action, Pending
 from hosts.worlds import pool_moves as moves
 from hosts.worlds.daemon import Daemons
 from hosts.worlds.pool_moves import ended, put
-from hosts.worlds.pool_state import BOUND, DOWN, RETURNING, UNPOWERED, Guests, Places, PoolState
+from hosts.worlds.pool_state import BOUND, DOWN, RETURNING, UNPOWERED, Guests, Places, PoolState, places_of
+
+NO_TERM = {"term": 0}
+"""Terms are told apart in another story (`hosts.worlds.handover`)."""
 
 
 def asked(w: Parts, host: int, pending: Pending, port: str) -> Iterator[tuple[str, str]]:
     """(machine, operation) of what a host with power waits for at a port."""
-    if w[_places(w).power(host)] not in UNPOWERED:
+    if w[places_of(w).power(host)] not in UNPOWERED:
         for machine, operation in pending[host]:
             if operation.startswith(f"{port}."):
                 yield machine, operation.partition(".")[2]
@@ -42,25 +45,28 @@ def of_storage(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """The statefile."""
     for machine, name in asked(w, host, pending, "storage"):
         if name == "attach":
-            reaches = w[_places(w).daemon(host)][1]
+            reaches = w[places_of(w).daemon(host)][1]
             yield ended(host, machine, "storage", name, "attached" if reaches else "failed", w)
 
 
 def of_database(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """The database, which every host of the liveset has to hear of."""
-    places = _places(w)
+    places = places_of(w)
     for machine, name in asked(w, host, pending, "database"):
         if name == "take_over":
-            live = w[places.daemon(host)][0].live
-            heard = all(w[places.power(member)] not in UNPOWERED for member in live)
-            yield ended(host, machine, "database", name, "ok" if heard else "failed", w)
+            live, deaf = w[places.daemon(host)][0].live, w[places.deaf(host)]
+            heard = all(
+                w[places.power(member)] not in UNPOWERED and member not in deaf and host not in w[places.deaf(member)]
+                for member in live
+            )
+            yield ended(host, machine, "database", name, "ok" if heard else "failed", w, NO_TERM if heard else {})
         elif name == "read":
-            yield ended(host, machine, "database", name, "ok", w)
+            yield ended(host, machine, "database", name, "ok", w, NO_TERM)
 
 
 def of_toolstack(routes: Routes, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """The start of a VM, and the end of all: one after the other, each of which its machine is told."""
-    at = _places(w).guests(host)
+    at = places_of(w).guests(host)
     guests: Guests = w[at]
     for machine, name in asked(w, host, pending, "toolstack"):
         if name == "start":
@@ -77,7 +83,7 @@ def of_toolstack(routes: Routes, host: int, w: Parts, pending: Pending) -> Itera
 
 def vm_ends(routes: Routes, host: int, vm: str, w: Parts, how: str, fault: str | None = None) -> Then:
     """A VM's process ends, and the machine that serves its start is told."""
-    at = _places(w).guests(host)
+    at = places_of(w).guests(host)
     rest = put(w, at, evolve(w[at], here=w[at].here - {vm}))
     server, _ = routes.table["host.start_vm"]
     return Then(Action(f"{vm} {how} on host {host}", rest, fault, host, Event(f"{server}[{vm}]", "toolstack.exited")))
@@ -92,7 +98,7 @@ def of_timer(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
 def of_power(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """The host goes down, or does not."""
     for machine, name in asked(w, host, pending, "power"):
-        returns = name == "off" and w[_places(w).power(host)] == BOUND
+        returns = name == "off" and w[places_of(w).power(host)] == BOUND
         how = {"off": "goes down to boot again" if returns else "goes down", "cut": "is cut off from power"}[name]
         yield loses_power(w, host, f"host {host} {how}", None, RETURNING if returns else DOWN)
         yield ended(host, machine, "power", name, "failed", w)
@@ -100,7 +106,7 @@ def of_power(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
 
 def loses_power(w: Parts, host: int, label: str, fault: str | None, left: str = DOWN) -> Then:
     """Everything of the host is gone; the others do not know it yet. `left`: DOWN, or RETURNING."""
-    places = _places(w)
+    places = places_of(w)
     own = places.power(host), places.guests(host)
     gone = (
         Update(own, moves.emptied, (*own, left)),
@@ -114,7 +120,3 @@ def forgets(places: Places, host: int) -> Update:
     """The calls that are lost with a host's agent: its own, and those it served."""
     calls = places.all_of(places.calls)
     return Update(calls, moves.forgotten, (calls, host))
-
-
-def _places(w: Parts) -> Places:
-    return Places(len(w) // 4)
