@@ -14,7 +14,7 @@ loops or waits, a machine is in a state: whoever wants to wait looks at it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from fsm import Event
 
@@ -23,6 +23,29 @@ Submit = Callable[[Event], R]
 """`send` of a driver: runs the turn of an event."""
 Serve = Callable[[Event], R]
 """`serve` of a driver: takes an event that begins a call, and promises its reply."""
+
+
+class RedoLog:
+    """xapi's `ha_redo_log`: the log that makes changes of the pool database durable. Changes themselves are no events
+    from outside: the machines make them, and the driver commits them before anything follows from them."""
+
+    @staticmethod
+    def claim(submit: Submit[R], term: int, order: Literal["lower", "same", "higher"]) -> R:
+        """Take the log over for a new reign.
+
+        Arguments:
+            term: of the reign.
+            order: how it compares with the highest term that this writer knows of.
+        """
+        return submit(Event("redo_log", "claim", {"term": term, "order": order}))
+
+    @staticmethod
+    def close(submit: Submit[R]) -> R:
+        """Use it no more."""
+        return submit(Event("redo_log", "close"))
+
+
+ha_redo_log = RedoLog()
 
 
 class Monitor:
@@ -57,9 +80,9 @@ def on_server_restart(submit: Submit[R]) -> R:
 
 
 def on_database_engine_ready(submit: Submit[R]) -> R:
-    """The pool database of this master is ready; for a program that opens it by itself instead of by the port
-    `database`. No host counts as enabled until it says so anew."""
-    return submit(Event("life", "database.ok"))
+    """The pool database of this master is ready. No host counts as enabled until it says so anew, and no VM is restarted
+    before all of the liveset have, or a limit has passed."""
+    return submit(Event("muster", "begin"))
 
 
 def enable(submit: Submit[R]) -> R:
@@ -141,3 +164,38 @@ def ha_release_resources(serve: Serve[R], call: str, master: int) -> R:
         master: the index of the host to follow afterwards.
     Reply: ok."""
     return serve(Event("leave", "host.release", {"master": master}, call))
+
+
+def propose_new_master(serve: Serve[R], call: str, address: int) -> R:
+    """Planned change of master, step 1 on every other host: promise to accept a new one.
+
+    Arguments:
+        address: the index of the host that is to become master.
+    Reply: ok, failed while another host's proposal is younger than ten minutes."""
+    return serve(Event("promise", "host.propose", {"address": address}, call))
+
+
+def decide_new_master(serve: Serve[R], call: str, address: int, term: int) -> R:
+    """Step 2, on the old master alone, which has no counterpart in xapi: there the hosts commit in any order, and some
+    of them are left with no master at all. From its reply on the old master serves no more.
+
+    Arguments:
+        address: the index of the host that was proposed.
+        term: of the new reign, one above that of the old.
+    Reply: ok, failed without a matching proposal."""
+    return serve(Event("promise", "host.decide", {"address": address, "term": term}, call))
+
+
+def commit_new_master(serve: Serve[R], call: str, address: int, term: int) -> R:
+    """Step 3, on all the others: follow the host that was proposed.
+
+    Arguments:
+        address: its index.
+        term: of the new reign.
+    Reply: ok, failed without a matching proposal."""
+    return serve(Event("promise", "host.commit", {"address": address, "term": term}, call))
+
+
+def abort_new_master(serve: Serve[R], call: str, address: int) -> R:
+    """Forget the proposal of a host. Arguments: address: its index. Reply: ok."""
+    return serve(Event("promise", "host.abort", {"address": address}, call))

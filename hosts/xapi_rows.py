@@ -42,7 +42,15 @@ FUNCTIONS: Mapping[str, Encoded] = {
     ),
     "on_server_restart": Encoded(
         "An armed host starts its daemon, and serves only once it is in: present, invalid, no statefile, or else.",
-        ("life.down/boot*", "life.starting/*", "life.asking/*", "life.emergency/*", "life.claiming/*"),
+        (
+            "life.down/boot*",
+            "life.reading/*",
+            "life.starting/*",
+            "life.asking/*",
+            "life.emergency/*",
+            "life.claiming/*",
+            "reconcile.*",
+        ),
     ),
     "on_database_engine_ready": Encoded(
         "The database is ours: nobody counts as ready until he says so, then VMs may be restarted.",
@@ -69,12 +77,12 @@ FUNCTIONS: Mapping[str, Encoded] = {
         "Enable, step 2: start the daemon, see the master assert itself, arm last.",
         ("join.idle/host.join*", "join.starting/*", "join.claiming/*", "join.asleep/*", "join.polling/*"),
     ),
-    "propose_new_master": Encoded("Promise to follow a new master.", ("promise.*/host.propose_master*",)),
+    "propose_new_master": Encoded("Promise to follow a new master.", ("promise.*/host.propose*",)),
     "commit_new_master": Encoded(
         "Decide for it (the old master), or follow it.",
-        ("promise.*/host.decide_master*", "promise.*/host.commit_master*"),
+        ("promise.*/host.decide*", "promise.*/host.commit*", "promise.deciding/*", "promise.following/*"),
     ),
-    "abort_new_master": Encoded("Forget the promise.", ("promise.*/host.abort_master*",)),
+    "abort_new_master": Encoded("Forget the promise.", ("promise.*/host.abort*",)),
     "disable": Encoded(
         "Off for the whole pool: through the statefile, without it, after a partial failure.", ("disable.*",)
     ),
@@ -95,11 +103,25 @@ KEYS: Mapping[str, Kept] = {
     "ha_enabled": Kept("HA is on for the pool", ("ha",)),
     "ha_statefiles": Kept("where the statefile is", elsewhere="in the pool's directory"),
     "ha_configuration": Kept("timeout and more", elsewhere="in the pool's directory"),
+    "ha_host_failures_to_tolerate": Kept(
+        "how many failures a plan is to bear", elsewhere="the planner's question is one failure more than there are"
+    ),
+    "ha_plan_exists_for": Kept("how many it bears", elsewhere="computed when somebody asks, never kept"),
     "ha_overcommitted": Kept("not every VM that is protected has a place", ("outlook.overcommitted",)),
+    "ha_allow_overcommit": Kept(
+        "whether changes may break the plan", elsewhere="none is refused for it; it is alerted"
+    ),
+    "host.enabled": Kept("the host may take VMs", ("unready",)),
     "host.metrics.live": Kept("the host is in the liveset", ("outlook.seen",)),
+    "host.ha_statefiles": Kept(
+        "the host reaches the statefile", elsewhere="in memory alone: the states of the machine sight"
+    ),
+    "host.ha_network_peers": Kept("whom the host hears", ("membership.heard",)),
+    "VM.power_state": Kept("the VM runs", ("restart.resident",)),
     "VM.resident_on": Kept("where the VM runs", ("restart.resident",)),
     "VM.scheduled_to_be_resident_on": Kept("where a start was asked for and not answered", ("restart.target",)),
     "VM.ha_always_run": Kept("the VM is to run", ("restart.wanted",)),
     "VM.ha_restart_priority": Kept("restart, best-effort or none", elsewhere="the VM's record in the pool database"),
-    "VM.order, VM.start_delay": Kept("whose turn it is", elsewhere="the VM's record in the pool database"),
+    "VM.order": Kept("the group it starts in", elsewhere="the VM's record in the pool database"),
+    "VM.start_delay": Kept("how long the next group waits", elsewhere="the VM's record in the pool database"),
 }
