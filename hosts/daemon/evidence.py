@@ -10,6 +10,8 @@ Rules, each of which has a counterexample when it is left out:
 - *Silent* is a peer for which D had passed on both channels when a read *started*, and whose record that read found
   unchanged. Silent on the statefile alone is not enough: its lease may have come by network, and the write that
   shows it may land after the read. A read begun earlier is not enough: a write may have been confirmed since.
+- *A joiner waits longer.* A live host asks everybody live for its evidence by network, so whoever is live may count D.
+  It does not ask a joiner, and may live without it for Ws after a write that the joiner's first read has shown.
 - *Everybody, or nothing.* Evidence by network needs an acknowledgement of every member of the liveset, each naming my
   incarnation and coming from the incarnation that I list; the oldest counts. Of nobody there is none: a lone host
   lives by the statefile. A joiner is asked before it is a member, and is none before it knows as much: else it could
@@ -85,7 +87,7 @@ class Evidence:
     _peers: dict[int, _Peer] = field(init=False)
     _sent: dict[int, float] = field(factory=dict, init=False)
     _confirmed: float | None = field(default=None, init=False)
-    _quiet: Hosts = field(default=NOBODY, init=False)
+    _ages: dict[int, float] = field(factory=dict, init=False)
     _ends: dict[int, tuple[int, int]] = field(factory=dict, init=False)
     _excluded: Hosts = field(default=NOBODY, init=False)
     _candidates: dict[int, int] = field(factory=dict, init=False)
@@ -219,7 +221,7 @@ class Evidence:
 
     def read_started(self, now: float) -> None:
         """A read begins: silence is judged by the ages of this moment, and ends by what is known now."""
-        self._quiet = frozenset(host for host, peer in self._peers.items() if peer.age(now) >= self.timing.drop)
+        self._ages = {host: peer.age(now) for host, peer in self._peers.items()}
         self._ends = {host: (peer.bye, peer.obituary) for host, peer in self._peers.items()}
 
     def read_finished(self, now: float, snapshot: Snapshot, live: Hosts, stay: Hosts, request: int) -> View:
@@ -237,7 +239,7 @@ class Evidence:
         mutual = self.mutual(now)
         grant = members[self.me].grant if self.me in members else None
         return View(
-            silent=self._quiet - changed,
+            silent=self._silent(snapshot) - changed,
             reborn=frozenset(host for host, n in self.listed.items() if self._peers[host].incarnation > n),
             bye=self._left(records),
             obits=self._buried(),
@@ -270,6 +272,13 @@ class Evidence:
         for host, peer in self._peers.items():
             peer.obituary = max(peer.obituary, snapshot.obituaries[host])
         return changed
+
+    def _silent(self, snapshot: Snapshot) -> Hosts:
+        """The hosts that were silent for long enough when the read started, for what this host is: live or a joiner."""
+        mine = snapshot.records[self.me]
+        live = mine is not None and mine.incarnation == self.incarnation and mine.phase is Phase.LIVE
+        enough = self.timing.drop if live else self.timing.stranger
+        return frozenset(host for host, age in self._ages.items() if age >= enough)
 
     def _links_now(self, now: float, links: Links) -> Links:
         """The links, and since when they have been the same."""

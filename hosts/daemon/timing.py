@@ -30,6 +30,8 @@ class Timing:
         link: H, a peer not heard for this long is a lost link.
         settle: S, published links that stay the same for this long are settled, so that a verdict is made of them.
         drop: D, silence on both channels after which a peer may be dropped.
+        stranger: silence on both channels after which a joiner takes a host for gone. That host asks its liveset for
+            evidence and not the joiner, so it may go on for Ws, and K more.
         kill: K, from the deadline of a lease until nothing of its host runs.
         skew: worst error of one clock over D.
         lease: W, life after the start of the newest evidence.
@@ -46,6 +48,7 @@ class Timing:
     link: float
     settle: float
     drop: float
+    stranger: float
     kill: float
     skew: float
     lease: float
@@ -59,6 +62,8 @@ class Timing:
                 f"a host dropped after {self.drop:g} s may live {self.lease + self.kill + 2 * self.skew:g} s:"
                 " shorten the lease or wait longer"
             )
+        if self.stranger + 1e-9 < self.statefile_lease + self.kill + 2 * self.skew:
+            raise PoolError(f"a joiner that waits {self.stranger:g} s may form beside a live host; let it wait longer")
         if self.statefile_lease < self.lease:
             raise PoolError(f"the lease without statefile, {self.statefile_lease:g} s, is below the lease; raise it")
 
@@ -85,11 +90,12 @@ class Timing:
             link=0.4 * target,
             settle=0.075 * target,
             drop=drop,
+            stranger=drop + kill + 2 * skew,
             kill=kill,
             skew=skew,
             lease=lease,
             statefile_lease=drop,
-            # A joiner waits at most one silence of a dead predecessor and four turns. The floor is for pools whose
+            # A joiner waits at most one silence of a dead predecessor, for a stranger's time, and four turns. The floor is for pools whose
             # processes take seconds to start on a busy machine: hosts started first must not have given up by then.
-            join=max(10.0, 2 * (drop + 8 * cycle)),
+            join=max(10.0, 2 * (drop + kill + 2 * skew + 8 * cycle)),
         )

@@ -58,8 +58,8 @@ def ticks(life: int, drop: int) -> Timing:
         PoolError: `drop` is below `life`.
     """
     return Timing(
-        target=drop, cycle=1, heartbeat=1, link=NEVER, settle=NEVER, drop=drop, kill=0, skew=0, lease=life,
-        statefile_lease=NEVER, join=NEVER,
+        target=drop, cycle=1, heartbeat=1, link=NEVER, settle=NEVER, drop=drop, stranger=NEVER, kill=0, skew=0,
+        lease=life, statefile_lease=NEVER, join=NEVER,
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def seen(me: int, disk: Word, other: Word, mine: Word, look: str) -> Mapping[str
     if mine.listed:
         books.listed[peer] = mine.listed
     last: Mapping[str, Value] = {}
-    for turn, now in enumerate((0, 0, timing.drop if look == SILENT else 0)):
+    for turn, now in enumerate((0, 0, timing.stranger if look == SILENT else 0)):
         if turn == 1 and mine.incarnation:
             books.begin(mine.incarnation)
         sequence = 1 + (look == STIRRED and turn > 0) + (look == CHANGING and turn > 1)
