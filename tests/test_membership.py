@@ -73,6 +73,13 @@ def live() -> Told:
     return told
 
 
+def holder() -> Told:
+    """Host 1 with the master lock, before a read."""
+    told = live().read().tell("propose", machine="lock").tell("after").wrote().read(granted=ALL).tell("after").wrote()
+    assert told.state("lock") == "holding"
+    return told
+
+
 def test_invalid_comes_before_everything_a_read_shows() -> None:
     """K2: a read that shows "invalid" drops nobody and fences nobody, whatever else it shows."""
     told = live().read(pool=PoolState.INVALID, bye=frozenset({0}), silent=frozenset({2}), ruled_out=True)
@@ -185,9 +192,7 @@ def test_the_pool_is_active_once_everybody_is_live() -> None:
 
 def test_a_clean_leave_gives_lock_and_lease_up_before_the_goodbye() -> None:
     """Stop: no lease and no lock any more, then the goodbye is written; exclusion is in it."""
-    told = live().read(granted=ALL)
-    told.tell("propose", machine="lock").tell("after").wrote().read(granted=ALL)
-    assert told.state("lock") == "holding"
+    told = holder()
     told.tell("exclude")
     assert told.state("lock") == "idle"
     did = list(told.did())
@@ -198,9 +203,33 @@ def test_a_clean_leave_gives_lock_and_lease_up_before_the_goodbye() -> None:
 
 def test_the_holder_keeps_the_lock_without_statefile_and_over_joins() -> None:
     """Nobody else can gather all grants meanwhile: nobody is dropped, and a joiner needs the holder's own grant."""
-    told = live().read().tell("propose", machine="lock").tell("after").wrote().read(granted=ALL)
-    told.tell("after").tell("statefile.failed").tell("after").wrote().read(granted=frozenset({1}))
+    told = holder().read().tell("after")
+    told.tell("statefile.failed").tell("after").wrote().read(granted=frozenset({1}))
     assert told.state("lock") == "holding"
+
+
+def test_nobody_is_master_before_its_mark_is_on_the_disk() -> None:
+    """K3: every member grants, the mark is written, and only then the proposal is answered; if it fails, by a no."""
+    told = live().read().tell("propose", machine="lock").tell("after").wrote().read(granted=ALL)
+    assert "statefile.mark" in list(told.did())
+    assert "agent.granted" not in list(told.did())
+    told.tell("after").wrote()
+    assert (told.state("lock"), "agent.granted" in list(told.did())) == ("holding", True)
+    told = live().read().tell("propose", machine="lock").tell("after").wrote().read(granted=ALL)
+    told.tell("after").tell("statefile.failed")
+    assert (told.state("lock"), "agent.refused" in list(told.did())) == ("idle", True)
+
+
+def test_nobody_is_excluded_unless_ha_is_on_and_the_statefile_can_be_written() -> None:
+    """A live host or a joiner goes on, and whoever asked is told so; else it leaves, barred."""
+    told = live().read(pool=PoolState.INIT, joiners=frozenset({2}), bye=frozenset({0})).tell("exclude")
+    assert (told.state(), list(told.did())) == ("live_pause", ["agent.kept"])
+    told = live().read().tell("after").tell("statefile.failed").tell("exclude")
+    assert (told.state(), list(told.did())) == ("live_pause", ["agent.kept"])
+    assert joining(pool=PoolState.INIT).tell("exclude").state() == "join_reading"
+    told = joining().tell("exclude")
+    assert (told.state(), told.value("barred")) == ("leaving", True)
+    assert Told().tell("start").tell("exclude").state() == "stopped"
 
 
 def test_a_higher_index_withdraws() -> None:
