@@ -222,7 +222,8 @@ def test_nobody_is_master_before_its_mark_is_on_the_disk() -> None:
 
 def test_nobody_is_excluded_unless_ha_is_on_and_the_statefile_can_be_written() -> None:
     """A live host or a joiner goes on, and whoever asked is told so; else it leaves, barred."""
-    told = live().read(pool=PoolState.INIT, joiners=frozenset({2}), bye=frozenset({0})).tell("exclude")
+    told = joining(pool=PoolState.INIT).read(pool=PoolState.INIT, closure=frozenset({0})).wrote()
+    told.read(pool=PoolState.INIT).tell("exclude")
     assert (told.state(), list(told.did())) == ("live_pause", ["agent.kept"])
     told = live().read().tell("after").tell("statefile.failed").tell("exclude")
     assert (told.state(), list(told.did())) == ("live_pause", ["agent.kept"])
