@@ -48,7 +48,7 @@ from fsm.errors import Place, SpecError
 from fsm.explore.any_world import AnyWorld
 from fsm.explore.calls import Routes
 from fsm.explore.system_values import read_budget, read_hosts, scalar, with_begun, with_value
-from fsm.explore.world import World
+from fsm.explore.world import OPERATOR, World
 from fsm.language.document import Item, read, suggest
 from fsm.language.expressions import parse_duration
 from fsm.language.load import Library
@@ -218,7 +218,7 @@ class System:
             if fault not in world.faults:
                 known = suggest(fault, world.faults)
                 raise SpecError(self.faults_at, f"the world has no fault {fault!r}{known}", "unknown-name")
-        known = (*world.faults, *(f"operator {o.machine}.{o.event}" for o in self.operator))
+        known = (*world.faults, OPERATOR)
         for property_ in self.properties:
             for fault in property_.counting_on:
                 if fault not in known:
