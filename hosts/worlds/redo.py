@@ -1,19 +1,20 @@
 """Two hosts and the redo log that they share: the shipped writer runs on both, on a disk that does its worst.
 
-Either host takes the log over at any moment, whoever has it; each makes changes while it may. A write goes in small
-steps: it is asked for; it looks at the marks and begins; it lands, looks again and is reported. It may fail, whether it
-landed or not, or land later, or in part. A process may die at any moment, its write lands then, later, in part or
+Either host takes the log over at any moment, whoever has it; each makes changes while it may. A write goes in two
+steps: it looks at the marks and begins; it lands, looks again and is reported. It may fail, whether it landed or not,
+or land later, or in part. A process may die at any moment, its write lands then, later, in part or
 never; or somebody loses patience with it while it goes on.
 
 Clauses, which the machines do not keep by themselves:
 
     look    a write looks at the marks again when it has ended
-    ended   a full database is written into a half only once nothing else is under way to that half; for a former
-            master this is what its fence is for
+    ended   the log is read for a new master only once nothing of a full database is under way, and a full database is
+            written into a half only once nothing is under way to that half; of a former master, its fence sees to that
     serial  a writer's disk does one thing after another, however long it takes
     unique  a term is one host's, and never used twice
 
-Kinds of fault: commit (a change is made), takeover (a host takes the log, or gives its database to it, under a new term or again), crash, failure
+Kinds of fault: commit (a change is made), takeover (a host takes the log under a new term), again
+(it repeats its claim, or takes the log with the database that it has), crash, failure
 (an operation fails), slow (one takes too long), close (a host stops using the log).
 
 Left out: damage to what was written well; a read that sees half of a write, which the fence rules out as well; caches.
@@ -38,7 +39,7 @@ READS = ("survey", "recheck", "replay")
 
 @frozen
 class Job:
-    """What the machines of a host wait for. `place`: slot or half; `what`: which full database; `write` once it has
+    """What the machines of a host wait for. `place`: the half, or the host of a mark; `what`: which full database; `write` once it has
     begun."""
 
     machine: str
@@ -147,7 +148,7 @@ class RedoWorld:
     routes: Routes
     updates: int = 2
     clauses = ("look", "ended", "serial", "unique")
-    faults = ("commit", "takeover", "crash", "failure", "slow", "close")
+    faults = ("commit", "takeover", "again", "crash", "failure", "slow", "close")
 
     def __attrs_post_init__(self) -> None:
         if self.n != 2:
@@ -171,7 +172,7 @@ class RedoWorld:
             "durable": found is not None and {update for update, _ in w.acknowledged} <= {*found[2]},
             "acknowledged": len(w.acknowledged),
             "by": w.acknowledged[-1][1] if w.acknowledged else None,
-            "owner": w.disk.mark.writer,
+            "owner": w.disk.mark.writer if w.disk.mark.term else None,
         }
 
     def initial(self) -> Iterable[Pair]:
@@ -201,9 +202,12 @@ class RedoWorld:
         for signal in effects.signals:
             w, host = self.heard(w, me, host, signal)
         for asked in effects.operations:
-            place = asked.arguments.get("slot", asked.arguments.get("half", 0))
+            place = asked.arguments.get("half", me)
             assert isinstance(place, int)
-            host = evolve(host, job=Job(asked.machine, asked.name, place, str(asked.arguments.get("what", ""))))
+            job = Job(asked.machine, asked.name, place, str(asked.arguments.get("what", "")))
+            host = evolve(host, job=job)
+            if job.name not in READS and self.may_begin(w, me, host, job) and not self.counts(w, me, host, job):
+                host = evolve(host, job=evolve(job, write=self.write(me, host, job)))
             if host.update == w.updates and asked.name in ("append", "wipe"):
                 w = evolve(w, updates=w.updates + 1)
         return numbered(w.host(me, host))
@@ -216,7 +220,7 @@ class RedoWorld:
             case "older":
                 return w, evolve(host, phase=CLAIMED)
             case "begun":
-                return w, evolve(host, phase=BEGUN)
+                return w, evolve(host, phase=BEGUN, found=())
             case "acknowledged":
                 assert host.update is not None
                 w = evolve(w, acknowledged=(*w.acknowledged, (host.update, me)))
@@ -258,11 +262,11 @@ class RedoWorld:
 
         yield Action(f"host {me} takes the log", fresh, "takeover", me, event("claim", "higher"))
         if host.database:
-            yield Action(f"host {me} brings its database", fresh, "takeover", me, event("begin", "higher"))
+            yield Action(f"host {me} brings its database", fresh, "again", me, event("begin", "higher"))
         if host.phase == CLAIMED:
             yield Action(f"host {me} begins the log", w, None, me, event("begin", "same"))
         if host.phase != CLOSED:
-            yield Action(f"host {me} takes the log again", w, "takeover", me, event("claim", "same"))
+            yield Action(f"host {me} takes the log again", w, "again", me, event("claim", "same"))
 
     def changes(self, w: Pair, me: int, host: Host) -> Iterator[Action[Pair]]:
         """The caller commits an update, which fits behind the last one, or does not."""
@@ -283,11 +287,10 @@ class RedoWorld:
         """What is asked for begins or ends."""
         if job.write is not None:
             yield from self.ends(w, me, host, job, job.write)
-        elif host.hung and "serial" not in self.off:
-            return
         elif job.name in READS:
-            yield from self.reads(w, me, host, job)
-        else:
+            if self.may_begin(w, me, host, job):
+                yield from self.reads(w, me, host, job)
+        elif self.may_begin(w, me, host, job):
             yield from self.begins(w, me, host, job)
 
     def told(self, w: Pair, me: int, host: Host, job: Job, outcome: str, fault: str | None = None, **said: Value) -> Action[Pair]:
@@ -307,14 +310,10 @@ class RedoWorld:
             yield self.told(w, me, read, job, "replayed", found=half, newer=newer)
         elif job.name == "survey":
             outcome = "mine" if ours else "free" if host.term > best.term else "stale"
-            yield self.told(w, me, host, job, outcome, **({} if outcome == "stale" else {"at": w.disk.slot}))
+            yield self.told(w, me, host, job, outcome)
         elif job.name == "recheck":
-            if ours:
-                yield self.told(w, me, host, job, "ours")
-            elif best.term < host.term:
-                yield self.told(w, me, host, job, "gone", at=w.disk.slot)
-            else:
-                yield self.told(w, me, host, job, "stale")
+            outcome = "ours" if ours else "gone" if host.term > best.term else "stale"
+            yield self.told(w, me, host, job, outcome)
         yield self.told(w, me, host, job, "failed", "failure")
 
     def counts(self, w: Pair, me: int, host: Host, job: Job) -> str:
@@ -324,13 +323,19 @@ class RedoWorld:
             return "stale"
         return "failed" if best.term < host.term and job.machine != "claim" else ""
 
+    def may_begin(self, w: Pair, me: int, host: Host, job: Job) -> bool:
+        """Whether an operation need not wait for a write that is under way."""
+        if host.hung and "serial" not in self.off:
+            return False
+        if job.name not in ("replay", "wipe") or "ended" in self.off:
+            return True
+        under_way = [*w.hosts[1 - me].writes, *([] if host.late is None else [host.late])]
+        if job.name == "replay":
+            return not any(write.name in ("wipe", "fill", "seal") for write in under_way)
+        return not any(write.name != "mark" and write.place == job.place for write in under_way)
+
     def begins(self, w: Pair, me: int, host: Host, job: Job) -> Iterator[Action[Pair]]:
-        """A write looks and begins, or is refused."""
-        other = w.hosts[1 - me]
-        under_way = [*other.writes, *([host.late] if host.late is not None else [])]
-        if job.name == "wipe" and "ended" not in self.off:
-            if any(write.name != "mark" and write.place == job.place for write in under_way):
-                return
+        """A write that had to wait looks and begins, or is refused."""
         said = self.counts(w, me, host, job)
         if said:
             yield self.told(w, me, host, job, said)

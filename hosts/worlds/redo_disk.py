@@ -1,4 +1,4 @@
-"""The disk of the redo log as a small value: two marks, two halves, what a write does to them, what a replay yields.
+"""The disk of the redo log as a small value: a mark of each host, two halves, what a write does to them, what a replay yields.
 
 A database is the updates that are in it, by number. Terms and sequence numbers grow without end, but only their order
 and small distances matter, so `numbered` closes the gaps; a number needs no bound.
@@ -20,7 +20,7 @@ class Mark:
 
     term: int = 0
     sequence: int = 0
-    writer: int | None = None
+    writer: int = -1
 
 
 @frozen
@@ -44,7 +44,7 @@ class Write:
 
     Arguments:
         name: mark, wipe, fill, seal or append.
-        place: slot of a mark, else the half.
+        place: the host of a mark, else the half.
         term, sequence, writer: whose it is, and for which use of the half.
         database: of a fill.
         at, update: of an append, how many records are before it, and what it says.
@@ -73,14 +73,9 @@ class Disk:
     halves: tuple[Half, Half] = (Half(), Half())
 
     @property
-    def slot(self) -> int:
-        """The slot of the mark that counts."""
-        return int(self.marks[1] > self.marks[0])
-
-    @property
     def mark(self) -> Mark:
         """The mark that counts."""
-        return self.marks[self.slot]
+        return max(self.marks)
 
     def replayed(self) -> tuple[int, int, Database] | None:
         """The half that counts, its sequence, and the database that it leads to; None where the log is damaged."""
@@ -111,7 +106,7 @@ def _with(pair: tuple[object, object], place: int, item: object) -> tuple[object
 def _written(half: Half, write: Write, torn: bool) -> Half:
     own = (write.sequence, write.term)
     if write.name == "wipe":
-        return evolve(half, header=None)
+        return Half()  # without a header nobody looks at the rest
     if write.name == "seal":
         return evolve(half, header=own)
     if write.name == "fill":
