@@ -218,11 +218,11 @@ class System:
             if fault not in world.faults:
                 known = suggest(fault, world.faults)
                 raise SpecError(self.faults_at, f"the world has no fault {fault!r}{known}", "unknown-name")
-        known = (*world.faults, OPERATOR)
+        counted = (*world.faults, OPERATOR)
         for property_ in self.properties:
             for fault in property_.counting_on:
-                if fault not in known:
-                    message = f"the world has no fault {fault!r} to count on{suggest(fault, known)}"
+                if fault not in counted:
+                    message = f"the world has no fault {fault!r} to count on{suggest(fault, counted)}"
                     raise SpecError(property_.at, message, "unknown-name")
         for clause in sorted(self.off):
             if clause not in world.clauses:
