@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from attrs import evolve
 
-from fsm.engine.turn import Effects, Operation
+from fsm.engine.turn import Effects, Operation, Reply
 from fsm.errors import Place
 from fsm.explore.calls import Routes
 from fsm.explore.world import Action
@@ -142,3 +143,85 @@ def test_a_vm_ends_by_itself_as_a_fault() -> None:
     assert (ends.fault, ends.world.running("v")) == ("exit", NOBODY)
     assert ends.world.daemons.those(LIVE) == ALL
     assert not any("ends by itself" in label for label in ways(*pool()))
+
+
+def deaf(*pairs: tuple[int, int]) -> tuple[frozenset[int], ...]:
+    """Of each of two hosts whom it does not hear; `(1, 0)`: host 1 does not hear host 0."""
+    return tuple(frozenset(other for host, other in pairs if host == me) for me in range(2))
+
+
+@pytest.mark.parametrize("pairs", [((0, 1),), ((1, 0),), ((0, 1), (1, 0))])
+def test_one_of_two_hosts_that_lose_their_link_is_fenced(pairs: tuple[tuple[int, int], ...]) -> None:
+    """Either, also where only one way is lost; and the one that is left stays."""
+    world, w = pool()
+    cut = PoolState((*w[:8], *deaf(*pairs), w[-1]))
+    there = ways(world, cut)
+    assert {"host 0 is fenced", "host 1 is fenced"} <= there.keys()
+    assert "host 1 leaves the liveset" not in there
+    left = there["host 1 is fenced"].world
+    assert "host 1 leaves the liveset" in ways(world, left)
+    assert "host 0 is fenced" not in ways(world, left)
+
+
+def test_a_verdict_keeps_a_largest_set() -> None:
+    """Of three hosts the two that hear each other; of a chain its middle and one of its ends."""
+    live = (Daemon(LIVE, frozenset({0, 1, 2})),) * 3
+    daemons = Daemons(live, frozenset({0, 1, 2}), "active", 0, True, 0)
+    one_off = evolve(daemons, deaf=(frozenset({1, 2}), NOBODY, NOBODY))
+    chain = evolve(daemons, deaf=(frozenset({1}), NOBODY, NOBODY))
+    assert (one_off.fenced(frozenset()), chain.fenced(frozenset())) == ([0], [0, 1])
+    assert not one_off.fenced(frozenset({"K8"}))
+    assert not evolve(one_off, statefile=frozenset({1, 2})).ruled_out()
+
+
+def test_calls_are_lost_in_the_direction_in_which_nothing_is_heard() -> None:
+    """A request that is not heard is lost; so is a reply, and a caller may give up meanwhile."""
+    world, w = pool("cut")
+    call = Operation("restart[v]", "host", "start_vm", {"vm": "v"}, (1,))
+    sent = world.perform(w, 0, Effects(operations=(call,)))
+    request = "host.start_vm from host 0 to host 1"
+    assert {request, f"{request} is lost"} & ways(world, sent).keys() == {request}
+    unheard = ways(world, sent)["host 1 no longer hears host 0"].world
+    assert {request, f"{request} is lost"} & ways(world, unheard).keys() == {f"{request} is lost"}
+    served = ways(world, sent)[request]
+    assert served.event is not None
+    reply = Effects(replies=(Reply(str(served.event.call), "ok", {}),))
+    for host, outcome in ((0, "host.lost"), (1, "host.ok")):
+        apart = ways(world, served.world)[f"host {host} no longer hears host {1 - host}"].world
+        assert "host 0 gives up host.start_vm to host 1, where it still runs" in ways(world, apart)
+        assert f"host 0 has its answer: {outcome}" in ways(world, world.perform(apart, 1, reply))
+
+
+def test_nobody_joins_or_takes_over_whom_some_do_not_hear() -> None:
+    """A start fails while a host is not heard; a liveset that all hear of is needed for the database."""
+    world, w = pool("heal")
+    alone = w.with_daemons(w.daemons.stopped(1).dropped(1, frozenset({0})).started(1))
+    cut = PoolState((*alone[:8], *deaf((0, 1)), alone[-1]))
+    starting = ways(world, cut, 1, ("life", "daemon.start"))
+    assert "host 1 joins the liveset" not in starting
+    assert "daemon.start of host 1: failed" in starting
+    healed = starting["all hosts hear each other again"].world
+    assert "host 1 joins the liveset" in ways(world, healed)
+    both = PoolState((*w[:8], *deaf((0, 1)), w[-1]))
+    taking = ("life", "database.take_over")
+    assert "database.take_over of host 0: failed" in ways(world, both, 0, taking)
+    assert "database.take_over of host 0: ok" in ways(world, w, 0, taking)
+
+
+def test_a_pool_falls_in_two() -> None:
+    """Both ways, with every division of the hosts."""
+    world, w = pool("partition")
+    after = ways(world, w)["hosts [0] and [1] no longer hear each other"]
+    assert (after.fault, after.world.daemons.deaf) == ("partition", deaf((0, 1), (1, 0)))
+
+
+def test_with_a_lag_each_host_drops_for_itself() -> None:
+    """The lock evaporates only once nobody else lists its holder."""
+    live = (Daemon(LIVE, frozenset({0, 1, 2})),) * 3
+    daemons = Daemons((Daemon(), *live[1:]), frozenset({0, 1, 2}), "active", 0, True, 0)
+    dropped = dict(daemons.drops(0, NOBODY, frozenset(), lag=True))
+    assert list(dropped) == [f"host 0 leaves the liveset of host {host}" for host in (1, 2)]
+    one = dropped["host 0 leaves the liveset of host 1"]
+    assert (one.daemons[1].live, one.daemons[2].live, one.lock) == ({1, 2}, {0, 1, 2}, 0)
+    ((_, both),) = one.drops(0, NOBODY, frozenset(), lag=True)
+    assert both.lock is None

@@ -22,6 +22,7 @@ QUERY = Operation("monitor", "daemon", "query")
 STEPS = 200
 SEEDS = range(3)
 NAMES = ("failover", "enable", "disable")
+OTHERS = ("boot", "back", "cut", "partition", "heal")
 SETTINGS = {
     "failover": (),
     "enable": ("operator.enable.enable=any",),
@@ -45,7 +46,7 @@ class Walked:
 
 def wild(name: str, hosts: int = 2, off: str | None = None) -> System:
     """A shipped story in which any fault happens any number of times."""
-    settings = (*SETTINGS[name], f"hosts={hosts}", *(f"faults.{fault}=any" for fault in (*FAULTS, "boot", "back")))
+    settings = (*SETTINGS[name], f"hosts={hosts}", *(f"faults.{fault}=any" for fault in (*FAULTS, *OTHERS)))
     system = story(name, (), settings).with_setting("settings.patient", "false")
     return system.without(off) if off else system
 
@@ -92,7 +93,8 @@ def broken(joint: Joint, walked: Walked) -> set[str]:
     if "daemon.start of" in walked.label and walked.label.endswith(": failed"):
         host = walked.move.choice.action.host or 0
         waits = d.daemons[host].phase == STARTING and d.state == "active"
-        found |= {"K6"} if waits and len(d.those(STARTING, LIVE)) == joint.n else set()
+        alone = any(d.deaf[host]) or any(host in deaf for deaf in d.deaf) or d.barred(host)
+        found |= {"K6"} if waits and len(d.those(STARTING, LIVE)) == joint.n and not alone else set()
     for host in range(joint.n):
         _, answer = joint.world.read(joint.world.view(walked.after, host), host, QUERY)
         listed = frozenset().union(*(daemon.live for daemon in after.daemons))
@@ -146,16 +148,19 @@ def fenced(joint: Joint, seed: int) -> Iterator[tuple[PoolState, set[int]]]:
 
 
 def test_a_host_is_fenced_by_the_rule_and_never_without_it() -> None:
-    """K5: it is live, has lost the statefile, and somebody has it or a host is out of sight."""
+    """K5: it is live, has lost the statefile, and somebody has it or a host is out of sight; K8: it has the statefile,
+    and does not hear a live host that does too, or is not heard."""
     some = 0
     for name in ("failover", "disable"):
-        joint, lawless = Joint(wild(name)), Joint(wild(name, off="K5"))
+        joint, lawless = Joint(wild(name)), Joint(wild(name, off="K5").without("K8"))
         for seed in SEEDS:
             for w, hosts in fenced(joint, seed):
                 d = w.daemons
-                seen = len(d.those(LIVE, DISARMED, STARTING)) == joint.n
-                lost = d.those(LIVE) - d.statefile
-                assert hosts == (lost if d.those(LIVE, DISARMED) & d.statefile or not seen else set())
+                seen = len(d.those(LIVE, DISARMED, STARTING)) == joint.n and not any(d.deaf)
+                lost, kept = d.those(LIVE) - d.statefile, d.those(LIVE) & d.statefile
+                somebody = d.those(LIVE, DISARMED, STARTING) & d.statefile
+                split = kept if len(kept) == joint.n == 2 and any(d.deaf) else set()
+                assert hosts == (lost if somebody or not seen else set()) | split
                 some += len(hosts)
             assert all(not hosts for _, hosts in fenced(lawless, seed))
     assert some

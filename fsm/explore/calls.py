@@ -185,6 +185,14 @@ class Calls:
         orphans = tuple(o for o in self.orphans if o[2] != target or call_id(*o[:2], o[3]) != reply.call)
         return Calls(self.live, orphans)
 
+    def served(self, target: int, call: str) -> Leg | None:
+        """The leg that runs at a target under a number; None for an orphan."""
+        for live in self.live:
+            for host, status, number in live.legs:
+                if (host, status) == (target, RUNNING) and call_id(live.caller, live.machine, number) == call:
+                    return Leg(live.caller, live.machine, live.call, host)
+        return None
+
     def lose_request(self, leg: Leg) -> Calls:
         """The request is lost, or its target is down: nothing happens there, the caller sees a failure."""
         call = self._call(leg, SENT)

@@ -12,7 +12,8 @@ lag where it is new or its host has lost the lock. It is the same for all hosts:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import combinations
 from typing import Any
 
 from attrs import evolve, frozen
@@ -33,7 +34,7 @@ class Daemon:
 @frozen(cache_hash=True)
 class Daemons:
     """All daemons. `statefile` are the hosts that can reach it; `state`, `mark`, `excluded` are on it; `shown`: the
-    daemons show the mark; `lock` is the holder of the master lock.
+    daemons show the mark; `lock` is the holder of the master lock; `deaf`: of each host those that it does not hear.
 
     patient: a start that could still succeed never fails, which leaves the emergency mode to other stories."""
 
@@ -45,6 +46,7 @@ class Daemons:
     lock: int | None
     patient: bool = False
     excluded: frozenset[int] = NOBODY
+    deaf: tuple[frozenset[int], ...] = ()
 
     def those(self, *phases: str) -> frozenset[int]:
         """The hosts whose daemon is in one of these phases."""
@@ -56,11 +58,11 @@ class Daemons:
 
     def with_daemons(self, daemons: tuple[Daemon, ...]) -> Daemons:
         """With other daemons; `evolve` takes five times as long, and a search does this at every step."""
-        return Daemons(daemons, self.statefile, *self._on_it)
+        return Daemons(daemons, self.statefile, *self._rest)
 
     @property
-    def _on_it(self) -> tuple[str, int | None, bool, int | None, bool, frozenset[int]]:
-        return self.state, self.mark, self.shown, self.lock, self.patient, self.excluded
+    def _rest(self) -> tuple[Any, ...]:
+        return self.state, self.mark, self.shown, self.lock, self.patient, self.excluded, self.deaf
 
     def settled(self) -> Daemons:
         """What follows from the livesets at once.
@@ -81,7 +83,7 @@ class Daemons:
 
     def reached_by(self, statefile: frozenset[int]) -> Daemons:
         """With these hosts able to reach the statefile."""
-        return Daemons(self.daemons, statefile, *self._on_it)
+        return Daemons(self.daemons, statefile, *self._rest)
 
     def asked(self, host: int) -> Daemons:
         """A host asks for the lock: an old mark of it is shown again at once, for whoever looks before it is seen might
@@ -109,11 +111,17 @@ class Daemons:
         """Who is marked as master, as the daemons show it."""
         return NOBODY if self.mark is None or not (self.shown or "K7" in off) else frozenset({self.mark})
 
-    def drops(self, host: int, up: frozenset[int], off: frozenset[str]) -> Iterator[tuple[str, Daemons]]:
-        """Survivors drop a host. Arguments: `up`, `off`: hosts with power; clauses that do not hold."""
+    def drops(
+        self, host: int, up: frozenset[int], off: frozenset[str], lag: bool = False
+    ) -> Iterator[tuple[str, Daemons]]:
+        """Survivors drop a host. Arguments: `up`, `off`: hosts with power; clauses that do not hold; `lag`: each for
+        itself."""
         seers = frozenset(h for h in self.those(LIVE) & self.statefile if host in self.daemons[h].live and h != host)
-        if seers and self.droppable(host, up, off):
-            yield f"host {host} leaves the liveset", self.dropped(host, seers)
+        if not seers or not self.droppable(host, up, off):
+            return
+        for some in (frozenset({seer}) for seer in sorted(seers)) if lag else (seers,):
+            of = f" of host {min(some)}" if lag else ""
+            yield f"host {host} leaves the liveset{of}", self.dropped(host, some)
 
     def marks(self) -> Iterator[tuple[str, Daemons]]:
         """The mark follows the lock."""
@@ -135,42 +143,66 @@ class Daemons:
     def arrivals(self) -> Iterator[tuple[str, Daemons]]:
         """Starting daemons form a liveset or join the one there is, and are no longer excluded then. A host that is
         excluded joins, but forms one only where all are: it has missed what the others did without it."""
-        ready = sorted(self.those(STARTING) & self.statefile)
+        ready = self.those(STARTING) & self.statefile
         everybody = frozenset(range(len(self.daemons)))
-        if self.state == "init" and len(ready) == len(everybody):
-            formed = evolve(
-                self, daemons=(Daemon(LIVE, everybody),) * len(everybody), state="active", lock=None, excluded=NOBODY
-            )
-            yield "all hosts form a liveset", formed
+        if self.state == "init" and ready == everybody and self.joined_up(everybody):
+            formed = self.with_daemons((Daemon(LIVE, everybody),) * len(everybody))
+            yield "all hosts form a liveset", evolve(formed, state="active", lock=None, excluded=NOBODY)
         if self.state != "active" or not ready:
             return
-        present = self.those(LIVE, DISARMED)
-        if not present:
-            for host in ready[:1] if self.excluded == everybody else sorted(set(ready) - self.excluded)[:1]:
+        if not self.those(LIVE, DISARMED):
+            for host in sorted(ready if self.excluded == everybody else ready - self.excluded):
                 yield f"host {host} forms a liveset", self.put(host, Daemon(LIVE, frozenset({host}))).counted(host)
             return
-        members = frozenset().union(*(self.daemons[h].live for h in present))
-        if self.those(DISARMED) or not members <= self.those(LIVE):
-            return  # a member that is gone must be dropped first, and a disarmed one admits nobody
-        for host in ready:
-            live = members | {host}
-            daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
-            yield f"host {host} joins the liveset", self.with_daemons(daemons).counted(host)
+        for host in sorted(ready):
+            live = self.members | {host}
+            if self.admit(live):
+                daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
+                yield f"host {host} joins the liveset", self.with_daemons(daemons).counted(host)
+
+    @property
+    def members(self) -> frozenset[int]:
+        """The hosts in any liveset."""
+        return frozenset().union(*(self.daemons[h].live for h in self.those(LIVE, DISARMED)))
+
+    def admit(self, live: frozenset[int]) -> bool:
+        """Whether a liveset may grow to this one: all must hear each other and read the statefile. A member that is
+        gone must be dropped first, and a disarmed one admits nobody."""
+        return live <= self.those(LIVE, STARTING) & self.statefile and not self.those(DISARMED) and self.joined_up(live)
+
+    def hear(self, one: int, other: int) -> bool:
+        """Whether two hosts hear each other."""
+        return not self.deaf or (other not in self.deaf[one] and one not in self.deaf[other])
+
+    def joined_up(self, hosts: Collection[int]) -> bool:
+        """Whether all of these hear each other."""
+        return not any(self.deaf) or all(self.hear(one, other) for one, other in combinations(hosts, 2))
+
+    def ruled_out(self) -> frozenset[int]:
+        """The live hosts that some verdict does not keep: those that are not in every largest set of live hosts that
+        read the statefile and hear each other."""
+        live = self.those(LIVE) & self.statefile
+        if self.joined_up(live):
+            return NOBODY
+        sizes = range(len(live), 0, -1)
+        largest = next(kept for size in sizes if (kept := list(filter(self.joined_up, combinations(live, size)))))
+        return live - frozenset.intersection(*map(frozenset, largest))
 
     def counted(self, host: int) -> Daemons:
         """With a host that is excluded no longer."""
         return evolve(self, excluded=self.excluded - {host}) if host in self.excluded else self
 
     def fenced(self, off: frozenset[str]) -> list[int]:
-        """Hosts that may fence themselves: without the statefile while a peer has it, or a host is out of sight that is
-        not excluded (K5).
+        """Hosts that may fence themselves: without the statefile while somebody has it, or a host is out of sight that
+        is not excluded (K5); and those that a verdict rules out (K8).
 
-        Nothing says when, so without the clause they do not do it at all."""
-        if "K5" in off:
-            return []
-        visible = self.those(LIVE, DISARMED, STARTING) | self.excluded == frozenset(range(len(self.daemons)))
-        lost = self.those(LIVE) - self.statefile
-        return sorted(lost) if self.those(LIVE, DISARMED) & self.statefile or not visible else []
+        Nothing says when, so without the clauses they do not do it at all."""
+        present = self.those(LIVE, DISARMED, STARTING)
+        lost = NOBODY if "K5" in off else self.those(LIVE) - self.statefile
+        if not present & self.statefile:
+            missed = frozenset(range(len(self.daemons))) - self.excluded
+            lost = frozenset(h for h in lost if any(m not in present or not self.hear(h, m) for m in missed - {h}))
+        return sorted(lost if "K8" in off else lost | self.ruled_out())
 
     def answer_start(self, host: int, off: frozenset[str]) -> Iterator[Answer]:
         """started, disarmed, invalid with the last mark, no_statefile, or failed (K6)."""
@@ -183,8 +215,12 @@ class Daemons:
             yield "no_statefile", self.dead(host), {}
         elif self.state == "invalid":
             yield "invalid", self.dead(host), {"master": self.mark}
-        elif "K6" in off or self.state != "active" or self.barred(host) or (not self.patient and self.absent()):
+        elif "K6" in off or self.state != "active" or self.hopeless(host) or (not self.patient and self.absent()):
             yield "failed", self.dead(host), {}
+
+    def hopeless(self, host: int) -> bool:
+        """Whether a starting host cannot get in as things are: nobody hears it, or it may not form a liveset."""
+        return self.barred(host) or not self.joined_up(self.members | {host})
 
     def barred(self, host: int) -> bool:
         """Whether a starting host may form no liveset, being excluded, while no other that might is there."""

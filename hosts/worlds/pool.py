@@ -10,8 +10,11 @@ full (the planner gives no place, for some reason). Three more kinds are named l
 outside and nobody may count on them: boot (a host that is down boots), back (a host reaches the statefile again) and
 room (the planner has places again). A host that was told to boot again is not counted.
 
-Left out: partitions of the network between live daemons, terms (a request never outlives its caller here), livesets
-that shrink host by host, and the loss of the redo log.
+Links: a host may no longer hear another, one way (cut), or the pool falls in two (partition), until all hear each other
+again (heal). Calls are lost where they would go unheard. Which live hosts stay is the verdict (K8): untimed, so that
+who is ruled out may be fenced at any time, and is dropped, like everybody, only once it is down (K1).
+
+Left out: terms (a request never outlives its caller here), and the loss of the redo log.
 """
 
 from __future__ import annotations
@@ -20,28 +23,22 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from fsm.engine.turn import Effects, Event, Operation
 from fsm.explore.calls import Routes, items
-from fsm.explore.parted import Parts, Source, Then, Update, actions_of, performed
+from fsm.explore.parted import Parts, Source, Update, actions_of, performed
 from fsm.explore.renaming import Renaming
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 from hosts.worlds import pool_answers as answers
+from hosts.worlds import pool_daemons as daemons
+from hosts.worlds import pool_faults as faults
 from hosts.worlds import pool_moves as moves
 from hosts.worlds.daemon import DISARMED, LIVE, NOBODY, OFF, STARTING, Daemon, Daemons
-from hosts.worlds.pool_answers import forgets, loses_power
-from hosts.worlds.pool_moves import by_daemons, put, waits_for
 from hosts.worlds.pool_state import (
-    AWAKE,
-    DOWN,
-    FRESH,
-    NO_PLACE,
     OPEN,
-    RETURNING,
     RUNNING_AGENT,
-    UNPOWERED,
     Guests,
     Places,
     PoolState,
@@ -59,6 +56,7 @@ CLAUSES = {
     "K5": "without the statefile a host is fenced, unless nobody has it and every host is visible",
     "K6": "a start of the daemon fails only while some host is down, disarmed, or has no daemon",
     "K7": "a mark is shown only while its host holds the lock, asks for it, or has just lost it; it stays written",
+    "K8": "of live daemons that do not all hear each other a largest set that does stays, and the others are fenced",
 }
 
 
@@ -74,6 +72,7 @@ class PoolWorld:
         ha: "on": every daemon is live, host `master` holds the lock; "off": no daemon runs; "cold": the same, but the
             statefile says active and is marked by `master`: every host lost power while HA was on.
         master: the host that is master at the beginning.
+        lag: livesets shrink host by host, not at once.
         patient: a start of a daemon that could still succeed never fails.
         running: for each VM the host that runs it at the beginning, or None.
         best_effort: the VMs that are not protected.
@@ -87,6 +86,7 @@ class PoolWorld:
     ha: str = "on"
     master: int = 0
     patient: bool = False
+    lag: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     best_effort: Collection[str] = ()
     plugs: bool = False
@@ -94,17 +94,9 @@ class PoolWorld:
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
     faults = (
-        "crash",
-        "restart",
-        "boot",
-        "exit",
-        "statefile",
-        "back",
-        "loss",
-        "late",
-        "full",
-        "room",
-    )
+        "crash", "restart", "boot", "exit", "statefile", "back", "loss", "late", "full", "room",
+        "cut", "partition", "heal",
+    )  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         self._places = Places(self.n)
@@ -231,7 +223,8 @@ class PoolWorld:
             yield Update((places.calls(host),), moves.abandoned, (places.calls(host), host, machine))
         for reply in effects.replies:
             at = places.calls(moves.caller_of(reply.call))
-            yield Update((at,), moves.replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
+            ears = places.deaf(moves.caller_of(reply.call))
+            yield Update((at, ears), moves.replied, (at, ears, host, reply.call, reply.outcome, items(reply.payload)))
         for signal in effects.signals:
             if (signal.port, signal.name) == ("daemon", "quit"):
                 yield Update(places.daemons, moves.daemons_changed, ("stopped", host))
@@ -257,123 +250,39 @@ class PoolWorld:
         """Everything that may happen next."""
         places, hosts = self._places, range(self.n)
         for host in hosts:
-            yield Source((places.daemon(host), places.shared), (host,), partial(self.leaves, host), "daemon")
+            yield Source((places.daemon(host), places.shared), (host,), partial(daemons.leaves, host), "daemon")
         for host in hosts:
-            yield Source((*places.daemons, places.power(host)), (), partial(self.drops, host))
-        yield Source(places.daemons, (), self.marks)
+            drops = partial(daemons.drops, self.off, self.lag, host)
+            yield Source((*places.daemons, places.power(host)), (), drops)
+        yield Source(places.daemons, (), daemons.marks)
         for host in hosts:
-            yield Source(places.daemons, (host,), partial(self.fades, host), "daemon")
-        yield Source(places.daemons, (), self.arrives)
-        yield Source(places.daemons, (), self.fences)
+            yield Source(places.daemons, (host,), partial(daemons.fades, self.off, host), "daemon")
+        yield Source(places.linked, (), daemons.arrives)
+        yield Source(places.linked, (), partial(daemons.fences, self.off))
         for host in hosts:
-            yield Source((places.guests(host), places.power(host)), (), partial(self.starts, host))
+            vms = partial(faults.vms, self.may, self.routes, host)
+            yield Source((places.guests(host), places.power(host)), (), vms)
         for host in hosts:
-            yield Source((places.power(host),), (), partial(self.power, host))
-        yield Source(places.all_of(places.daemon), (), self.reaches)
+            yield Source((places.power(host),), (), partial(faults.power, self.may, host))
+        for host in hosts:
+            yield Source((places.daemon(host),), (), partial(faults.reaches, self.may, host))
+        yield Source(places.all_of(places.deaf), (), partial(faults.links, self.may))
         if "full" in self.may:
-            yield Source((places.shared,), (), self.plans)
+            yield Source((places.shared,), (), partial(faults.plans, self.may))
         for host in hosts:
             yield from self._answers(host)
         for host in hosts:
-            at = (places.calls(host), *places.all_of(places.power))
+            at = (places.calls(host), *places.all_of(places.power), *places.all_of(places.deaf))
             yield Source(at, (), partial(moves.talk, self.may, self.routes, host))
 
     def _answers(self, host: int) -> Iterator[Source]:
         """How pending local operations of a host may end now, by their ports."""
         places, up = self._places, self._places.power(host)
-        yield Source((*places.daemons, up), (host,), partial(answers.of_daemon, self.off, host), "daemon", True)
+        yield Source((*places.linked, up), (host,), partial(answers.of_daemon, self.off, host), "daemon", True)
         yield Source((places.daemon(host), up), (host,), partial(answers.of_storage, host), "storage", True)
-        powers = places.all_of(places.power)
-        yield Source((places.daemon(host), *powers), (host,), partial(answers.of_database, host), "database", True)
+        reached = (*places.all_of(places.power), *places.all_of(places.deaf))
+        yield Source((places.daemon(host), *reached), (host,), partial(answers.of_database, host), "database", True)
         toolstack = partial(answers.of_toolstack, self.routes, host)
         yield Source((places.guests(host), up), (host,), toolstack, "toolstack", True)
         yield Source((up,), (host,), partial(answers.of_timer, host), "timer", True)
         yield Source((up,), (host,), partial(answers.of_power, host), "power", True)
-
-    # -- what daemons do by themselves
-
-    def leaves(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """A daemon that reads "invalid" goes."""
-        (daemon, reaches), state = w[self._places.daemon(host)], w[self._places.shared].state
-        leaves = state == "invalid" or (state == "init" and daemon.phase == LIVE)
-        waits = daemon.phase == STARTING and waits_for(pending, host, "daemon.start")
-        if reaches and daemon.phase in (LIVE, STARTING) and leaves and not waits:
-            label = f"the daemon of host {host} reads {state} and leaves"
-            yield Then(Action(label, w), (Update(self._places.daemons, moves.daemons_changed, ("stopped", host)),))
-
-    def drops(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """Survivors drop a host."""
-        up = frozenset({host}) if w[self._places.power(host)] not in UNPOWERED else NOBODY
-        return by_daemons(w, PoolState(w).daemons.drops(host, up, self.off))
-
-    def marks(self, w: Parts, pending: Pending) -> Iterator[Then]:
-        """The mark follows the lock."""
-        return by_daemons(w, PoolState(w).daemons.marks())
-
-    def fades(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """A mark fades."""
-        asks = waits_for(pending, host, "daemon.propose") and w[self._places.shared].mark == host
-        return by_daemons(w, PoolState(w).daemons.fades(host, asks, self.off))
-
-    def arrives(self, w: Parts, pending: Pending) -> Iterator[Then]:
-        """Livesets form and grow."""
-        return by_daemons(w, PoolState(w).daemons.arrivals())
-
-    def fences(self, w: Parts, pending: Pending) -> Iterator[Then]:
-        """Hosts that fence themselves (K5)."""
-        for host in PoolState(w).daemons.fenced(self.off):
-            yield loses_power(w, host, f"host {host} is fenced", None)
-
-    # -- power, agents, VMs, the way to the statefile
-
-    def starts(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """VMs that were asked for start, or do not; VMs end by themselves."""
-        at = self._places.guests(host)
-        guests = w[at]
-        for vm in sorted(guests.launching):
-            rest = guests.launching - {vm}
-            started = put(w, at, evolve(guests, here=guests.here | {vm}, launching=rest))
-            yield Then(Action(f"{vm} starts on host {host}", started))
-            yield Then(Action(f"{vm} does not start on host {host}", put(w, at, evolve(guests, launching=rest))))
-        if not guests.plugged and w[self._places.power(host)] not in UNPOWERED:
-            yield Then(Action(f"host {host} is plugged", put(w, at, evolve(guests, plugged=True))))
-        for vm in sorted(guests.here) if "exit" in self.may else ():
-            yield answers.vm_ends(self.routes, host, vm, w, "ends by itself", "exit")
-
-    def power(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-        """Hosts boot and lose power, agents start and restart."""
-        at = self._places.power(host)
-        if w[at] == RETURNING:
-            yield Then(Action(f"host {host} boots as it was told", put(w, at, AWAKE), None, host, BOOT, (host,)))
-        if w[at] == DOWN:
-            if "boot" in self.may:
-                yield Then(Action(f"host {host} boots", put(w, at, AWAKE), "boot", host, BOOT, (host,)))
-            return
-        if "crash" in self.may:
-            yield loses_power(w, host, f"host {host} loses power", "crash")
-        if w[at] == FRESH:
-            yield Then(Action(f"the agent of host {host} starts", put(w, at, AWAKE), host=host, event=BOOT))
-        elif "restart" in self.may and w[at] in RUNNING_AGENT:
-            own = at, self._places.guests(host)
-            lost = (Update(own, moves.agent_restarted, own), forgets(self._places, host))
-            yield Then(Action(f"the agent of host {host} restarts", w, "restart", host, BOOT, (host,)), lost)
-
-    def plans(self, w: Parts, pending: Pending) -> Iterator[Then]:
-        """The planner has no place to give any more, or has places again."""
-        at = self._places.shared
-        for says in NO_PLACE if w[at].planner == OPEN else (OPEN,):
-            kind = "room" if says == OPEN else "full"
-            if kind in self.may:
-                yield Then(Action(f"the planner says {says}", put(w, at, evolve(w[at], planner=says)), kind))
-
-    def reaches(self, w: Parts, pending: Pending) -> Iterator[Then]:
-        """Hosts lose the statefile, and reach it again."""
-        for host in range(self.n):
-            at = self._places.daemon(host)
-            daemon, reaches = w[at]
-            if not reaches and "back" in self.may:
-                back = put(w, at, (daemon, True))
-                yield Then(Action(f"host {host} reaches the statefile again", back, "back"))
-            elif reaches and "statefile" in self.may:
-                lost = put(w, at, (daemon, False))
-                yield Then(Action(f"host {host} loses the statefile", lost, "statefile"))

@@ -5,7 +5,7 @@ Each takes a world in which the parts that it does not read may be None, and giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -16,16 +16,7 @@ from fsm.explore.parted import Parts, Then
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Value
 from hosts.worlds.daemon import NOBODY, Daemons
-from hosts.worlds.pool_state import (
-    AWAKE,
-    BOUND,
-    DOWN,
-    RUNNING_AGENT,
-    Guests,
-    Places,
-    PoolState,
-    Shared,
-)  # fmt: skip
+from hosts.worlds.pool_state import AWAKE, BOUND, DOWN, RUNNING_AGENT, Guests, PoolState, Shared, places_of
 
 
 def put(w: Parts, place: int, part: Any) -> Parts:
@@ -42,12 +33,6 @@ def marked(shared: Shared, off: frozenset[str]) -> frozenset[int]:
 def waits_for(pending: Pending, host: int, operation: str) -> bool:
     """Whether some machine of a host waits for it."""
     return any(waits == operation for _, waits in pending[host])
-
-
-def by_daemons(w: Parts, moves: Iterable[tuple[str, Daemons]]) -> Iterator[Then]:
-    """What daemons do by themselves, as actions."""
-    for label, daemons in moves:
-        yield Then(Action(label, PoolState(w).with_daemons(daemons)))
 
 
 def ended(
@@ -108,9 +93,13 @@ def abandoned(w: Parts, place: int, host: int, machine: str) -> Parts:
     return put(w, place, w[place].abandon(host, machine))
 
 
-def replied(w: Parts, place: int, host: int, call: str, outcome: str, payload: Items) -> Parts:
-    """A host replies to a call."""
-    return put(w, place, w[place].reply(host, Reply(call, outcome, dict(payload))))
+def replied(w: Parts, place: int, ears: int, host: int, call: str, outcome: str, payload: Items) -> Parts:
+    """A host replies to a call; a caller that does not hear it learns nothing of it."""
+    calls: Calls = w[place]
+    served = calls.served(host, call)
+    if served is not None and host in w[ears]:
+        calls = calls.give_up(served)
+    return put(w, place, calls.reply(host, Reply(call, outcome, dict(payload))))
 
 
 def called(
@@ -130,22 +119,24 @@ def caller_of(call: str) -> int:
 
 
 def talk(may: frozenset[str], routes: Routes, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
-    """The calls that a host began: their five fates. A host never loses a call to itself."""
-    places = Places(len(w) // 4)
+    """The calls that a host began: their five fates. A host never loses a call to itself; between hosts that do not
+    hear each other every request is lost, and a caller may give up."""
+    places = places_of(w)
     at = places.calls(caller)
     calls: Calls = w[at]
     for leg in calls.legs(SENT):
         way = f"{leg.call} from host {leg.caller} to host {leg.target}"
-        there = w[places.power(leg.target)] in RUNNING_AGENT
+        there = w[places.power(leg.target)] in RUNNING_AGENT and caller not in w[places.deaf(leg.target)]
         if there:
             after, event = calls.deliver(leg, routes)
             yield Then(Action(way, put(w, at, after), host=leg.target, event=event))
         if not there or ("loss" in may and leg.target != leg.caller):
             yield Then(Action(f"{way} is lost", put(w, at, calls.lose_request(leg)), "loss" if there else None))
     for leg in calls.legs(RUNNING):
-        if "late" in may and leg.target != leg.caller:
+        apart = leg.target in w[places.deaf(caller)] or caller in w[places.deaf(leg.target)]
+        if apart or ("late" in may and leg.target != leg.caller):
             label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
-            yield Then(Action(label, put(w, at, calls.give_up(leg)), "late"))
+            yield Then(Action(label, put(w, at, calls.give_up(leg)), None if apart else "late"))
     for leg in calls.legs("ok"):
         if "loss" in may and leg.target != leg.caller:
             label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"

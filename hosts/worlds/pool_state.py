@@ -1,8 +1,8 @@
 """One world of a pool of hosts, in parts, each of which has few values however many hosts there are.
 
 Of each host: whether it has power and an agent · its daemon, and whether it can reach the statefile · its VMs, and
-which of them were asked for and have not started yet · the calls that it began. And once for all what is on the
-statefile, with the holder of the lock. The places of the parts are given by `Places`.
+which of them were asked for and have not started yet · the calls that it began · which hosts it does not hear. And once
+for all what is on the statefile, with the holder of the lock. The places of the parts are given by `Places`.
 
 What reads or changes some parts may be handed a world in which the others are None (`fsm.explore.parted`).
 """
@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from fsm.explore.calls import Calls
 from fsm.explore.renaming import Renaming
-from hosts.worlds.daemon import Daemon, Daemons
+from hosts.worlds.daemon import NOBODY, Daemon, Daemons
 
 DOWN, FRESH, AWAKE = "down", "fresh", "awake"
 """Without power; with power and an agent that is about to start; with an agent that runs."""
@@ -84,10 +84,14 @@ class Places:
         """The calls that a host began, orphans among them."""
         return 3 * self.n + host
 
+    def deaf(self, host: int) -> int:
+        """The hosts that it does not hear."""
+        return 4 * self.n + host
+
     @property
     def shared(self) -> int:
         """`Shared`."""
-        return 4 * self.n
+        return 5 * self.n
 
     def all_of(self, kind: Any) -> tuple[int, ...]:
         """The places of one kind, of all hosts: `places.all_of(places.power)`."""
@@ -98,6 +102,16 @@ class Places:
         """What `PoolState.daemons` is made of."""
         return (*self.all_of(self.daemon), self.shared)
 
+    @property
+    def linked(self) -> tuple[int, ...]:
+        """The same with the links between hosts."""
+        return (*self.daemons, *self.all_of(self.deaf))
+
+
+def places_of(w: tuple[Any, ...]) -> Places:
+    """Where the parts of a world are."""
+    return Places(len(w) // 5)
+
 
 class PoolState(tuple[Any, ...]):
     """One world."""
@@ -107,12 +121,12 @@ class PoolState(tuple[Any, ...]):
     @property
     def places(self) -> Places:
         """Where its parts are."""
-        return Places(len(self) // 4)
+        return places_of(self)
 
     @property
     def n(self) -> int:
         """How many hosts there are."""
-        return len(self) // 4
+        return len(self) // 5
 
     @property
     def up(self) -> frozenset[int]:
@@ -127,7 +141,7 @@ class PoolState(tuple[Any, ...]):
     @property
     def daemons(self) -> Daemons:
         """The daemons with their statefile."""
-        return _daemons(self[self.n : 2 * self.n], self[-1])
+        return _daemons(self[self.n : 2 * self.n], self[4 * self.n : -1], self[-1])
 
     @property
     def launching(self) -> frozenset[tuple[int, str]]:
@@ -156,18 +170,18 @@ class PoolState(tuple[Any, ...]):
 
 
 @lru_cache(1 << 12)  # every source of actions asks for them, of the same world one after the other
-def _daemons(daemons: tuple[tuple[Daemon, bool], ...], shared: Shared) -> Daemons:
+def _daemons(daemons: tuple[tuple[Daemon, bool], ...], deaf: tuple[frozenset[int], ...], shared: Shared) -> Daemons:
     statefile = frozenset(host for host, (_, reaches) in enumerate(daemons) if reaches)
     return Daemons(
         tuple(daemon for daemon, _ in daemons), statefile, shared.state, shared.mark, shared.shown, shared.lock,
-        shared.patient, shared.excluded,
+        shared.patient, shared.excluded, deaf,
     )  # fmt: skip
 
 
 def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     """A world under other names of hosts and VMs."""
-    n = len(w) // 4
-    power, daemons, guests, calls = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(4))
+    n = len(w) // 5
+    power, daemons, guests, calls, deaf = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(5))
     daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
     guests = tuple(
         Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching)), plugged=g.plugged, plugs=g.plugs)
@@ -176,11 +190,11 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     calls = tuple(of_host.renamed(to) for of_host in calls)
     was = w[-1]
     shared = evolve(was, mark=to.host(was.mark), lock=to.host(was.lock), excluded=to.hosts_of(was.excluded))
-    return PoolState((*power, *daemons, *guests, *calls, shared))
+    return PoolState((*power, *daemons, *guests, *calls, *map(to.hosts_of, deaf), shared))
 
 
 def beginning(daemons: Daemons, guests: tuple[Guests, ...]) -> PoolState:
     """A world in which all hosts have power, and no agent runs yet."""
     n = len(guests)
-    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[NO_CALLS] * n, NOTHING_SHARED)
+    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[NO_CALLS] * n, *[NOBODY] * n, NOTHING_SHARED)
     return PoolState(parts).with_daemons(daemons)
