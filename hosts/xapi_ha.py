@@ -80,8 +80,8 @@ def on_server_restart(submit: Submit[R]) -> R:
 
 
 def on_database_engine_ready(submit: Submit[R]) -> R:
-    """The pool database of this master is ready. No host counts as enabled until it says so anew, and no VM is restarted
-    before all of the liveset have, or a limit has passed."""
+    """The pool database of this master is ready. No host counts as enabled until it says so anew, and no VM is
+    restarted before all of the liveset have, or a limit has passed."""
     return submit(Event("muster", "begin"))
 
 
