@@ -17,7 +17,9 @@ from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.daemon_port import DaemonPort, StoragePort
 from hosts.agent.database_port import DatabasePort, Reign
 from hosts.agent.toolstack_port import ToolstackPort
-from hosts.daemon.statefile import read_generation
+from hosts.daemon.layout import PoolState
+from hosts.daemon.notices import declare
+from hosts.daemon.statefile import open_statefile, read_generation
 from hosts.database import Database
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
@@ -180,6 +182,27 @@ def test_without_a_statefile_the_daemon_is_not_started(pool: PoolDir) -> None:
         assert port.read(Operation("monitor", "daemon", "query")) == ("gone", {})
 
     asyncio.run(story())
+
+
+def test_a_host_whose_daemon_does_not_run_is_excluded_by_a_notice(pool: PoolDir) -> None:
+    """Only where HA is active, and never while the daemon may run: the port then answers failed."""
+
+    async def excluded() -> str:
+        port = DaemonPort(pool, 1, Supervisor(states=["exited", "exited"]))
+        try:
+            return (await port.perform(Operation("leave", "daemon", "exclude")))[0]
+        except PoolError as error:
+            return port.failure(Operation("leave", "daemon", "exclude"), error)[0]
+
+    settings = pool.settings(1)
+    assert asyncio.run(excluded()) == "failed"
+    declare(settings.statefile, settings.identity, 0, PoolState.ACTIVE)
+    assert asyncio.run(excluded()) == "ok"
+    statefile = open_statefile(settings.statefile, settings.identity)
+    assert statefile.read().excluded == {1}
+    statefile.close()
+    settings.statefile.unlink()
+    assert asyncio.run(excluded()) == "failed"
 
 
 def test_a_daemon_is_disarmed_once_it_is_gone(pool: PoolDir) -> None:

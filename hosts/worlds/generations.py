@@ -205,7 +205,8 @@ class GenerationWorld:
             mark=host.mark,
             excluded=bool(given.get("excluded", False)),
         )
-        return evolve(host, mine=said, writing=said)
+        promised = None if said.phase is Phase.LIVE else host.promised
+        return evolve(host, mine=said, writing=said, promised=promised)
 
     # -- what may happen
 
@@ -222,10 +223,6 @@ class GenerationWorld:
                 yield self.lands(w, me, host, host.writing)
             if host.armed and host.mine is not None:
                 yield from self.orders(w, me, host, host.mine)
-                if host.mine.phase is Phase.LIVE:
-                    late = {"late": host.writing} if host.writing else {}
-                    dead = w.with_host(me, Host(promised=host.promised)).with_disk(me, **late)
-                    yield Action(f"host {me} dies", dead, "crash", restart=(me,))
 
     def orders(self, w: Pair, me: int, host: Host, mine: Said) -> Iterator[Action[Pair]]:
         """What an armed daemon is told by its timers, its agent and the operator."""
@@ -243,6 +240,9 @@ class GenerationWorld:
             yield told("is proposed as master", "ask", "propose", "lock")
             if w.master == (host.of, me) and mine.request:
                 yield told("is told to switch HA off", "invalidate", "invalidate")
+            late = {"late": host.writing} if host.writing else {}
+            dead = w.with_host(me, Host(promised=host.promised)).with_disk(me, **late)
+            yield Action(f"host {me} dies", dead, "crash", restart=(me,))
 
     def offline(self, w: Pair, me: int) -> Iterator[Action[Pair]]:
         """What happens to a host whose daemon does not run."""
@@ -277,14 +277,13 @@ class GenerationWorld:
         """The write under way lands and is confirmed."""
         landed = w.landed(me, said, "sectors" in self.off)
         if said.phase is not Phase.BYE:
-            promised = None if said.phase is Phase.LIVE else host.promised
-            landed = landed.with_host(me, evolve(host, writing=None, promised=promised))
+            landed = landed.with_host(me, evolve(host, writing=None))
             return self.outcome(landed, me, "wrote", deadline=0)
         promised = said.of if said.excluded else host.promised
         return self.outcome(landed.with_host(me, self.over(evolve(host, promised=promised))), me, "said")
 
     def reads(self, w: Pair, me: int, host: Host) -> Iterator[Action[Pair]]:
-        """A read takes its snapshot and is told; without clause `ends` apart, for then it matters what comes between."""
+        """A read takes its snapshot and is told; apart where `ends` is off, for then it matters what comes between."""
         other, bye = w.hosts[1 - me], w.disks[1 - me].bye
         heard = bye >= max(host.known, 1)
         if host.look is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -294,7 +295,7 @@ class Pair:
         """The world with another host."""
         return evolve(self, hosts=(host, self.hosts[1]) if me == 0 else (self.hosts[0], host))
 
-    def with_disk(self, me: int, **changed: object) -> Pair:
+    def with_disk(self, me: int, **changed: Any) -> Pair:
         """The world with other sectors of a host."""
         disk = evolve(self.disks[me], **changed)
         return evolve(self, disks=(disk, self.disks[1]) if me == 0 else (self.disks[0], disk))
