@@ -10,20 +10,23 @@ lost, and links that have settled (both take for ever here); the end of the leas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from attrs import frozen
 
+from fsm.engine.turn import Event
 from fsm.language.domains import Value
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat, Kind
 from hosts.daemon.layout import MarkWord, Phase, PoolState, Record
 from hosts.daemon.statefile import Snapshot
 from hosts.daemon.timing import Timing
-from hosts.daemon.view import payload
+from hosts.daemon.view import NOBODY, Hosts, payload
 
 NEVER = 1e6
+PHASES = {"write_joining": Phase.JOINING, "write_live": Phase.LIVE, "write_bye": Phase.BYE}
+"""What a record says that an operation writes."""
 BOTH = frozenset({0, 1})
 CHANGING, STIRRED, SILENT, UNKNOWN = "changing", "stirred", "silent", "unknown"
 """How the other host looks in a read: its record has changed between two reads of this incarnation; it has changed
@@ -48,18 +51,20 @@ class Word:
 
 
 @cache
-def ticks(life: int, drop: int) -> Timing:
+def ticks(life: int, drop: int, cap: float = NEVER, stranger: float = NEVER) -> Timing:
     """The durations of a pool in ticks.
 
     Arguments:
         life: longest life after the start of the newest evidence, W + K: the kill is part of the lease.
         drop: D, silence after which a host may be dropped.
+        cap: Ws + K, longest life after the start of the newest confirmed write while evidence comes by network.
+        stranger: silence after which a joiner takes a host for gone.
     Raises:
-        PoolError: `drop` is below `life`.
+        PoolError: `drop` is below `life`, or `stranger` below `cap`.
     """
     return Timing(
-        target=drop, cycle=1, heartbeat=1, link=NEVER, settle=NEVER, drop=drop, stranger=NEVER, kill=0, skew=0,
-        lease=life, statefile_lease=NEVER, join=NEVER,
+        target=drop, cycle=1, heartbeat=1, link=NEVER, settle=NEVER, drop=drop, stranger=stranger, kill=0, skew=0,
+        lease=life, statefile_lease=cap, join=NEVER,
     )  # fmt: skip
 
 
@@ -179,3 +184,126 @@ def _said(host: int, word: Word, sequence: int) -> Record | None:
         listed=listed | ({1 - host: word.listed} if word.listed else {}), request=word.request, grant=word.grant,
         pool=PoolState.ACTIVE,
     )  # fmt: skip
+
+
+# -- pools of any size, in which every host has one incarnation
+
+
+@cache
+def by_acknowledgements(timing: Timing, ages: tuple[int, ...], confirmed: int) -> int:
+    """Ticks left by the acknowledgements of everybody who is asked.
+
+    Arguments:
+        ages: of the newest heartbeat that each of them has acknowledged, since its sending.
+        confirmed: ticks since the start of the newest confirmed write.
+    """
+    books = Evidence(0, 1 + len(ages), timing, -NEVER)
+    books.begin(1)
+    books.wrote(-confirmed)
+    number = {age: place for place, age in enumerate(sorted(set(ages), reverse=True), 1)}
+    for age, sent in number.items():
+        books.sent(sent, -age)
+    for peer, age in enumerate(ages, 1):
+        books.received(0, _beat(peer, {0: (1, number[age])}))
+    books.track(range(1 + len(ages)))
+    deadline = books.by_network()
+    return -1 if deadline is None else int(deadline)
+
+
+@cache
+def finds_silent(timing: Timing, silence: int, live: bool) -> bool:
+    """Whether a read that starts after so many ticks of another's silence may take that for gone, if the reader is live
+    or joins."""
+    books = Evidence(0, 2, timing, -silence)
+    books.begin(1)
+    mine = Word(Phase.LIVE if live else Phase.JOINING, BOTH, 1)
+    books.read_started(0)
+    return 1 in books.read_finished(0, _snapshot((mine, Word()), NOBODY), BOTH, BOTH, 0).silent
+
+
+@cache
+def first_sight_counts(timing: Timing) -> bool:
+    """Whether the first read of a daemon ends the silence of a host that has a record."""
+    books = Evidence(0, 2, timing, -timing.stranger)
+    word = Word(Phase.LIVE, BOTH, 1)
+    books.read_started(0)
+    books.read_finished(0, _snapshot((word, word), NOBODY), BOTH, BOTH, 0)
+    books.read_started(0)
+    return 1 not in books.read_finished(0, _snapshot((word, word), NOBODY), BOTH, BOTH, 0).silent
+
+
+@cache
+def gathered(
+    timing: Timing, me: int, words: tuple[Word, ...], live: Hosts, fresh: Hosts, silent: Hosts, near: Hosts,
+    late: Hosts, begun: bool,
+) -> Mapping[str, Value]:  # fmt: skip
+    """The payload of a read, for one of a pool in which all links that matter are good.
+
+    Arguments:
+        me: who reads. words: the record of each host on the disk. live: the liveset that the reader holds.
+        fresh: hosts whose record was found changed between two reads, within D. silent: of the others, those that had
+            been silent for D.
+        near: joiners that exchange heartbeats with the reader. late: those of them that acknowledged too old a one.
+        begun: the reader has a new incarnation.
+    """
+    everybody = frozenset(range(len(words)))
+    books = Evidence(me, len(words), timing, -NEVER)
+    for turn, now in enumerate((-NEVER, -NEVER, 0)):
+        if turn == 1 and begun:
+            books.begin(1)
+        books.read_started(now)
+        books.read_finished(now, _snapshot(words, fresh if turn == 2 else NOBODY), live, everybody, 0)
+    books.sent(1, -1)
+    books.sent(2, 0)
+    for peer in everybody - {me} - silent:
+        acks = {me: (1, 1 if peer in late else 2)} if peer in near else {}
+        books.received(0, _beat(peer, acks))
+    books.track(live)
+    books.read_started(0)
+    shown = payload(books.read_finished(0, _snapshot(words, fresh), live, everybody, 0), me, len(words), live)
+    return {**shown, "mutual": NOBODY}  # which it publishes, and what comes of that is explored elsewhere
+
+
+def _snapshot(words: tuple[Word, ...], changed: Hosts) -> Snapshot:
+    everybody = frozenset(range(len(words)))
+    records = tuple(
+        None
+        if word.phase is None
+        else Record(
+            incarnation=1, sequence=1 + (host in changed), phase=word.phase, live=word.live, stay=everybody,
+            heard=everybody - {host}, listed=dict.fromkeys(word.live, 1), pool=PoolState.ACTIVE,
+        )
+        for host, word in enumerate(words)
+    )  # fmt: skip
+    return Snapshot(
+        records=records, incarnations=tuple(0 if record is None else 1 for record in records),
+        obituaries=(0,) * len(words), excluded=NOBODY, pool=PoolState.ACTIVE, mark=MarkWord(), damaged={},
+    )  # fmt: skip
+
+
+def way_to_a_liveset(timing: Timing, n: int, members: tuple[int, ...]) -> Iterator[tuple[int, Event]]:
+    """What is told to whom until the liveset of some hosts of a pool of n has formed and all are between two turns: the
+    first forms it alone and lists the others as they join, and these find themselves listed."""
+    everybody = frozenset(range(n))
+
+    def seen(host: int, **different: Value) -> tuple[int, Event]:
+        unwritten = (Word(),) * n
+        payload = {**gathered(timing, host, unwritten, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, False), **different}
+        return host, Event("membership", "statefile.seen", {**payload, "decided": everybody})
+
+    def wrote(host: int) -> tuple[int, Event]:
+        return host, Event("membership", "statefile.wrote", {"deadline": timing.lease})
+
+    for host in members:
+        yield host, Event("membership", "start")
+        yield seen(host)
+        yield wrote(host)
+    for host in members[:1]:
+        others = everybody - {host}
+        yield seen(host, absent=others, gone=others, first=host)
+        yield wrote(host)
+        yield seen(host, joiners=frozenset(members) - {host})
+    for host in members[1:]:
+        yield seen(host, online=True, closure=frozenset(members) - {host}, listed=True)
+        yield wrote(host)
+        yield seen(host)
