@@ -7,12 +7,14 @@ from uuid import UUID
 
 from attrs import define, field
 
+from fsm.drivers.clock import VirtualClock
 from hosts.redo_log import RedoLog, Replay
-from hosts.redo_log.format import SECTOR, SMALLEST, Identity, pack_identity, unpack_identity
+from hosts.redo_log.format import SECTOR, VERSION, Identity, pack_identity, unpack_identity
 
 POOL = "7d0f5a9e-3c3b-4a53-9d5b-0b8f6f6c2a11"
 OTHER = "00000000-0000-4000-8000-000000000001"
 HALF = 2 * SECTOR
+SMALLEST = Identity(VERSION, UUID(POOL), 0, 2).smallest
 Value = dict[str, object]
 
 
@@ -40,15 +42,15 @@ class MemoryDisk:
 
 def new_disk() -> MemoryDisk:
     """The image of an empty log of the smallest size."""
-    identity = pack_identity(Identity(1, UUID(POOL), SMALLEST))
+    identity = pack_identity(Identity(VERSION, UUID(POOL), SMALLEST, 2))
     return MemoryDisk(bytearray(identity.ljust(SMALLEST, b"\0")))
 
 
-def handle(disk: MemoryDisk) -> RedoLog:
-    """One more process's handle on the same disk."""
+def handle(disk: MemoryDisk, me: int = 0, clock: VirtualClock | None = None) -> RedoLog:
+    """One more process's handle on the same disk. It mends itself only when its clock is moved."""
     identity = unpack_identity(disk.read(0, SECTOR))
     assert identity
-    return RedoLog(disk, identity, "redo.log")
+    return RedoLog(disk, identity, "redo.log", me, clock=clock or VirtualClock())
 
 
 def value(replay: Replay) -> tuple[int, Value]:
@@ -88,3 +90,14 @@ def written(disk: MemoryDisk, deltas: int = 3) -> Writer:
     for number in range(deltas):
         writer.append({f"key{number}": number, "last": "é" * number})
     return writer
+
+
+def half(log: RedoLog) -> int:
+    """The half that the log's writer knows to count."""
+    driver = log._driver
+    return int(str(driver.node.value(driver.local, driver.pool, "redo_log.half")))
+
+
+def tail(log: RedoLog) -> int:
+    """Where on the disk its next record goes."""
+    return log._port.base(half(log)) + log._port.tail

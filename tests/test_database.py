@@ -206,7 +206,7 @@ def test_a_new_master_has_every_acknowledged_change(path: Path, log: RedoLog) ->
 def test_no_change_is_acknowledged_while_the_log_is_broken(path: Path, log: RedoLog) -> None:
     """A failed write makes every commit fail, unseen, until the store is mended (S7)."""
     store = DatabaseStore.start(log, 1, SMALL)
-    log._disk = disk = FailingDisk(log._disk, failing=True)
+    log._port.disk = disk = FailingDisk(log._port.disk, failing=True)
     for _ in range(2):
         with pytest.raises(RedoLogBroken):
             store.commit({"vms": {"vm1": {"order": 0}}})
@@ -236,7 +236,7 @@ def test_a_takeover_that_failed_can_be_repeated(path: Path, log: RedoLog) -> Non
     """A new master whose first try met a failing disk tries again under the same term."""
     DatabaseStore.start(log, 1, SMALL)
     rival = RedoLog.open(path, POOL)
-    rival._disk = disk = FailingDisk(rival._disk, failing=True)
+    rival._port.disk = disk = FailingDisk(rival._port.disk, failing=True)
     with pytest.raises(RedoLogBroken):
         DatabaseStore.take_over(rival, 2)
     disk.failing = False

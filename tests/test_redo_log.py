@@ -112,14 +112,14 @@ def test_a_claim_during_a_write_keeps_it_from_being_acknowledged() -> None:
     """A claim that comes between a writer's first look and its write is seen by its second look."""
     disk = new_disk()
     old, new = written(disk), handle(disk)
-    plain = old.log._disk
+    plain = old.log._port.disk
 
     class Slow(MemoryDisk):
         def write(self, offset: int, data: bytes) -> None:
             new.claim(2)
             plain.write(offset, data)
 
-    old.log._disk = Slow(disk.image)
+    old.log._port.disk = Slow(disk.image)
     with pytest.raises(StaleTerm):
         old.append({"late": True})
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-from copy import copy
 
 import pytest
 from attrs import define
 
 from hosts.errors import PoolError
 from hosts.redo_log import RedoLogBroken
-from hosts.redo_log.format import SECTOR, SMALLEST
-from tests.redo_disk import MemoryDisk, Writer, handle, new_disk, value, written
+from hosts.redo_log.format import SECTOR
+from tests.redo_disk import SMALLEST, MemoryDisk, Value, Writer, half, handle, new_disk, tail, value, written
 
 # --- torn and damaged -----------------------------------------------------------------------------
 
@@ -39,7 +38,7 @@ def test_a_tail_cut_off_at_any_byte_replays_to_the_last_whole_record() -> None:
     writer, states, tails = Writer(handle(disk)).begin(), [], []
     for number in range(4):
         states.append(writer.acknowledged)
-        tails.append(writer.log._base(0) + (writer.log._tail or 0))
+        tails.append(tail(writer.log))
         writer.append({f"key{number}": "x" * number})
     for end in range(tails[0], tails[-1]):
         replay = handle(MemoryDisk(disk.image[:end])).read()
@@ -56,12 +55,12 @@ def test_a_flip_of_any_byte_gives_whole_records_or_a_message() -> None:
     for _ in range(2):  # a second half, so that there is an old one to fall back to in silence
         writer.term += 1
         writer.begin()
-    full_ends = writer.log._base(writer.log._half) + (writer.log._tail or 0)
+    full_ends = tail(writer.log)
     prefixes = [writer.acknowledged]
     for number in range(3):
         writer.append({f"more{number}": number})
         prefixes.append(writer.acknowledged)
-    end = writer.log._base(writer.log._half) + (writer.log._tail or 0)
+    end = tail(writer.log)
     refused = []
     for at in range(SECTOR, SMALLEST):
         if not any(disk.image[at - 40 : at + 40]):  # the zeros between are many and alike
@@ -76,9 +75,9 @@ def test_a_flip_of_any_byte_gives_whole_records_or_a_message() -> None:
         assert value(replay) in prefixes, at
         if not full_ends <= at < end:
             assert value(replay) == writer.acknowledged, at
-    half = writer.log._base(writer.log._half)
-    assert set(range(half, half + 32)) <= set(refused)
-    assert all(half <= at < full_ends for at in refused)
+    start = writer.log._port.base(half(writer.log))
+    assert set(range(start, start + 32)) <= set(refused)
+    assert all(start <= at < full_ends for at in refused)
 
 
 def test_bytes_of_an_older_use_of_a_half_are_not_replayed() -> None:
@@ -103,14 +102,14 @@ def test_an_older_record_is_not_taken_for_the_next_one() -> None:
     disk = new_disk()
     writer = Writer(handle(disk), database={"key": 0})
     writer.begin()
-    start = writer.log._tail or 0
+    start = tail(writer.log)
     writer.append({"key": 1})
-    length = (writer.log._tail or 0) - start
+    length = tail(writer.log) - start
     writer.append({"key": 1})
     for term in (2, 3):
         writer.term = term
         writer.begin()
-    assert (writer.log._half, writer.log._tail) == (0, start)
+    assert (half(writer.log), tail(writer.log)) == (0, start)
     disk.budget = disk.written + length
     before = writer.generation
     with pytest.raises(RedoLogBroken):
@@ -186,16 +185,16 @@ def test_a_write_that_failed_but_arrived_loses_nothing(lie: int, dead: int) -> N
 
 
 def test_a_torn_claim_does_not_lower_the_term() -> None:
-    """However little of a new mark arrives, the mark before it still counts."""
+    """However little of another host's mark arrives, the mark before it still counts."""
     disk = new_disk()
     handle(disk).claim(2)
     for slot in range(2):
         for budget in range(44):
             torn = MemoryDisk(bytearray(disk.image), budget)
             with pytest.raises(RedoLogBroken):
-                handle(torn).claim(9)
+                handle(torn, 1 - slot).claim(9)
             assert handle(torn).read().term in (2 + slot, 9)
-        handle(disk).claim(3 + slot)
+        handle(disk, 1 - slot).claim(3 + slot)
 
 
 def test_a_crash_at_any_byte_of_a_switch_of_halves_loses_nothing() -> None:
@@ -203,28 +202,28 @@ def test_a_crash_at_any_byte_of_a_switch_of_halves_loses_nothing() -> None:
 
     The writer that lives on mends the log, and the change that failed is then not in it.
     """
+    deltas: list[Value] = [{"key": "x" * 500, "at": number} for number in range(20)]
     disk = new_disk()
-    writer = written(disk, 0)
-    while True:
-        image, log, before, spent = bytes(disk.image), copy(writer.log), writer.acknowledged, disk.written
-        delta = {"key": "x" * 500, "at": writer.generation}
-        writer.append(delta)
-        if writer.log._half != log._half:
-            break
+    writer, count = written(disk, 0), 0
+    while half(writer.log) == 0:
+        before, spent = writer.acknowledged, disk.written
+        writer.append(deltas[count])
+        count += 1
     after, cost = writer.acknowledged, disk.written - spent
     seen: set[int] = set()
     for budget in budgets(cost):
-        crashed = MemoryDisk(bytearray(image), budget)
-        again = Writer(copy(log), 1, *before)
-        again.log._disk = crashed
-        with pytest.raises(RedoLogBroken):
+        again = written(crashed := new_disk(), 0)
+        for delta in deltas[: count - 1]:
             again.append(delta)
+        crashed.budget = crashed.written + budget
+        with pytest.raises(RedoLogBroken):
+            again.append(deltas[count - 1])
         found = value(handle(crashed).read())
         assert found in (before, after), budget
         seen.add(found[0])
         crashed.budget = None
         again.begin()
         assert value(handle(crashed).read()) == before, budget
-        again.append(delta)
+        again.append(deltas[count - 1])
         assert value(handle(crashed).read()) == after, budget
     assert seen == {before[0], after[0]}

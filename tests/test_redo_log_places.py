@@ -10,8 +10,8 @@ import pytest
 
 from hosts.errors import PoolError
 from hosts.redo_log import FileDisk, RedoLog
-from hosts.redo_log.format import HALVES, SMALLEST, Identity, pack_identity
-from tests.redo_disk import HALF, OTHER, POOL, Writer, value
+from hosts.redo_log.format import VERSION, Identity, pack_identity
+from tests.redo_disk import HALF, OTHER, POOL, SMALLEST, Writer, value
 
 
 def log_file(path: Path, pool: str = POOL) -> Path:
@@ -57,7 +57,7 @@ def test_an_empty_or_zeroed_file_becomes_a_log(tmp_path: Path, size: int) -> Non
 def test_what_is_no_log_of_this_pool_is_not_opened(tmp_path: Path) -> None:
     """Missing, another pool's, truncated, of another version, spoiled, empty, no file: one line each."""
     good = log_file(tmp_path / "good").read_bytes()
-    newer = pack_identity(Identity(2, UUID(POOL), SMALLEST)).ljust(SMALLEST, b"\0")
+    newer = pack_identity(Identity(VERSION + 1, UUID(POOL), SMALLEST, 2)).ljust(SMALLEST, b"\0")
     cases = {
         "other": (log_file(tmp_path / "other", OTHER).read_bytes(), "of another pool"),
         "truncated": (
@@ -65,7 +65,7 @@ def test_what_is_no_log_of_this_pool_is_not_opened(tmp_path: Path) -> None:
             f"truncated to {SMALLEST - 1} of {SMALLEST} bytes; restore it, or extend it",
         ),
         "short": (good[:20], "no redo log"),
-        "newer": (newer, "format version 2, not 1"),
+        "newer": (newer, "format version 3, not 2"),
         "empty": (b"", "never made a redo log; create one"),
     }
     for name, (content, message) in cases.items():
@@ -106,7 +106,7 @@ def test_a_log_that_was_cut_off_is_replayed_once_it_is_extended(tmp_path: Path) 
     writer = Writer(log).begin()
     writer.append({"vm1": 1})
     log.close()
-    os.truncate(path, HALVES + HALF)
+    os.truncate(path, Identity(VERSION, UUID(POOL), SMALLEST, 2).halves + HALF)
     with pytest.raises(PoolError, match="truncated"):
         RedoLog.open(path, POOL)
     os.truncate(path, SMALLEST)

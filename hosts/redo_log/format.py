@@ -18,11 +18,9 @@ from uuid import UUID
 from attrs import frozen
 
 SECTOR = 4096
-HALVES = 3 * SECTOR
-SMALLEST = HALVES + 4 * SECTOR
-VERSION = 1
+VERSION = 2
 
-_IDENTITY = struct.Struct(">8sH16sQ")
+_IDENTITY = struct.Struct(">8sH16sQH")
 _MARK = struct.Struct(">8sQQ16s")
 _HEADER = struct.Struct(">8sQQI")
 _RECORD = struct.Struct(">IQQQ")
@@ -36,16 +34,27 @@ END = bytes(RECORD_BYTES)
 
 @frozen
 class Identity:
-    """Whose log this is: format version, pool, size of the whole log in bytes."""
+    """Whose log this is: format version, pool, size of the whole log in bytes, how many hosts have marks in it."""
 
     version: int
     pool: UUID
     size: int
+    hosts: int
+
+    @property
+    def halves(self) -> int:
+        """Where the halves begin: behind this sector and the marks."""
+        return (1 + 2 * self.hosts) * SECTOR
+
+    @property
+    def smallest(self) -> int:
+        """Bytes of the smallest log for so many hosts."""
+        return self.halves + 4 * SECTOR
 
     @property
     def half(self) -> int:
         """Bytes of one half, its header sector included: whole sectors."""
-        return (self.size - HALVES) // (2 * SECTOR) * SECTOR
+        return (self.size - self.halves) // (2 * SECTOR) * SECTOR
 
 
 @frozen(order=True)
@@ -96,7 +105,7 @@ def _unseal(layout: struct.Struct, magic: bytes, data: bytes) -> tuple[Any, ...]
 
 def pack_identity(identity: Identity) -> bytes:
     """The sealed first sector's bytes."""
-    return _seal(_IDENTITY.pack(_IDENTITY_MAGIC, identity.version, identity.pool.bytes, identity.size))
+    return _seal(_IDENTITY.pack(_IDENTITY_MAGIC, identity.version, identity.pool.bytes, identity.size, identity.hosts))
 
 
 def unpack_identity(data: bytes) -> Identity | None:
@@ -104,8 +113,8 @@ def unpack_identity(data: bytes) -> Identity | None:
     fields = _unseal(_IDENTITY, _IDENTITY_MAGIC, data)
     if fields is None:
         return None
-    version, pool, size = fields
-    return Identity(version, UUID(bytes=pool), size)
+    version, pool, size, hosts = fields
+    return Identity(version, UUID(bytes=pool), size, hosts)
 
 
 def pack_mark(mark: Mark) -> bytes:

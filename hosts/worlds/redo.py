@@ -39,8 +39,8 @@ READS = ("survey", "recheck", "replay")
 
 @frozen
 class Job:
-    """What the machines of a host wait for. `place`: the half, or the host of a mark; `what`: which full database; `write` once it has
-    begun."""
+    """What the machines of a host wait for. `place`: the half, or the host of a mark; `what`: which full database, or
+    known; `write` once it has begun."""
 
     machine: str
     name: str
@@ -93,7 +93,7 @@ class Host:
 class Pair:
     """One world: the disk, the hosts, how many updates there were, and the host that acknowledged each, in order."""
 
-    disk: Disk = Disk()
+    disk: Disk = field(factory=Disk)
     hosts: tuple[Host, Host] = (Host(), Host())
     updates: int = 0
     acknowledged: tuple[tuple[int, int], ...] = ()
@@ -204,7 +204,8 @@ class RedoWorld:
         for asked in effects.operations:
             place = asked.arguments.get("half", me)
             assert isinstance(place, int)
-            job = Job(asked.machine, asked.name, place, str(asked.arguments.get("what", "")))
+            what = "known" if asked.arguments.get("known") else str(asked.arguments.get("what", ""))
+            job = Job(asked.machine, asked.name, place, what)
             host = evolve(host, job=job)
             if job.name not in READS and self.may_begin(w, me, host, job) and not self.counts(w, me, host, job):
                 host = evolve(host, job=evolve(job, write=self.write(me, host, job)))
@@ -293,7 +294,9 @@ class RedoWorld:
         elif self.may_begin(w, me, host, job):
             yield from self.begins(w, me, host, job)
 
-    def told(self, w: Pair, me: int, host: Host, job: Job, outcome: str, fault: str | None = None, **said: Value) -> Action[Pair]:
+    def told(
+        self, w: Pair, me: int, host: Host, job: Job, outcome: str, fault: str | None = None, **said: Value
+    ) -> Action[Pair]:
         """The end of an operation."""
         event = Event(job.machine, f"disk.{outcome}", said)
         after = numbered(w.host(me, evolve(host, job=None)))
@@ -306,7 +309,7 @@ class RedoWorld:
         if job.name == "replay" and found is not None:
             half, sequence, database = found
             newer = len(database) > len(host.database)
-            read = evolve(host, found=database, sequence=sequence)
+            read = evolve(host, found=database, sequence=host.sequence if job.what == "known" else sequence)
             yield self.told(w, me, read, job, "replayed", found=half, newer=newer)
         elif job.name == "survey":
             outcome = "mine" if ours else "free" if host.term > best.term else "stale"
@@ -348,8 +351,8 @@ class RedoWorld:
         """What a job writes."""
         if job.name in ("mark", "append"):
             update = 0 if host.update is None else host.update
-            of_append = {"at": host.records, "update": update} if job.name == "append" else {}
-            return Write(job.name, job.place, host.term, host.sequence, me, **of_append)
+            at = host.records if job.name == "append" else 0
+            return Write(job.name, job.place, host.term, host.sequence, me, at=at, update=update)
         database: Database = ()
         if job.name == "fill":
             database = host.database

@@ -1,4 +1,4 @@
-"""The disk of the redo log as a small value: a mark of each host, two halves, what a write does to them, what a replay yields.
+"""The disk of the redo log as a small value: marks, two halves, what a write does to them, what a replay yields.
 
 A database is the updates that are in it, by number. Terms and sequence numbers grow without end, but only their order
 and small distances matter, so `numbered` closes the gaps; a number needs no bound.
@@ -7,9 +7,11 @@ and small distances matter, so `numbered` closes the gaps; a number needs no bou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from attrs import evolve, frozen
 
+T = TypeVar("T")
 Database = tuple[int, ...]
 """Numbers of the updates, in the order in which they were made."""
 
@@ -79,9 +81,11 @@ class Disk:
 
     def replayed(self) -> tuple[int, int, Database] | None:
         """The half that counts, its sequence, and the database that it leads to; None where the log is damaged."""
-        sequence, half = max((each.header[0], half) for half, each in enumerate(self.halves) if each.header) if any(
-            each.header for each in self.halves
-        ) else (0, 1)
+        sequence, half = (
+            max((each.header[0], half) for half, each in enumerate(self.halves) if each.header)
+            if any(each.header for each in self.halves)
+            else (0, 1)
+        )
         if sequence < self.mark.sequence:
             return None
         if not sequence:
@@ -99,7 +103,7 @@ class Disk:
         return evolve(self, halves=_with(self.halves, write.place, _written(self.halves[write.place], write, torn)))
 
 
-def _with(pair: tuple[object, object], place: int, item: object) -> tuple[object, object]:
+def _with(pair: tuple[T, T], place: int, item: T) -> tuple[T, T]:
     return (item, pair[1]) if place == 0 else (pair[0], item)
 
 
