@@ -55,12 +55,14 @@ class Pool:
         uuid, name: who it is.
         generation: how many changes this database has seen.
         term: of the master that wrote it.
+        default_restart_priority: of VMs that were described without one of their own.
     """
 
     uuid: str
     name: str
     generation: int = field(default=0, validator=ge(0))
     term: int = field(default=0, validator=ge(0))
+    default_restart_priority: Literal["restart", "best-effort", ""] = "restart"
 
 
 @frozen

@@ -1,12 +1,14 @@
 """Where the VMs of lost hosts run again, and when each may start.
 
-Two pure questions, asked by the acting master at every turn of a restart:
+Pure questions, asked by the acting master. At every turn of a restart:
 
 - `place`: which live host has memory for which VM. Protected VMs first; best-effort VMs get what is left. Where there
   is plenty they are spread, so that the next host that is lost takes few with it; else they are packed.
 - `turn`: whose turn it is. Groups of equal `order` start one after another, negative orders last,
   best-effort groups after all protected ones; a VM's `start_delay` holds back the next group, as xapi's
   sleep inside the start call does.
+
+And when a plan is out of date, `exposure`: which one host more could be lost in vain.
 
 **What `place` promises.** No host is ever given more than its free memory. Equal questions get equal
 answers, also in another process: nothing depends on hashing or on the order of the arguments. A best-effort
@@ -214,6 +216,59 @@ def _move_others(room: _Room, want: Want) -> bool:
         room.free.update(trial.free)
         room.targets.update(trial.targets)
     return fits
+
+
+def elsewhere(
+    placement: Placement, free: Mapping[int, int], wants: Mapping[str, Want], failed: Mapping[str, Collection[int]]
+) -> Placement:
+    """A placement in which VMs avoid hosts on which they have just failed to start, where that costs nobody a place.
+
+    Arguments:
+        placement: of some VMs; free: the MiB that it was made with, of each live host.
+        wants: all VMs by name.
+        failed: name -> hosts to avoid.
+    """
+    targets, left = dict(placement.targets), dict(free)
+    for name, host in targets.items():
+        left[host] -= wants[name].memory
+    for name in sorted(targets.keys() & failed.keys()):
+        memory, planned = wants[name].memory, targets[name]
+        others = [host for host, mib in left.items() if host not in failed[name] and mib >= memory]
+        if planned in failed[name] and others:
+            targets[name] = max(others, key=lambda host: (left[host], -host))
+            left[planned] += memory
+            left[targets[name]] -= memory
+    return Placement(targets, placement.unplaced)
+
+
+@frozen
+class Exposure:
+    """A loss that would leave protected VMs without a place. `host`: the one lost; None where none need be."""
+
+    host: int | None
+    unplaced: Mapping[str, Shortfall]
+
+
+def exposure(
+    free: Mapping[int, int], running: Iterable[tuple[Want, int]], waiting: Iterable[Want] = ()
+) -> Exposure | None:
+    """The first host whose loss leaves a protected VM without a place, by this planner's packing; None if none does.
+
+    Best-effort VMs stay where they run, and those of the lost host are not counted: they come after all protected ones.
+
+    Arguments:
+        free: index of each live host -> its free MiB.
+        running: (VM, host) of those that run.
+        waiting: VMs that have no place yet; they are placed before anything more fails.
+    """
+    at = [(want, host) for want, host in running if want.protected]
+    due = [want for want in waiting if want.protected]
+    for lost in (None, *sorted(free)):
+        rest = {host: mib for host, mib in free.items() if host != lost}
+        unplaced = place(rest, [*due, *(want for want, host in at if host == lost)]).unplaced
+        if unplaced:
+            return Exposure(lost, unplaced)
+    return None
 
 
 def turn(now: float, vms: Iterable[Want], started: Mapping[str, float], given_up: Collection[str] = ()) -> Turn:

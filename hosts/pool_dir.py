@@ -38,7 +38,7 @@ from hosts.daemon.statefile import create_statefile, read_generation
 from hosts.daemon.timing import Timing
 from hosts.database import Database, DatabaseStore, Host, Pool, Vm
 from hosts.errors import PoolError
-from hosts.pool_file import NAME, HostEntry, PoolFile, VmEntry
+from hosts.pool_file import NAME, HostEntry, PoolFile, Priority, VmEntry
 from hosts.redo_log import RedoLog
 from hosts.rpc import Address
 from hosts.secret import create_secret
@@ -75,6 +75,7 @@ class _Record:
     timeout: float
     hosts: tuple[HostPlace, ...] = field(validator=min_len(1))
     vms: tuple[VmEntry, ...]
+    default_restart_priority: Priority = "restart"
 
 
 @frozen
@@ -86,6 +87,7 @@ class PoolDir:
         uuid, name: who it is.
         timeout: T in seconds.
         hosts, vms: in the order of their indices.
+        default_restart_priority: of VMs that were described without one of their own.
     """
 
     path: Path
@@ -94,6 +96,7 @@ class PoolDir:
     timeout: float
     hosts: tuple[HostPlace, ...]
     vms: tuple[VmEntry, ...]
+    default_restart_priority: Priority = "restart"
 
     @classmethod
     def create(cls, path: Path, file: PoolFile, timeout: float) -> PoolDir:
@@ -108,7 +111,7 @@ class PoolDir:
         """
         Timing.derive(timeout)
         path = path.absolute()
-        pool = cls(path, uuid4(), file.name, timeout, _places(file), file.vms)
+        pool = cls(path, uuid4(), file.name, timeout, _places(file), file.vms, file.default_restart_priority)
         for index in range(len(pool.hosts)):
             for name in (CONTROL_SOCKET, INIT_SOCKET, SOCKET):
                 socket_path(pool.host_dir(index) / name)
@@ -137,7 +140,8 @@ class PoolDir:
         try:
             record = Converter(forbid_extra_keys=True).structure(said, _Record)
             Timing.derive(record.timeout)
-            return cls(path, UUID(record.uuid), record.name, record.timeout, record.hosts, record.vms)
+            default = record.default_restart_priority
+            return cls(path, UUID(record.uuid), record.name, record.timeout, record.hosts, record.vms, default)
         except BaseValidationError as error:
             reason = transform_error(error, format_exception=_said)[0]
             raise PoolError(f"{place}: {reason}; restore it from a copy") from None
@@ -147,7 +151,8 @@ class PoolDir:
     @property
     def file(self) -> PoolFile:
         """Its hosts and VMs as a pool file describes them."""
-        return PoolFile(self.name, tuple(HostEntry(host.name, host.memory) for host in self.hosts), self.vms)
+        hosts = tuple(HostEntry(host.name, host.memory) for host in self.hosts)
+        return PoolFile(self.name, hosts, self.vms, self.default_restart_priority)
 
     @property
     def statefile(self) -> Path:
@@ -217,7 +222,7 @@ class PoolDir:
     def database(self) -> Database:
         """The first pool database: what `pool.json` says, and nothing that has happened since."""
         return Database(
-            Pool(str(self.uuid), self.name),
+            Pool(str(self.uuid), self.name, default_restart_priority=self.default_restart_priority),
             {
                 index: Host(index, host.uuid, host.name, str(self.address(index)), host.memory)
                 for index, host in enumerate(self.hosts)
@@ -242,7 +247,8 @@ class PoolDir:
             DatabaseStore.start(log, FIRST_TERM, database)
         finally:
             log.close()
-        record = _Record(FORMAT, str(self.uuid), self.name, self.timeout, self.hosts, self.vms)
+        default = self.default_restart_priority
+        record = _Record(FORMAT, str(self.uuid), self.name, self.timeout, self.hosts, self.vms, default)
         (self.path / "pool.json").write_text(json.dumps(asdict(record), indent=1) + "\n")
 
 

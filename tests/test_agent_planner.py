@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -58,14 +59,23 @@ class Pooled:
         )
         return payload.get("best", outcome)
 
+    def survey(self, *live: int) -> Any:
+        operation = Operation("outlook", "planner", "survey", {"live": frozenset(live)})
+        return asyncio.run(self.port.perform(operation))[0]
+
     def claim(self, name: str, host: int | None) -> None:
         self.variables[f"restart[{name}].target"] = host
 
     def settle(self, name: str, host: int | None, event: str = "host.ok") -> None:
         """The VM runs, or runs no more; the port sees the turn."""
         self.variables[f"restart[{name}].resident"], self.variables[f"restart[{name}].target"] = host, None
+        self.tell(name, event, {"resident": host})
+
+    def tell(self, name: str, event: str, values: Mapping[str, Any]) -> None:
+        """The port sees a turn in which a machine sets these."""
         machine = f"restart[{name}]"
-        fired = Fired(machine, "row", "starting", event, {}, "settled", {f"{machine}.resident": host}, "why")
+        kept = {f"{machine}.{variable}": value for variable, value in values.items()}
+        fired = Fired(machine, "row", "starting", event, {}, "settled", kept, "why")
         self.port.observe(0.0, Event(machine, event), Turn((), (), ((Told(fired), {}, ()),)))  # type: ignore[arg-type]
 
 
@@ -132,3 +142,50 @@ def test_a_host_that_is_no_master_places_nothing() -> None:
     with pytest.raises(PoolError, match="no master") as refusal:
         pool.place("a", 0)
     assert pool.port.failure(Operation("restart[a]", "planner", "place"), refusal.value) == ("later", {})
+
+
+def test_the_answer_says_which_vm_is_best_effort() -> None:
+    """It gets what is left, waits without an alert where nothing is, and is no reason for one."""
+    pool = Pooled(database({0: 4}, vm("a"), vm("b", priority="best-effort"), vm("c", 3, "best-effort")))
+    pool.settle("a", 0)
+    ask = {
+        name: Operation(f"restart[{name}]", "planner", "place", {"vm": name, "live": frozenset({0})}) for name in "bc"
+    }
+    assert pool.port.read(ask["b"]) == ("spare", {"best": 0})
+    assert pool.port.read(ask["c"]) == ("later", {})
+    assert pool.port.reasons["c"].startswith("it needs 3 MiB")
+
+
+def test_no_place_is_given_while_the_log_is_broken() -> None:
+    """A claim could not be made durable; when the log has healed there is a place again."""
+    pool, broken = Pooled(database({0: 4}, vm("a"))), [True]
+    pool.port.broken = lambda: broken[0]
+    assert pool.place("a", 0) == "unlogged"
+    broken[0] = False
+    assert pool.place("a", 0) == 0
+
+
+def test_a_vm_that_did_not_start_is_tried_elsewhere() -> None:
+    """Where there is room, and costs nobody a place; when all have failed it begins anew."""
+    pool = Pooled(database({0: 4, 1: 4, 2: 2}, vm("a", 3)))
+    tried = []
+    for _ in range(3):
+        tried.append(pool.place("a", 0, 1, 2))
+        pool.tell("a", "look", {"target": tried[-1]})
+        pool.tell("a", "host.failed", {"target": None})
+    assert sorted(tried[:2]) == [0, 1]
+    assert tried[2] in (0, 1)
+
+
+def test_a_survey_says_whether_another_failure_is_survived() -> None:
+    """Best-effort VMs do not count as lost, but take memory; the reason names the host and the VM."""
+    pool = Pooled(database({0: 4, 1: 4, 2: 4}, vm("a", 3), vm("b", 3), vm("c", 2, "best-effort")))
+    pool.settle("a", 0)
+    pool.settle("b", 1)
+    assert (pool.survey(0, 1, 2), pool.port.shortage) == ("covered", "")
+    pool.settle("c", 2)
+    assert pool.survey(0, 1, 2) == "short"
+    assert pool.port.reason("").startswith("without host1, a has no place: it needs 3 MiB")
+    pool.settle("a", None, "look")
+    assert pool.survey(1, 2) == "short"
+    assert pool.port.reason("").startswith("now, a has no place")

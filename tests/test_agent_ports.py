@@ -375,13 +375,16 @@ def test_a_broken_log_is_not_taken_over(make: Callable[[int], Master], pool: Poo
 # --- alerts ---------------------------------------------------------------------------------------
 
 
-def test_an_operator_hears_the_same_once(tmp_path: Path) -> None:
-    """A VM that cannot be placed at each look is one alert, until something else is to be said of it."""
-    reason = "host1 is full"
-    port = AlertsPort(tmp_path / "alerts", lambda: 1.5, lambda _: reason)
-    for name in ("host_lost", "nowhere", "nowhere", "host_lost", "nowhere"):
-        port.signal(Signal("alerts", name, {"vm": "vm1"}))
-    port.signal(Signal("alerts", "enable_undone"))
+def test_an_alert_is_a_line_with_names_and_reasons(tmp_path: Path) -> None:
+    """Whoever reads it need not know the indices of hosts."""
+    reasons = {"vm1": "host1 is full", "": "without host2, vm1 has no place"}
+    port = AlertsPort(tmp_path / "alerts", lambda: 1.5, reasons.__getitem__, ["host1", "host2"])
+    port.signal(Signal("alerts", "nowhere", {"vm": "vm1"}))
+    port.signal(Signal("alerts", "hosts_failed", {"who": frozenset({1, 0})}))
+    port.signal(Signal("alerts", "overcommitted"))
     lines = [json.loads(line) for line in (tmp_path / "alerts").read_text().splitlines()]
-    assert [line["alert"] for line in lines] == ["host_lost", "nowhere", "host_lost", "nowhere", "enable_undone"]
-    assert lines[1] == {"time": 1.5, "alert": "nowhere", "vm": "vm1", "text": f"vm1 cannot be restarted: {reason}"}
+    reason = reasons["vm1"]
+    assert lines[1]["who"] == ["host1", "host2"]
+    assert lines[1]["text"] == "host1, host2 left the liveset: failed, fenced, or shut down"
+    assert lines[2]["text"].endswith(reasons[""])
+    assert lines[0] == {"time": 1.5, "alert": "nowhere", "vm": "vm1", "text": f"vm1 cannot be restarted: {reason}"}

@@ -1,26 +1,38 @@
-"""The port `alerts`: what an operator should hear, as lines of JSON beside the journal. The same is said once."""
+"""The port `alerts`: what an operator should hear, as lines of JSON beside the journal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from attrs import define, field
+from attrs import define
 
 from fsm import Operation, Signal
 from fsm.drivers.adapters import Outcome
 
+PROMISE = "I made sure that the VMs of this host run nowhere else, and that no other host is master"
+"""What an operator promises who takes a host out of HA by force."""
+
 _TEXTS = {
     "host_lost": "{vm} runs no more: its host has left the liveset",
     "nowhere": "{vm} cannot be restarted: {reason}",
+    "restart_failed": "{vm} did not start, twice; it is tried again from time to time",
+    "ended": "{vm} runs no more, though its host is in the liveset: it ended by itself, or its host was away",
+    "hosts_failed": "{who} left the liveset: failed, fenced, or shut down",
+    "hosts_joined": "{who} joined the liveset",
+    "overcommitted": "not all protected VMs would find a place after another failure: {reason}",
+    "plan_found": "all protected VMs would find a place after another failure",
+    "statefile_lost": "this host has lost the statefile; if others have it, this host will be fenced",
+    "statefile_lost_by_all": "all hosts of the liveset have lost the statefile; they live only while all see all",
+    "statefile_back": "this host reaches the statefile again",
     "enable_undone": "HA could not be enabled; what was done is being undone",
     "disarmed": "this host was still armed, but HA is off in the pool; it is disarmed now",
     "rearmed": "this host was not armed, but HA is on in the pool; it is armed now",
-    "forced": "this host was taken out of HA by force; the operator has promised: I made sure that the VMs of this host"
-    " run nowhere else, and that no other host is master",
-    "named": "this host was named master by force; the operator has promised: I made sure that the hosts that I named are"
-    " switched off",
+    "forced": f"this host was taken out of HA by force; the operator has promised: {PROMISE}",
+    "named": "this host was named master by force; the operator has promised: I made sure that the hosts that I named"
+    " are switched off",
     "not_forced": "this host was to be master by force and is not: a host did not follow; switch it off and say so",
 }
 
@@ -31,22 +43,23 @@ class AlertsPort:
 
     Arguments:
         now: seconds of CLOCK_BOOTTIME.
-        reason: why a VM could not be placed.
+        reason: why a VM could not be placed; of "", why the pool would not survive another failure.
+        names: of the hosts, by index.
     """
 
     path: Path
     now: Callable[[], float]
     reason: Callable[[str], str]
-    _said: dict[str, str] = field(factory=dict, init=False)
+    names: Sequence[str] = ()
 
     def signal(self, signal: Signal) -> None:
-        """Write an alert, unless it is what was said last of the same VM."""
-        vm = str(signal.arguments.get("vm", ""))
-        text = _TEXTS[signal.name].format(vm=vm, reason=self.reason(vm))
-        if vm and self._said.get(vm) == text:
-            return
-        self._said[vm] = text
-        line = {"time": round(self.now(), 6), "alert": signal.name, **signal.arguments, "text": text}
+        """Write an alert."""
+        said: dict[str, Any] = dict(signal.arguments)
+        if "who" in said:
+            said["who"] = [self.names[host] for host in sorted(said["who"])]
+        vm, who = str(said.get("vm", "")), ", ".join(said.get("who", ()))
+        text = _TEXTS[signal.name].format(vm=vm, who=who, reason=self.reason(vm))
+        line = {"time": round(self.now(), 6), "alert": signal.name, **said, "text": text}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
 

@@ -37,6 +37,7 @@ from hosts.agent.planner_port import PlannerPort
 from hosts.agent.power_port import PowerPort
 from hosts.agent.public import SERVING, Public
 from hosts.agent.terms_port import TermsPort
+from hosts.agent.timer_port import TimerPort
 from hosts.agent.toolstack_port import ToolstackPort
 from hosts.database import Database
 from hosts.errors import PoolError
@@ -47,8 +48,9 @@ from hosts.supervisor import HostControl, SupervisorClient
 from hosts.supervisor.process import log
 
 MACHINES = (
-    "life", "election", "reconcile", "shutdown", "withdraw", "monitor", "restart", "guest", "hold", "enable", "join",
-    "disable", "leave", "handover", "promise", "follow",
+    "life", "election", "reconcile", "shutdown", "withdraw", "monitor", "restart", "guest", "hold", "muster",
+    "patience", "readiness", "outlook", "sight", "enable", "join", "disable", "leave", "handover", "promise",
+    "follow",
 )  # fmt: skip
 """The specs of an agent's machines."""
 
@@ -89,7 +91,7 @@ class Agent:
         supervisor = SupervisorClient(directory)
         self.daemon = DaemonPort(self.pool, self.me, supervisor)
         self.toolstack = ToolstackPort(self.pool, self.me, supervisor, lambda event: self.driver.post(event))
-        self.planner = PlannerPort(self._database, self.value)
+        self.planner = PlannerPort(self._database, self.value, broken=self._log_broken)
         routes = Routes.of(self.node.machines, Place("the machines of an agent"))
         serving = Serving(self.node, routes, lambda event: self.driver.serve(event), self.toolstack.expect)
         life = self._next_life(store)
@@ -99,6 +101,7 @@ class Agent:
         self.host = HostPort(
             self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self.superseded.set
         )
+        names = [host.name for host in self.pool.hosts]
         adapters: dict[str, Adapter] = {
             "daemon": self.daemon,
             "host": self.host,
@@ -108,7 +111,8 @@ class Agent:
             "storage": StoragePort(self.pool, self.me),
             "terms": TermsPort(),
             "power": PowerPort(HostControl(directory)),
-            "alerts": AlertsPort(directory / "alerts.log", clock.now, lambda vm: self.planner.reasons.get(vm, "")),
+            "alerts": AlertsPort(directory / "alerts.log", clock.now, self.planner.reason, names),
+            "timer": TimerPort(),
         }
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))
         self.driver = AsyncDriver(name, self.node, adapters, clock, journal, store, self.reign)
@@ -151,6 +155,9 @@ class Agent:
 
     def _database(self) -> Database | None:
         return None if self.reign.store is None else self.reign.store.database
+
+    def _log_broken(self) -> bool:
+        return self.reign.store is None or self.reign.store.broken is not None
 
     async def _tell_term(self, host: int) -> bool:
         return isinstance(await self.host.call(host, NEW_TERM, {}, "database"), Answer)

@@ -6,6 +6,7 @@ What follows takes its time, and `pool.status` shows it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -15,7 +16,9 @@ from attrs import define
 
 from fsm import Event
 from fsm.engine.turn import Turn
+from hosts.agent.alerts_port import PROMISE
 from hosts.errors import PoolError
+from hosts.pool_file import VmEntry
 
 if TYPE_CHECKING:
     from hosts.agent.process import Agent
@@ -26,7 +29,16 @@ SERVING = ("running", "plain")
 TEST_VARIABLE = "LIVESET_TEST"
 """Set to 1 where calls that injure a host are allowed."""
 
+_GOING = "refused: this host is being taken out of HA already"
+_LONGEST_HOLD = 86_400
+_SETTLING = 0.02  # s, between two looks whether the starts in flight have ended
+_NOT_HELD = "refused: restarts cannot be held back now"
 _NO_MASTER = "refused: it runs already, or this host is not the acting master of a pool with HA on"
+
+
+def _unprotected(vm: str) -> str:
+    """What status says of a VM without a restart priority."""
+    return f"{vm} has no restart priority: if its host fails, nobody restarts it"
 
 
 @define(eq=False)
@@ -41,7 +53,14 @@ class Public:
             "pool.status": self.status,
             "pool.enable_ha": self.enable_ha,
             "pool.disable_ha": self.disable_ha,
+            "pool.prevent_restarts": self.prevent_restarts,
+            "pool.plan_out_of_date": self.plan_out_of_date,
             "VM.start": self.start_vm,
+            "host.shutdown": self.shutdown,
+            "host.may_shut_down": self.may_shut_down,
+            "host.emergency_disable": self.emergency_disable,
+            "host.force_out": self.force_out,
+            "host.rejoin": self.rejoin,
         }
         if os.environ.get(TEST_VARIABLE) == "1":
             calls["test.cut"] = self.cut
@@ -64,7 +83,11 @@ class Public:
             "armed": agent.value("armed"),
             "live": None if live is None else sorted(live),
             "daemon": phase,
-            "vms": {vm.name: self._vm(vm.name, acting) for vm in agent.pool.vms},
+            "hold": agent.state("hold"),
+            "overcommitted": agent.value("outlook.overcommitted") if acting else None,
+            "default_restart_priority": agent.pool.default_restart_priority,
+            "warnings": [_unprotected(vm.name) for vm in agent.pool.vms if not vm.restart_priority],
+            "vms": {vm.name: self._vm(vm, acting) for vm in agent.pool.vms},
         }
 
     async def enable_ha(self) -> dict[str, Any]:
@@ -84,6 +107,49 @@ class Public:
             return {"accepted": False, "why": f"refused: {vm} has no restart priority, so HA leaves it alone"}
         return await self._ask(f"restart[{vm}]", "start_vm", _NO_MASTER)
 
+    async def prevent_restarts(self, seconds: float) -> dict[str, Any]:
+        """Have this host restart no VM for so many seconds, 0 to let it. Answers once nothing is being restarted."""
+        if not 0 <= seconds <= _LONGEST_HOLD:
+            return {"accepted": False, "why": f"refused: restarts are held back for 0 to {_LONGEST_HOLD} s"}
+        if not seconds:
+            return await self._order("hold", "allow", _NOT_HELD)
+        answer = await self._order("hold", "prevent", _NOT_HELD, {"length": seconds})
+        while self.agent.state("hold") == "settling":
+            await asyncio.sleep(_SETTLING)
+        return answer
+
+    async def plan_out_of_date(self) -> dict[str, Any]:
+        """Have the acting master plan anew at its next look."""
+        return await self._order(
+            "outlook", "out_of_date", "refused: a plan is due, or this host is not the acting master"
+        )
+
+    async def shutdown(self, reboot: bool) -> dict[str, Any]:
+        """Take this host down in order; with `reboot` its starter is to start it again. Its VMs are stopped before."""
+        return await self._order("shutdown", "shutdown", "refused: it is going down", {"reboot": bool(reboot)})
+
+    async def may_shut_down(self) -> dict[str, Any]:
+        """Whether this host could be shut down now."""
+        return await self._order("shutdown", "precheck", "refused: it is going down")
+
+    async def emergency_disable(self, soft: bool) -> dict[str, Any]:
+        """Take this host out of HA, whatever the pool says; `soft`: until its agent restarts. Its VMs are stopped."""
+        return await self._order("withdraw", "disable", _GOING, {"soft": bool(soft)})
+
+    async def force_out(self, promise: str) -> dict[str, Any]:
+        """Take this host out of HA without a proof that its VMs are stopped, and have it serve without asking others.
+
+        Arguments:
+            promise: `PROMISE`, word by word.
+        """
+        if promise != PROMISE:
+            return {"accepted": False, "why": f"refused: whoever forces this promises: {PROMISE}"}
+        return await self._order("withdraw", "force", _GOING)
+
+    async def rejoin(self) -> dict[str, Any]:
+        """Put this host back into HA."""
+        return await self._order("withdraw", "rejoin", _GOING)
+
     async def cut(self, peers: list[int]) -> None:
         """For tests: hear and send nothing from and to these hosts, nor let the daemon."""
         self.agent.cut.clear()
@@ -91,15 +157,26 @@ class Public:
         with suppress(PoolError):  # no daemon, no datagrams
             await self.agent.daemon.client.cut(frozenset(peers))
 
-    def _vm(self, vm: str, acting: bool) -> dict[str, Any]:
+    def _vm(self, entry: VmEntry, acting: bool) -> dict[str, Any]:
+        vm = entry.name
         agent, restart = self.agent, f"restart[{vm}]"
         return {
+            "restart_priority": entry.restart_priority,
             "restart": agent.state(restart),
             "guest": agent.state(f"guest[{vm}]"),
             "resident": agent.value(f"{restart}.resident") if acting else None,
             "target": agent.value(f"{restart}.target") if acting else None,
             "reason": agent.planner.reasons.get(vm) if acting else None,
         }
+
+    async def _order(
+        self, machine: str, event: str, ignored: str, payload: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """An order to this host: what its machine said last in the turn, for it may look before it refuses."""
+        turn: Turn = await self.agent.driver.send(Event(machine, event, dict(payload or {})))
+        said = [row.why for row in turn.fired if row.machine == machine]
+        why = turn.refused or (said[-1] if said else ignored)
+        return {"accepted": turn.refused is None and not why.startswith("refused"), "why": why}
 
     async def _ask(self, machine: str, event: str, ignored: str) -> dict[str, Any]:
         turn: Turn = await self.agent.driver.send(Event(machine, event))

@@ -10,6 +10,7 @@ out, and "it did not start" would let the master start the VM elsewhere.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from attrs import define, field
@@ -21,6 +22,7 @@ from hosts.pool_dir import PoolDir
 from hosts.supervisor import SupervisorClient
 from hosts.supervisor.jsonlines import Unanswered
 
+_LOOK = 1.0  # s, between two looks at the storage, and the time after which one that hangs counts as no
 _PAUSE = 0.2  # s, before a supervisor that did not answer is asked again
 
 
@@ -38,13 +40,16 @@ class ToolstackPort:
     supervisor: SupervisorClient
     post: Callable[[Event], None]
     running: set[str] = field(factory=set, init=False)
+    plugged: bool = field(default=False, init=False)
     _incarnations: dict[str, int] = field(factory=dict, init=False)
     _waiting: dict[str, asyncio.Task[None]] = field(factory=dict, init=False)
+    _looking: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def load(self) -> None:
         """Learn what runs here. Errors: `PoolError` when the supervisor does not say."""
         for vm in await self.supervisor.list_vms():
             self._runs(vm.vm)
+        self._looking = asyncio.get_running_loop().create_task(self._look())
 
     def expect(self, vm: str, incarnation: int) -> None:
         """The master wants `vm` to start as this incarnation."""
@@ -75,7 +80,10 @@ class ToolstackPort:
         return ("failed" if await self.supervisor.list_vms() else "stopped"), {}
 
     def read(self, operation: Operation) -> Outcome:
-        """Whether a VM runs here."""
+        """Whether a VM runs here; whether VMs can, as the last look at their storage found. The network that they need
+        is the one by which this agent is asked."""
+        if operation.name == "look":
+            return ("plugged" if self.plugged else "unplugged"), {}
         return ("here" if operation.arguments["vm"] in self.running else "absent"), {}
 
     def signal(self, signal: Signal) -> None:
@@ -92,6 +100,16 @@ class ToolstackPort:
     def _runs(self, vm: str) -> None:
         self.running.add(vm)
         self._waiting[vm] = asyncio.get_running_loop().create_task(self._await_end(vm))
+
+    async def _look(self) -> None:
+        """Storage that hangs keeps a thread waiting, and nobody else."""
+        disks = self.pool.disk("any").parent
+        while True:
+            look = asyncio.create_task(asyncio.to_thread(os.access, disks, os.R_OK | os.W_OK | os.X_OK))
+            await asyncio.wait({look}, timeout=_LOOK)
+            self.plugged = look.done() and look.result()
+            self.plugged = await look
+            await asyncio.sleep(_LOOK)
 
     async def _await_end(self, vm: str) -> None:
         while True:
