@@ -56,11 +56,11 @@ class Public:
             "pool.prevent_restarts": self.prevent_restarts,
             "pool.plan_out_of_date": self.plan_out_of_date,
             "VM.start": self.start_vm,
-            "host.shutdown": self.shutdown,
-            "host.may_shut_down": self.may_shut_down,
-            "host.emergency_disable": self.emergency_disable,
-            "host.force_out": self.force_out,
-            "host.rejoin": self.rejoin,
+            "Host.shutdown": self.shutdown,
+            "Host.may_shut_down": self.may_shut_down,
+            "Host.emergency_disable": self.emergency_disable,
+            "Host.force_out": self.force_out,
+            "Host.rejoin": self.rejoin,
         }
         if os.environ.get(TEST_VARIABLE) == "1":
             calls["test.cut"] = self.cut
