@@ -31,7 +31,7 @@ def gathering(life: int, drop: int, owner: int = 0, *off: str, stop: bool = Fals
 
 @pytest.mark.parametrize(("life", "owner", "exact"), [(1, 0, (24_857, 47)), (1, 1, (27_506, 47))])
 def test_a_live_host_is_in_every_live_hosts_liveset(life: int, owner: int, exact: tuple[int, int]) -> None:
-    """D = W + K + 1, whichever index the slow host has; a host told to leave while it joins or lives is no exception."""
+    """D = W + K + 1, whichever index the slow host has, and whether or not it is told to leave."""
     result = gathering(life, life + 1, owner)
     assert result.finished
     assert not result.refusals
@@ -61,10 +61,11 @@ def test_a_joiner_that_nobody_asks_waits_longer() -> None:
     written, started = 5.0, 5.0
     member = Evidence(0, 3, T, 0.0)
     member.begin(1)
+    member.received(written, beat(1, 1))
     member.track(frozenset({0, 1}))
     member.wrote(written)
     member.sent(1, written + T.statefile_lease)
-    member.received(written + T.statefile_lease, beat(1, 1, ack=1))
+    member.received(written + T.statefile_lease, beat(1, 2, ack=1))
     assert member.by_network() == written + T.statefile_lease
     joiner = Evidence(2, 3, T, started)
     joiner.read_started(started)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fsm.engine.turn import Event
 from fsm.language.domains import Value
@@ -307,3 +307,38 @@ def way_to_a_liveset(timing: Timing, n: int, members: tuple[int, ...]) -> Iterat
         yield seen(host, online=True, closure=frozenset(members) - {host}, listed=True)
         yield wrote(host)
         yield seen(host)
+
+
+@cache
+def arbitrated(
+    timing: Timing, me: int, words: tuple[tuple[Hosts, Hosts, Hosts], ...], live: Hosts, stay: Hosts, mutual: Hosts,
+    gone: Hosts,
+) -> Mapping[str, Value]:  # fmt: skip
+    """The payload of a read, for one of a pool of live hosts whose links may be lost; whatever split is symmetric has
+    settled.
+
+    Arguments:
+        me: who reads. words: liveset, links and verdict in the record of each host on the disk.
+        live, stay, mutual: what the reader holds. gone: hosts that are known to be dead.
+    """
+    everybody = frozenset(range(len(words)))
+    books = Evidence(me, len(words), evolve(timing, settle=0), 0.0)
+    view: Mapping[str, Value] = {}
+    for sequence in (1, 2, 3):
+        records = tuple(
+            Record(
+                incarnation=1, sequence=sequence, phase=Phase.LIVE, live=lives, heard=heard, stay=stays,
+                listed=dict.fromkeys(lives, 1), pool=PoolState.ACTIVE,
+            )
+            for lives, heard, stays in words
+        )  # fmt: skip
+        shown = Snapshot(
+            records=records, incarnations=(1,) * len(words), obituaries=tuple(int(p in gone) for p in everybody),
+            excluded=NOBODY, pool=PoolState.ACTIVE, mark=MarkWord(), damaged={},
+        )  # fmt: skip
+        if sequence == 2:
+            books.begin(1)
+            books.track(live)
+        books.read_started(0)
+        view = payload(books.read_finished(0, shown, live, stay, 0), me, len(words), live)
+    return {**view, "mutual": mutual, "joiners": NOBODY}

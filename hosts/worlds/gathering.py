@@ -193,8 +193,7 @@ class Gathering(InParts):
                 deadline = signal.arguments.get("deadline")
                 found.append(Update(at, self.supervised, (host, signal.name, deadline)))
         for operation in effects.operations:
-            live = operation.arguments.get("live")
-            found.append(Update(at, self.begins, (host, operation.name, live)))
+            found.append(Update(at, self.begins, (host, operation.name, operation.arguments.get("live"))))
         return found
 
     def supervised(self, w: Parts, host: int, name: str, left: int | None) -> Parts:
