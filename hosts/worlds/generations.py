@@ -221,11 +221,11 @@ class GenerationWorld:
                 yield from self.reads(w, me, host)
             if host.writing is not None:
                 yield self.lands(w, me, host, host.writing)
-            if host.armed and host.mine is not None:
+            if host.armed or host.mine is None:
                 yield from self.orders(w, me, host, host.mine)
 
-    def orders(self, w: Pair, me: int, host: Host, mine: Said) -> Iterator[Action[Pair]]:
-        """What an armed daemon is told by its timers, its agent and the operator."""
+    def orders(self, w: Pair, me: int, host: Host, mine: Said | None) -> Iterator[Action[Pair]]:
+        """What a daemon that does not leave is told by its timers, its agent and the operator."""
 
         def told(what: str, kind: str | None, name: str, machine: str = "membership") -> Action[Pair]:
             return Action(f"host {me} {what}", w, kind, me, Event(machine, name))
@@ -234,6 +234,8 @@ class GenerationWorld:
             yield told("begins its next turn", None, "after")
         yield told("is told to leave", "stop", "stop")
         yield told("is told to leave excluded", "exclude", "exclude")
+        if mine is None:
+            return
         if mine.phase is Phase.JOINING:
             yield told("has tried to join for too long", "late", "after joining")
         else:
