@@ -1,81 +1,60 @@
 """The world of a pool whose HA is off: power, calls between hosts, and the redo log, which knows who has reigned last.
 
-Terms are small numbers here, and the reigns of a story few, for every fault that begins one has a budget. The redo log
-is what the port `database` says of it: a host that takes it over names the term of which it holds itself to be master,
-and is superseded where the log has seen a later one that is not its own. Its own is what it has claimed itself, which
-it keeps.
+Terms are small numbers here, and the reigns of a story few. The redo log is what the port `database` says of it: a host
+that takes it over names the term of which it holds itself to be master, and is superseded where the log has seen a
+later one that is not its own. Its own is what it has claimed itself, which it keeps.
 
 Faults: crash (a host loses power), restart (its agent dies and starts again, perhaps after it has claimed the log and
 before it knows), loss (a request or a reply between hosts), late (a request arrives when its caller has given up), disk
 (the log cannot be read or written), boot (a host that is down boots).
 
 Left out: what the database holds (the story of the redo log), the liveset daemon (there is none with HA off).
+
+A world is in parts: of each host its power; what it keeps; the calls that it began; those of its requests that may
+still arrive though nobody waits for them, (machine, call, arguments, target). Then, once, the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from attrs import define, evolve, field, frozen
 
-from fsm.engine.turn import Effects, Event, Operation
-from fsm.explore.calls import SENT, Calls, Items, Leg, Routes
+from fsm.engine.turn import Effects, Event, Operation, Reply
+from fsm.explore.calls import SENT, Calls, Items, Leg, Routes, items
+from fsm.explore.parted import Parts, Source, Then, Update, actions_of, performed
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
+from hosts.worlds import pool_moves as moves
+from hosts.worlds.pool_moves import ended, put
 
 DOWN, FRESH, AWAKE = "down", "fresh", "awake"
 """Without power; with an agent that is about to start; with one that runs."""
 BOOT = Event("life", "boot")
-NO_CALLS = Calls()
-CLAUSES = {"log": "the redo log is not given to a host of whose reign it has seen the end"}
 LATE = "late"
 """The number of calls that nobody waits for."""
 BEYOND = 2
 """A host that seizes the log takes the term after the next, for the next one may have been decided on."""
+CLAUSES = {"log": "the redo log is not given to a host of whose reign it has seen the end"}
 
 
 @frozen(cache_hash=True)
-class Pool:
-    """One world.
+class Kept:
+    """What a host has written down: whom it follows, and the highest term in which it claimed the log or wanted to."""
 
-    Arguments:
-        power: of each host.
-        roles: for each host whom it has written down as master.
-        calls: those under way.
-        term: the highest that the log has seen.
-        writer: the host that may write it, or None.
-        claimed: for each host the highest term in which it has claimed the log itself, or wanted to.
-        strays: requests that nobody waits for any more, and that may still arrive: (caller, machine, call, arguments,
-            target).
-        broken_oath: an operator has said that a host is switched off which was not.
-    """
+    role: int
+    claimed: int = 0
 
-    power: tuple[str, ...]
-    claimed: tuple[int, ...]
-    roles: tuple[int, ...]
-    calls: Calls = NO_CALLS
+
+@frozen(cache_hash=True)
+class Log:
+    """The highest term that the redo log has seen, who may write it, and whether an operator has said that a host is
+    switched off which was not."""
+
     term: int = 0
     writer: int | None = None
     broken_oath: bool = False
-    strays: tuple[tuple[int, str, str, Items, int], ...] = ()
-
-    def with_power(self, host: int, power: str) -> Pool:
-        """The same, with one host's power changed."""
-        return evolve(self, power=(*self.power[:host], power, *self.power[host + 1 :]))
-
-    def claim(self, host: int, term: int) -> Pool:
-        """A host has claimed the log."""
-        return evolve(self.wants(host, term), term=term, writer=host)
-
-    def wants(self, host: int, term: int) -> Pool:
-        """A host holds itself to be the master of a term."""
-        own = max(term, self.claimed[host])
-        return evolve(self, claimed=(*self.claimed[:host], own, *self.claimed[host + 1 :]))
-
-    def forget(self, host: int) -> Pool:
-        """The agent of a host is gone, with all that it asked and served; it writes nothing."""
-        calls = self.calls.caller_restarted(host).target_restarted(host)
-        return evolve(self, calls=calls, writer=None if self.writer == host else self.writer)
 
 
 @define(eq=False)
@@ -88,6 +67,7 @@ class HandoverWorld:
         faults: kinds of fault that may happen.
         routes: which machine serves which call.
         master: the host that is master at the beginning.
+        reigns: how many terms a story has; nobody takes the log over after them.
     """
 
     n: int
@@ -95,30 +75,41 @@ class HandoverWorld:
     may: frozenset[str] = field(alias="faults")
     routes: Routes
     master: int = 0
+    reigns: int = 9
+    _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
     faults = ("crash", "restart", "loss", "late", "disk", "boot")
 
+    def __attrs_post_init__(self) -> None:
+        self._sources = tuple(self._all_sources())
+
     @property
     def facts(self) -> Mapping[str, Domain]:
-        """The hosts with power, the one that may write the database, whether all hosts have written down the same
-        master, and whether an operator's word was broken."""
+        """The hosts with power, the one that may write the database; whether all hosts have written down the same
+        master, the story has no more reigns, and an operator's word was broken."""
         hosts, yes = Domain("hosts"), Domain("bool")
-        return {"up": hosts, "writer": hosts, "agreed": yes, "broken_oath": yes}
+        return {"up": hosts, "writer": hosts, "agreed": yes, "spent": yes, "broken_oath": yes}
 
-    def state_facts(self, w: Pool) -> Mapping[str, Value]:
+    def state_facts(self, w: Parts) -> Mapping[str, Value]:
         """The values of `facts`."""
-        writer: frozenset[int] = frozenset() if w.writer is None else frozenset({w.writer})
-        return {"up": self._up(w), "writer": writer, "agreed": len(set(w.roles)) == 1, "broken_oath": w.broken_oath}
+        log, nobody = w[self.log], frozenset[int]()
+        return {
+            "up": self._up(w),
+            "writer": nobody if log.writer is None else frozenset({log.writer}),
+            "agreed": len({w[place].role for place in self.all_kept}) == 1,
+            "spent": log.term + BEYOND > self.reigns,
+            "broken_oath": log.broken_oath,
+        }
 
-    def initial(self) -> Iterable[Pool]:
+    def initial(self) -> Iterable[Parts]:
         """All hosts have power, and no agent runs yet."""
-        yield Pool((FRESH,) * self.n, (0,) * self.n, (self.master,) * self.n)
+        yield (*[FRESH] * self.n, *[Kept(self.master)] * self.n, *[Calls()] * self.n, *[()] * self.n, Log())
 
-    def alive(self, w: Pool, host: int) -> bool:
+    def alive(self, w: Parts, host: int) -> bool:
         """A host with power has an agent, but for the moment before its first start."""
-        return w.power[host] == AWAKE
+        return bool(w[host] == AWAKE)
 
-    def view(self, w: Pool, host: int) -> Hashable:
+    def view(self, w: Parts, host: int) -> Hashable:
         """Terms are compared without looking at anything."""
         return None
 
@@ -131,100 +122,197 @@ class HandoverWorld:
             return ("older" if heard < kept else "equal"), {}
         return ("next" if heard == kept + 1 else "newer"), {"term": heard}
 
-    def perform(self, w: Pool, host: int, effects: Effects) -> Pool:
-        """Calls begin and end."""
-        calls = w.calls
-        for machine in effects.abandoned:
-            calls = calls.abandon(host, machine)
-        for reply in effects.replies:
-            calls = calls.reply(host, reply)
-        for operation in effects.operations:
-            if operation.targets is not None:
-                calls = calls.start(host, operation)
-            if operation.name == "take_over":
-                w = w.wants(host, operation.arguments["reign"])
-            if operation.name == "depose":
-                said_off = frozenset(range(self.n)) - {host} - frozenset(operation.targets or ())
-                w = evolve(w, broken_oath=w.broken_oath or bool(said_off & self._up(w)))
-        roles = (*w.roles[:host], effects.host.get("role", w.roles[host]), *w.roles[host + 1 :])
-        return evolve(w, calls=calls, roles=roles)
+    def perform(self, w: Parts, host: int, effects: Effects) -> Parts:
+        """One turn's effects: calls begin and end, something is written down."""
+        return performed(self.updates(host, effects), w)
 
-    def actions(self, w: Pool, pending: Pending) -> Iterator[Action[Pool]]:
+    def actions(self, w: Parts, pending: Pending) -> Iterable[Action[Parts]]:
         """Everything that may happen next."""
+        return actions_of(self.sources, w, pending)
+
+    # -- in parts
+
+    @property
+    def powers(self) -> tuple[int, ...]:
+        """Where the power of each host is."""
+        return tuple(range(self.n))
+
+    @property
+    def all_kept(self) -> tuple[int, ...]:
+        """Where what each host keeps is."""
+        return tuple(range(self.n, 2 * self.n))
+
+    @property
+    def calls(self) -> tuple[int, ...]:
+        """Where the calls are that each host began."""
+        return tuple(range(2 * self.n, 3 * self.n))
+
+    @property
+    def strays(self) -> tuple[int, ...]:
+        """Where the requests of each host are for which nobody waits."""
+        return tuple(range(3 * self.n, 4 * self.n))
+
+    @property
+    def log(self) -> int:
+        """Where the log is."""
+        return 4 * self.n
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """All that may happen, by what it depends on."""
+        return self._sources
+
+    def lives_by(self, host: int) -> tuple[int, ...]:
+        """Its power."""
+        return (host,)
+
+    def seen_by(self, host: int) -> tuple[int, ...]:
+        """Nothing."""
+        return ()
+
+    def told_by(self) -> tuple[int, ...]:
+        """All but the calls."""
+        return (*self.powers, *self.all_kept, self.log)
+
+    def updates(self, host: int, effects: Effects) -> Sequence[Update]:
+        """What the effects of a turn change."""
+        return tuple(self._updates(host, effects))
+
+    def _updates(self, host: int, effects: Effects) -> Iterator[Update]:
+        own, kept = self.calls[host], self.all_kept[host]
+        for machine in effects.abandoned:
+            yield Update((own,), moves.abandoned, (own, host, machine))
+        for reply in effects.replies:
+            if reply.call != LATE:
+                at = self.calls[moves.caller_of(reply.call)]
+                yield Update((at,), _replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
+        if "role" in effects.host:
+            yield Update((kept,), _noted, (kept, effects.host["role"], 0))
+        for operation in effects.operations:
+            if operation.name == "take_over":
+                yield Update((kept,), _noted, (kept, None, operation.arguments["reign"]))
+            if operation.targets is not None:
+                asked = (operation.machine, operation.port, operation.name, items(operation.arguments))
+                yield Update((own,), moves.called, (own, host, *asked, operation.targets, operation.joined))
+            if operation.name == "depose":
+                said_off = tuple(h for h in range(self.n) if h not in (host, *(operation.targets or ())))
+                yield Update((*self.powers, self.log), _sworn, (self.log, said_off))
+
+    def _all_sources(self) -> Iterator[Source]:
         for host in range(self.n):
-            yield from self._power(w, host)
-        for host in sorted(self._up(w)):
-            for machine, operation in pending[host]:
-                if operation.startswith("database."):
-                    yield from self._database(w, host, machine, operation.partition(".")[2])
-        yield from self._talk(w)
+            yield Source((host,), (), partial(self.power, host))
+            yield Source((host, self.all_kept[host], self.log), (host,), partial(self.database, host), "database", True)
+            yield Source((*self.powers, self.calls[host], self.strays[host]), (), partial(self.talk, host))
+            yield Source((*self.powers, self.strays[host]), (), partial(self.arrives, host))
 
-    def _up(self, w: Pool) -> frozenset[int]:
-        return frozenset(host for host, power in enumerate(w.power) if power != DOWN)
+    def _up(self, w: Parts) -> frozenset[int]:
+        return frozenset(host for host in range(self.n) if w[host] != DOWN)
 
-    def _power(self, w: Pool, host: int) -> Iterator[Action[Pool]]:
-        if w.power[host] == DOWN:
-            yield Action(f"host {host} boots", w.with_power(host, AWAKE), "boot", host, BOOT, (host,))
+    # -- power and agents
+
+    def power(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """Hosts boot and lose power, agents start and restart."""
+        awake = put(w, host, AWAKE)
+        if w[host] == DOWN:
+            yield Then(Action(f"host {host} boots", awake, "boot", host, BOOT, (host,)))
             return
-        yield Action(f"host {host} loses power", w.forget(host).with_power(host, DOWN), "crash", restart=(host,))
-        if w.power[host] == FRESH:
-            yield Action(f"the agent of host {host} starts", w.with_power(host, AWAKE), host=host, event=BOOT)
+        gone = self._gone(host)
+        yield Then(Action(f"host {host} loses power", put(w, host, DOWN), "crash", restart=(host,)), gone)
+        if w[host] == FRESH:
+            yield Then(Action(f"the agent of host {host} starts", awake, host=host, event=BOOT))
         else:
-            yield Action(f"the agent of host {host} restarts", w.forget(host), "restart", host, BOOT, (host,))
+            yield Then(Action(f"the agent of host {host} restarts", w, "restart", host, BOOT, (host,)), gone)
+
+    def _gone(self, host: int) -> tuple[Update, ...]:
+        """The agent is gone, with all that it asked and served; it writes nothing."""
+        return (
+            Update(self.calls, moves.forgotten, (self.calls, host)),
+            Update((self.log,), _let_go, (self.log, host)),
+        )
 
     # -- the database
 
-    def _database(self, w: Pool, host: int, machine: str, name: str) -> Iterator[Action[Pool]]:
-        def answer(outcome: str, after: Pool, fault: str | None = None, **payload: Value) -> Action[Pool]:
-            event = Event(machine, f"database.{outcome}", payload)
-            return Action(f"database.{name} of host {host}: {outcome}", after, fault, host, event)
+    def database(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """How a pending operation of the database may end."""
+        log, kept = w[self.log], w[self.all_kept[host]]
+        for machine, operation in pending[host] if w[host] == AWAKE else ():
+            if not operation.startswith("database."):
+                continue
+            name = operation.partition(".")[2]
+            failed = ended(host, machine, "database", name, "failed", w)
+            yield Then(evolve(failed.action, fault="disk"))
+            if name == "read":
+                yield ended(host, machine, "database", name, "ok", w, {"term": log.term})
+            elif name == "take_over" and log.term > kept.claimed and "log" not in self.off:
+                yield ended(host, machine, "database", name, "superseded", w)
+            else:
+                yield from self.claimed(host, machine, name, w)
 
-        yield answer("failed", w, "disk")
-        if name == "read":
-            yield answer("ok", w, term=w.term)
-        elif name == "take_over" and self._superseded(w, host):
-            yield answer("superseded", w)
-        else:
-            after = w.claim(host, w.term + (1 if name == "take_over" else BEYOND))
-            yield answer("ok", after, term=after.term)
+    def claimed(self, host: int, machine: str, name: str, w: Parts) -> Iterator[Then]:
+        """A host claims the log; it may die before it knows."""
+        at, kept = self.all_kept[host], w[self.all_kept[host]]
+        term = max(w[self.log].term, kept.claimed) + (BEYOND if name == "seize" else 1)
+        if term <= self.reigns:
+            after = put(put(w, at, evolve(kept, claimed=term)), self.log, evolve(w[self.log], term=term, writer=host))
+            yield ended(host, machine, "database", name, "ok", after, {"term": term})
             label = f"host {host} has claimed the log, and its agent restarts"
-            yield Action(label, after.forget(host), "restart", host, BOOT, (host,))
-
-    def _superseded(self, w: Pool, host: int) -> bool:
-        """Whether a later reign has begun than the one that this host holds to be its own."""
-        return "log" not in self.off and w.term > w.claimed[host]
+            yield Then(Action(label, after, "restart", host, BOOT, (host,)), self._gone(host))
 
     # -- calls
 
-    def _talk(self, w: Pool) -> Iterator[Action[Pool]]:
-        """The five fates of calls. A host never loses a call to itself, for there is none."""
-        calls, up = w.calls, {host for host in range(self.n) if w.power[host] == AWAKE}
+    def talk(self, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """The fates of the calls that a host began. It makes none to itself."""
+        at, own = self.calls[caller], self.strays[caller]
+        calls: Calls = w[at]
         for leg in calls.legs(SENT):
-            if leg.target in up:
+            there = w[leg.target] == AWAKE
+            if there:
                 after, event = calls.deliver(leg, self.routes)
-                yield Action(_way(leg), evolve(w, calls=after), host=leg.target, event=event)
-            lost = evolve(w, calls=calls.lose_request(leg))
-            yield Action(f"{_way(leg)} is lost", lost, "loss" if leg.target in up else None)
-            call = next(c for c in calls.live if (c.caller, c.machine) == (leg.caller, leg.machine))
-            stray = leg.caller, leg.machine, leg.call, call.arguments, leg.target
-            yield Action(f"{_way(leg)} is late", evolve(lost, strays=tuple(sorted((*w.strays, stray)))), "late")
-        for stray in w.strays:
-            yield from self._stray(w, stray)
+                yield Then(Action(_way(leg), put(w, at, after), host=leg.target, event=event))
+            lost = put(w, at, calls.lose_request(leg))
+            yield Then(Action(f"{_way(leg)} is lost", lost, "loss" if there else None))
+            call = next(call for call in calls.live if call.machine == leg.machine)
+            strays = tuple(sorted((*w[own], (leg.machine, leg.call, call.arguments, leg.target))))
+            yield Then(Action(f"{_way(leg)} is late", put(lost, own, strays), "late"))
         for leg in calls.legs("ok"):
             label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
-            yield Action(label, evolve(w, calls=calls.lose_reply(leg)), "loss")
+            yield Then(Action(label, put(w, at, calls.lose_reply(leg)), "loss"))
         for host, event, after in calls.finished():
-            yield Action(f"host {host} has its answer: {event.name}", evolve(w, calls=after), host=host, event=event)
+            yield Then(Action(f"host {host} has its answer: {event.name}", put(w, at, after), host=host, event=event))
 
-    def _stray(self, w: Pool, stray: tuple[int, str, str, Items, int]) -> Iterator[Action[Pool]]:
-        """A request arrives that nobody waits for any more."""
-        caller, _, call, arguments, target = stray
-        if w.power[target] == AWAKE:
-            rest = list(w.strays)
-            rest.remove(stray)
-            event = self.routes.event(call, arguments, LATE)
-            label = f"{call} from host {caller} arrives late at host {target}"
-            yield Action(label, evolve(w, strays=tuple(rest)), host=target, event=event)
+    def arrives(self, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
+        """A request arrives for which nobody waits any more."""
+        own = self.strays[caller]
+        for stray in w[own]:
+            _, call, arguments, target = stray
+            if w[target] == AWAKE:
+                rest = list(w[own])
+                rest.remove(stray)
+                event = self.routes.event(call, arguments, LATE)
+                label = f"{call} from host {caller} arrives late at host {target}"
+                yield Then(Action(label, put(w, own, tuple(rest)), host=target, event=event))
+
+
+def _noted(w: Parts, place: int, role: int | None, reign: int) -> Parts:
+    """A host writes down whom it follows, or of which term it holds itself to be master."""
+    kept = w[place]
+    return put(w, place, Kept(kept.role if role is None else role, max(kept.claimed, reign)))
+
+
+def _let_go(w: Parts, place: int, host: int) -> Parts:
+    """A host writes the log no more."""
+    log = w[place]
+    return put(w, place, evolve(log, writer=None)) if log.writer == host else w
+
+
+def _sworn(w: Parts, place: int, said_off: tuple[int, ...]) -> Parts:
+    """An operator has said that hosts are switched off."""
+    return put(w, place, evolve(w[place], broken_oath=True)) if any(w[h] != DOWN for h in said_off) else w
+
+
+def _replied(w: Parts, place: int, host: int, call: str, outcome: str, payload: Items) -> Parts:
+    """A host replies to a call."""
+    return put(w, place, w[place].reply(host, Reply(call, outcome, dict(payload))))
 
 
 def _way(leg: Leg) -> str:
