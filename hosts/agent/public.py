@@ -150,12 +150,12 @@ class Public:
         """Put this host back into HA."""
         return await self._order("withdraw", "rejoin", _GOING)
 
-    async def cut(self, peers: list[int]) -> None:
-        """For tests: hear and send nothing from and to these hosts, nor let the daemon."""
+    async def cut(self, peers: list[int], statefile: bool = False) -> None:
+        """For tests: hear and send nothing from and to these hosts, nor let the daemon; nor reach the statefile."""
         self.agent.cut.clear()
         self.agent.cut.update(peers)
         with suppress(PoolError):  # no daemon, no datagrams
-            await self.agent.daemon.client.cut(frozenset(peers))
+            await self.agent.daemon.client.cut(frozenset(peers), statefile)
 
     def _vm(self, entry: VmEntry, acting: bool) -> dict[str, Any]:
         vm = entry.name
