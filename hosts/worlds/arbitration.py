@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain, combinations
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 
@@ -132,7 +133,7 @@ class Arbitration(Instantless):
                 w = self.with_host(evolve(w, busy=host if self.brisk else None), host, live=live)
         return w
 
-    def with_host(self, w: Pool, p: int, **changes: object) -> Pool:
+    def with_host(self, w: Pool, p: int, **changes: Any) -> Pool:
         """The same with one host different."""
         hosts = list(w.hosts)
         hosts[p] = evolve(hosts[p], **changes)

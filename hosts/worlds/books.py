@@ -342,3 +342,25 @@ def arbitrated(
         books.read_started(0)
         view = payload(books.read_finished(0, shown, live, stay, 0), me, len(words), live)
     return {**view, "mutual": mutual, "joiners": NOBODY}
+
+
+@cache
+def by_survival(timing: Timing, ages: tuple[int, ...], says: tuple[bool, ...]) -> int:
+    """Ticks left by survival rule 2; negative where there is no such evidence.
+
+    Arguments:
+        ages: for each host that is configured and not excluded, of the newest heartbeat that it has acknowledged, since
+            its sending; above `life` for none.
+        says: whether it said then that it has no statefile.
+    """
+    books = Evidence(0, 1 + len(ages), timing, -NEVER)
+    books.begin(1)
+    number = {age: place for place, age in enumerate(sorted(set(ages), reverse=True), 1)}
+    for age, sent in number.items():
+        books.sent(sent, -age)
+    for peer, (age, said) in enumerate(zip(ages, says, strict=True), 1):
+        if age <= timing.lease:
+            beat = evolve(_beat(peer, {0: (1, number[age])}), no_statefile=said)
+            books.received(0, beat)
+    deadline = books.by_survival()
+    return -1 if deadline is None else int(deadline)

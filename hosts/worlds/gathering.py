@@ -84,8 +84,6 @@ class Gathering(InParts):
         self.script = tuple(books.way_to_a_liveset(self.timing, self.n, tuple(range(self.formed))))
         self.sources = tuple(self._sources())
 
-    # -- where the parts are
-
     def host(self, host: int) -> int:
         """The part of a host."""
         return 1 + host
