@@ -240,8 +240,16 @@ class DatabaseStore:
         self._database = after
         return after
 
+    def overdue(self) -> bool:
+        """A commit that is under way takes too long: the log is broken until it has mended itself. From any thread.
+
+        Returns: False where it has ended just in time.
+        """
+        return self._log.overdue()
+
     def mend(self) -> None:
-        """Write the full database into a broken log, so that changes are taken again. Blocks for some writes.
+        """Write the full database into a broken log now, which it tries from time to time by itself. Blocks for some
+        writes.
 
         Errors: StaleTerm when another master has the log meanwhile; RedoLogBroken when it is still broken.
         """

@@ -23,6 +23,7 @@ from hosts.daemon import process as daemon
 from hosts.daemon.obituary import publish_obituary
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
+from hosts.redo_log import writer_node
 from hosts.supervisor import HostConfig, Obituary, start_host
 from hosts.supervisor.process import log
 
@@ -42,6 +43,7 @@ def start(pool: PoolDir, index: int, fencing: bool = True, obituaries: Callable[
     for name in _SLOW:
         importlib.import_module(name)
     machines, parameters = _specs(pool.timeout)
+    writer_node(pool.timeout)  # kept, and found by the agent after the fork
     programs: dict[str, Callable[[], None]] = {"agent": partial(agent.main, pool, index, machines, parameters)}
     programs["daemon"] = daemon.main
     bury = partial(_bury, pool, index, obituaries)

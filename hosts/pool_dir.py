@@ -242,7 +242,7 @@ class PoolDir:
         create_statefile(self.statefile, self.identity(uuid4()), 0)
         database = self.database()
         size = max(LOG_BYTES, _ROOM * len(json.dumps(database.to_json())) // SECTION * SECTION)
-        log = RedoLog.create(self.redo_log, str(self.uuid), size)
+        log = RedoLog.create(self.redo_log, str(self.uuid), size, len(self.hosts))
         try:
             DatabaseStore.start(log, FIRST_TERM, database)
         finally:

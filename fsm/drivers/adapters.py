@@ -59,11 +59,17 @@ class HostStore(Protocol):
         """Make values durable, by name, as JSON carries them. It blocks, and raises when they may not be durable."""
 
 
+class Declined(Exception):
+    """A pool store takes nothing now. The turn is taken back, as if it had not been, and its event runs once more:
+    instant operations are asked anew, and may say that there is no use in it. Declined again, the driver fails."""
+
+
 class PoolStore(Protocol):
     """Keeps the pool variables, through the redo log; for the master alone."""
 
     def commit(self, values: Mapping[str, Any]) -> Awaitable[None] | None:
-        """As `HostStore.commit`; it may block for a millisecond, or return something to wait for."""
+        """As `HostStore.commit`; it may block for a millisecond, or return something to wait for. Errors: `Declined`
+        where nothing was made durable and the machines may find another way."""
 
 
 class Undeclared(Exception):

@@ -12,10 +12,11 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from fsm.drivers.adapters import Adapter, awaited
+from fsm.drivers.adapters import Adapter, Declined, awaited
+from fsm.drivers.failures import Fatal, at, durable, fatal, not_durable
 from fsm.drivers.futures import refuse, settle
 from fsm.drivers.journal import Read
-from fsm.drivers.perform import LOG, Arrival, Broken, Fatal, Observer, Performer, Ticket, at, fatal, not_durable
+from fsm.drivers.perform import LOG, Arrival, Broken, Observer, Performer, Ticket
 from fsm.drivers.snapshot import Resumed
 from fsm.engine.turn import Event, Operation, Reply, Turn
 
@@ -211,11 +212,12 @@ class AsyncDriver(Performer[Adapter]):
         """One event, to completion."""
         event, time, reads = item.event, self.clock.now(), list[Read]()
         turn = self.step(self.local, self.pool, event, item.ticket, reads)
-        if turn.refused is None:
-            durable = self.commit(turn.effects)
-            if durable is not None:
-                with fatal(f"pool {not_durable(turn.effects.pool)}"):
-                    await durable
+        try:
+            await self._commit(turn)
+        except Declined as declined:
+            turn = self.step_again(self.local, self.pool, event, reads, declined, turn)
+            with fatal(f"pool {not_durable(turn.effects.pool)}"):
+                await self._commit(turn)
         self.write(time, event, turn, reads)
         if turn.refused is None:
             self.local, self.pool = turn.local, turn.pool
@@ -223,6 +225,11 @@ class AsyncDriver(Performer[Adapter]):
             LOG.warning("%s: refused: %s", self.name, turn.refused)
         self.follow(time, event, turn, item.ticket)
         settle(item.waiter, turn)
+
+    async def _commit(self, turn: Turn) -> None:
+        if turn.refused is None and (waited := self.commit(turn.effects)) is not None:
+            with durable(turn.effects):
+                await waited
 
     def arrive(self, arrival: Arrival) -> None:
         """As `Performer.arrive`."""

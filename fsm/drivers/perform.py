@@ -7,9 +7,10 @@ Rules.
 - What an operation or a timer brings back is an event, and counts for as long as its machine waits for this very start
   (its *ticket*). A state that is left abandons it: it is cancelled, and what comes too late is dropped and counted.
 - An adapter's exception becomes the outcome that the adapter declares for it. It is logged and never lost.
-- What cannot go on fails closed: a commit or a journal that fails, an outcome that the port does not declare, one that
-  the machine refuses (or a timer). The driver then stops everything, does nothing further, and says why.
-  An event from outside that is refused changes nothing and hurts nobody.
+- A pool store may decline a commit: the turn is taken back, and its event runs once more.
+- What cannot go on fails closed: a commit or a journal that fails, a second decline, an outcome that the port does not
+  declare, one that the machine refuses (or a timer). The driver then stops everything, does nothing further, and says
+  why. An event from outside that is refused changes nothing and hurts nobody.
 
 A driver adds the queue, who runs a turn, and what an operation is: a task, a thread, a call.
 
@@ -21,15 +22,16 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
 
-from fsm.drivers.adapters import Answers, HostStore, Outcome, PoolStore, Undeclared, checked_outcome
+from fsm.drivers.adapters import Answers, Declined, HostStore, Outcome, PoolStore, Undeclared, checked_outcome
 from fsm.drivers.clock import Clock
+from fsm.drivers.failures import Fatal, at, durable, fatal, not_durable, unwritten
 from fsm.drivers.fitting import check_adapters
 from fsm.drivers.futures import Waiter, settle
 from fsm.drivers.journal import Read, Records
@@ -45,10 +47,6 @@ Observer = Callable[[float, Event, Turn], None]
 A = TypeVar("A", bound=Answers)
 Key = tuple[str, ...]
 """What a machine waits for: ("operation", machine) or ("timer", machine, scope)."""
-
-
-class Fatal(Exception):
-    """The turn cannot be completed, and neither can any later one."""
 
 
 @define(eq=False)
@@ -214,9 +212,26 @@ class Performer(Generic[A]):
                 if isinstance(commit(self._json(effects.host)), Awaitable):
                     raise TypeError("the store answered something to wait for; it must block")
         if effects.pool and self.pool_store is not None:
-            with fatal(f"pool {not_durable(effects.pool)}"):
+            with durable(effects):
                 return self.pool_store.commit(self._json(effects.pool))
         return None
+
+    def step_again(
+        self,
+        local: tuple[Any, ...],
+        pool: tuple[Any, ...],
+        event: Event,
+        reads: list[Read],
+        declined: Declined,
+        of: Turn,
+    ) -> Turn:
+        """The turn of an event whose turn `of` was declined by the pool store. Errors: `Fatal` where host variables of
+        it are durable already, so that it cannot be taken back."""
+        if of.effects.host:
+            raise Fatal(f"pool {not_durable(of.effects.pool)}: {declined}")
+        LOG.warning("%s: a turn of %s is taken back: %s", self.name, event.machine, declined)
+        reads.clear()
+        return self.step(local, pool, event, None, reads)
 
     def _json(self, values: Mapping[str, Value]) -> dict[str, Any]:
         return {name: self.node.layout.domain(name).to_json(value) for name, value in values.items()}
@@ -348,31 +363,3 @@ def no_event(given: object) -> TypeError:
 def not_said(name: str, signal: Signal) -> None:
     """Log the exception of a signal; it changes nothing. `name` is the driver's."""
     LOG.exception("%s: %s.%s was not said", name, signal.port, signal.name)
-
-
-def unwritten(error: Exception) -> Fatal:
-    """What a journal's exception is. Not by `fatal`, whose context costs more than a step."""
-    return Fatal(f"the journal cannot be written: {str(error) or type(error).__name__}")
-
-
-def not_durable(values: Mapping[str, Value]) -> str:
-    """What is said of variables whose commit failed."""
-    return f"variables could not be made durable ({', '.join(values)})"
-
-
-@contextmanager
-def fatal(what: str) -> Iterator[None]:
-    """Turns any exception into the end of the driver, with a message that says what could not be done."""
-    try:
-        yield
-    except Exception as error:
-        raise Fatal(f"{what}: {str(error) or type(error).__name__}") from error
-
-
-@contextmanager
-def at(place: str) -> Iterator[None]:
-    """Gives `BadValues` the place where the values stand."""
-    try:
-        yield
-    except BadValues as error:
-        raise BadValues(f"{place}: {error}; put it right there") from None

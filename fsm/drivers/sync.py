@@ -29,9 +29,10 @@ from attrs import define, frozen
 
 from fsm.drivers.adapters import HostStore, PoolStore, SyncAdapter
 from fsm.drivers.clock import Clock, ThreadClock
+from fsm.drivers.failures import at, unwritten
 from fsm.drivers.fitting import check_adapters
 from fsm.drivers.journal import Records
-from fsm.drivers.perform import Arrival, Observer, asks_instantly, at, no_event, not_said, unwritten
+from fsm.drivers.perform import Arrival, Observer, asks_instantly, no_event, not_said
 from fsm.drivers.snapshot import Resumed
 from fsm.drivers.work import STOPPED, Executor, Item, Look, NewPool, Work
 from fsm.engine.node import STEP, Node, Turns

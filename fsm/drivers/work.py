@@ -15,10 +15,11 @@ from typing import Any, NoReturn, Protocol
 
 from attrs import define, field, frozen
 
-from fsm.drivers.adapters import SyncAdapter
+from fsm.drivers.adapters import Declined, SyncAdapter
+from fsm.drivers.failures import Fatal, fatal, not_durable, unwritten
 from fsm.drivers.futures import DriverFailed, refuse, settle
 from fsm.drivers.journal import Read
-from fsm.drivers.perform import LOG, Arrival, Broken, Fatal, Performer, Ticket, unwritten
+from fsm.drivers.perform import LOG, Arrival, Broken, Performer, Ticket
 from fsm.engine.turn import Event, Operation, Reply, Turn
 
 STOPPED = "the driver was stopped"
@@ -160,9 +161,9 @@ class Work(Performer[SyncAdapter]):
             turn = self.node.step(driver.local, driver.pool, event)
         else:
             turn = self.step(driver.local, driver.pool, event, ticket, reads)
+        if turn.effects.host or turn.effects.pool:
+            turn = self._committed(event, turn, reads)
         local, pool, _, effects, _, refused = turn
-        if (effects.host or effects.pool) and self.commit(effects) is not None:
-            raise Fatal("the pool store answered something to wait for; that needs an AsyncDriver")
         if self.journal is not None:
             try:
                 self.journal.turn(self.node, time, event, turn, reads)
@@ -175,6 +176,18 @@ class Work(Performer[SyncAdapter]):
             self.do(effects)
         elif effects.signals:  # a turn that waits for nothing is short
             self.say(effects.signals)
+        return turn
+
+    def _committed(self, event: Event, turn: Turn, reads: list[Read]) -> Turn:
+        """The turn once its variables are durable; another one where the pool store declined this."""
+        try:
+            waited = self.commit(turn.effects)
+        except Declined as declined:
+            turn = self.step_again(self.driver.local, self.driver.pool, event, reads, declined, turn)
+            with fatal(f"pool {not_durable(turn.effects.pool)}"):
+                waited = self.commit(turn.effects)
+        if waited is not None:
+            raise Fatal("the pool store answered something to wait for; that needs an AsyncDriver")
         return turn
 
     def arrive(self, arrival: Arrival) -> None:

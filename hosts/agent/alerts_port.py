@@ -16,6 +16,8 @@ PROMISE = "I made sure that the VMs of this host run nowhere else, and that no o
 """What an operator promises who takes a host out of HA by force."""
 
 _TEXTS = {
+    "log_broken": "the redo log is broken: no VM is started until a full database could be written; it is tried again",
+    "log_healed": "the redo log works again",
     "host_lost": "{vm} runs no more: its host has left the liveset",
     "nowhere": "{vm} cannot be restarted: {reason}",
     "restart_failed": "{vm} did not start, twice; it is tried again from time to time",

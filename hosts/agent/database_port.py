@@ -19,11 +19,11 @@ from typing import Any
 from attrs import define, field
 
 from fsm import Operation, Signal
-from fsm.drivers.adapters import Outcome
+from fsm.drivers.adapters import Declined, Outcome
 from hosts.database import Database, DatabaseStore
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
-from hosts.redo_log import RedoLog, Replay
+from hosts.redo_log import Hears, RedoLog, RedoLogBroken, Replay, writer_node
 from hosts.rpc import TermKeeper, as_term
 
 _STARTS = 1_000_000
@@ -38,9 +38,11 @@ class Reign:
 
     Arguments:
         terms: the highest term known here.
+        patience: seconds that a write may take.
     """
 
     terms: TermKeeper
+    patience: float = 10.0
     store: DatabaseStore | None = None
     term: int = 0
     _starts: int = field(default=0, init=False)
@@ -55,10 +57,23 @@ class Reign:
         return self.term * _STARTS + self._starts
 
     async def commit(self, values: Mapping[str, Any]) -> None:
-        """Make pool variables durable. Errors: `PoolError` when this host is no master, or the log refuses them."""
-        if self.store is None:
+        """Make pool variables durable.
+
+        Errors: `Declined` while the redo log is broken, which a write that takes longer than `patience` makes it;
+        `PoolError` when this host is no master, or another one is.
+        """
+        store = self.store
+        if store is None:
             raise PoolError(f"{', '.join(values)}: only the master writes the pool database; take it over first")
-        await asyncio.to_thread(self.store.commit, {"variables": dict(values)})
+        write = asyncio.ensure_future(asyncio.to_thread(store.commit, {"variables": dict(values)}))
+        done, _ = await asyncio.wait({write}, timeout=self.patience)
+        if not done and store.overdue():
+            write.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody asks for it any more
+            raise Declined("the redo log does not answer")
+        try:
+            await write
+        except RedoLogBroken as error:
+            raise Declined(str(error)) from error
 
 
 @define(eq=False)
@@ -71,6 +86,7 @@ class DatabasePort:
         tell_term: makes the term of the reign known to a host; whether it answered that it has kept it.
         load: gives the driver the pool variables; awaits that it has them.
         own: the last term in which this host has claimed the log.
+        alerts: who hears that the log is broken, and healed.
     """
 
     pool: PoolDir
@@ -79,6 +95,7 @@ class DatabasePort:
     tell_term: Callable[[int], Awaitable[bool]]
     load: Callable[[Mapping[str, Any]], Awaitable[None]]
     own: TermKeeper
+    alerts: Hears | None = None
     _log: RedoLog | None = field(default=None, init=False)
 
     async def perform(self, operation: Operation) -> Outcome:
@@ -104,7 +121,9 @@ class DatabasePort:
         return "ok", {"term": reign.term}
 
     def _read(self) -> tuple[Database, int]:
-        log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
+        log = RedoLog.open(
+            self.pool.redo_log, str(self.pool.uuid), self.me, writer_node(self.pool.timeout), self.alerts
+        )
         try:
             replay = log.read()
             return self._database(log, replay), replay.term
@@ -119,7 +138,9 @@ class DatabasePort:
         """Raise the term here and in the log, and read what the log holds."""
         if self._log is not None:
             self._log.close()
-        log = self._log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
+        log = self._log = RedoLog.open(
+            self.pool.redo_log, str(self.pool.uuid), self.me, writer_node(self.pool.timeout), self.alerts
+        )
         term = max(self.reign.terms.term, log.read().term, held) + ahead
         self.own.raise_to(term)
         self.reign.terms.raise_to(term)

@@ -102,16 +102,17 @@ class Agent:
             self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self.superseded.set
         )
         names = [host.name for host in self.pool.hosts]
+        alerts = AlertsPort(directory / "alerts.log", clock.now, self.planner.reason, names)
         adapters: dict[str, Adapter] = {
             "daemon": self.daemon,
             "host": self.host,
             "toolstack": self.toolstack,
             "planner": self.planner,
-            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, own),
+            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, own, alerts),
             "storage": StoragePort(self.pool, self.me),
             "terms": TermsPort(),
             "power": PowerPort(HostControl(directory)),
-            "alerts": AlertsPort(directory / "alerts.log", clock.now, self.planner.reason, names),
+            "alerts": alerts,
             "timer": TimerPort(),
         }
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))

@@ -40,7 +40,8 @@ at a time. Reading a log while it is written may report damage that is none.
 """
 
 from hosts.redo_log.disk import Disk, FileDisk
-from hosts.redo_log.log import RedoLog, RedoLogBroken, StaleTerm
+from hosts.redo_log.log import Hears, RedoLog, RedoLogBroken, StaleTerm
+from hosts.redo_log.machine import writer_node
 from hosts.redo_log.port import Replay
 
-__all__ = ["Disk", "FileDisk", "RedoLog", "RedoLogBroken", "Replay", "StaleTerm"]
+__all__ = ["Disk", "FileDisk", "Hears", "RedoLog", "RedoLogBroken", "Replay", "StaleTerm", "writer_node"]

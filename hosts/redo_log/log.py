@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
+from threading import Lock
 from typing import Protocol
 
 from fsm import Event, Node, Operation, Signal
@@ -113,6 +114,7 @@ class RedoLog:
     ) -> None:
         self.place, self._term = place, 0
         self.broken: str | None = None
+        self._calling = Lock()
         self._port, self._caller = DiskPort(disk, identity, place, me), _Caller()
         adapters: dict[str, SyncAdapter] = {"disk": self._port, "caller": self._caller, "alerts": _Alerts(self, alerts)}
         self._driver = SyncDriver(node or writer_node(), adapters, clock=clock, journal=journal)
@@ -279,9 +281,16 @@ class RedoLog:
         self._answered(term, answer)
         port.contents["newest"], port.generation = committed, generation
 
-    def overdue(self) -> None:
-        """What is under way takes too long: whoever waits is told that it was refused. From any thread."""
-        self._driver.post(Event("redo_log", "overdue"))
+    def overdue(self) -> bool:
+        """What is under way takes too long: it is given up, and the log is broken. From any thread.
+
+        Returns: False where it has ended just in time, so that its call returns.
+        """
+        self._driver.send(Event("redo_log", "overdue"))
+        if self.state != "broken":
+            return False
+        self.broken = "a write takes too long"
+        return True
 
     # -- what was said
 
@@ -290,7 +299,16 @@ class RedoLog:
         return "lower" if term < self._term else "same" if term == self._term else "higher"
 
     def _ask(self, event: str, payload: Mapping[str, Value], *answers: str) -> str:
-        """Send an event and wait until the machines have answered it."""
+        """Send an event and wait until the machines have answered it. Errors: `RedoLogBroken` while a call of another
+        thread, that has taken too long, is not over."""
+        if not self._calling.acquire(blocking=False):
+            raise RedoLogBroken(f"{self.place}: {self.broken or 'busy'}; wait until the storage answers")
+        try:
+            return self._asked(event, payload, answers)
+        finally:
+            self._calling.release()
+
+    def _asked(self, event: str, payload: Mapping[str, Value], answers: tuple[str, ...]) -> str:
         heard = self._caller.heard
         while not heard.empty():
             heard.get()  # of a log that has mended itself, or failed to
