@@ -26,7 +26,7 @@ from hosts.secret import read_secret
 from hosts.supervisor import HostControl
 from hosts.supervisor.kernel import now
 
-PATIENCE = 20.0  # s, for what takes two at most on an idle machine
+PATIENCE = 40.0  # s: an enable is given up after 10, and the machine may be busy
 Status = Mapping[str, Any]
 
 
