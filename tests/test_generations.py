@@ -73,7 +73,7 @@ def test_each_rule_of_the_layout_is_needed(
 
 
 def test_a_master_that_is_told_before_its_mark_is_written_loses_it() -> None:
-    """Answered as soon as every member grants, the last mark may be that of a former master, whose 'invalid' is late."""
+    """Answered once every member grants, the last mark may be that of a former master, whose 'invalid' is late."""
     explored = system("generation", **MASTER_DIES)
     lock = next(machine for machine in explored.machines if machine.name == "lock")
     answer = next(row.tell for row in lock.rows if row.id == "lock.marking/wrote")
