@@ -72,6 +72,19 @@ def test_one_tick_less_is_not_enough(life: int) -> None:
     assert told.count("tick") == life
 
 
+@pytest.mark.parametrize(("life", "wander", "drop"), [(1, 1, 5)])
+def test_clocks_that_wander_want_more(life: int, wander: int, drop: int) -> None:
+    """Clocks that are wrong by `wander` either way: D = W + K + 1 + 4 * wander, and this is a tick less. That the exact
+    minimum is enough takes longer to see: fsm verify lease --set settings.drop=6 --set settings.wander=1."""
+    assert drop == life + 4 * wander
+    system = LEASE.with_setting("settings.life", str(life)).with_setting("settings.drop", str(drop))
+    system = system.with_setting("settings.wander", str(wander))
+    for fault in ("stop", "crash"):
+        system = system.with_setting(f"faults.{fault}", "0")
+    told = story(explore(system, stop_at_first=True))
+    assert len([label for label in told if label.startswith("tick")]) == life + 2 * wander
+
+
 def test_messages_under_way_change_nothing() -> None:
     """A heartbeat and an acknowledgement that take time: more states, the same answers."""
     result = lease(1, 2, delay=True)
