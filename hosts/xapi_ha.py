@@ -131,15 +131,22 @@ def join_liveset(serve: Serve[R], call: str) -> R:
     return serve(Event("join", "host.join", call=call))
 
 
-def ha_disable_failover_decisions(serve: Serve[R], call: str) -> R:
-    """This host must neither become master nor restart a VM from now on. Reply: ok, failed while something is in flight
-    that still could."""
-    return serve(Event("leave", "host.disable_decisions", call=call))
+def ha_disable_failover_decisions(serve: Serve[R], call: str, master: int) -> R:
+    """This host must neither become master nor restart a VM from now on.
+
+    Arguments:
+        master: the index of the host that wants it.
+    Reply: ok, failed while something is in flight that still could."""
+    return serve(Event("leave", "host.disable_decisions", {"master": master}, call))
 
 
-def ha_disarm_fencing(serve: Serve[R], call: str) -> R:
-    """This host fences itself no more; a daemon that is gone counts as disarmed. Reply: ok, failed."""
-    return serve(Event("leave", "host.disarm", call=call))
+def ha_disarm_fencing(serve: Serve[R], call: str, master: int) -> R:
+    """This host fences itself no more, for HA is off; a daemon that is gone counts as disarmed.
+
+    Arguments:
+        master: the index of the host to follow afterwards.
+    Reply: ok, failed."""
+    return serve(Event("leave", "host.disarm", {"master": master}, call))
 
 
 def ha_stop_daemon(serve: Serve[R], call: str, master: int) -> R:

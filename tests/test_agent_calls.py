@@ -18,7 +18,7 @@ from fsm import Event, Node, Operation, specs
 from fsm.engine.turn import Reply
 from fsm.errors import Place
 from fsm.explore.calls import Routes
-from hosts.agent.calls import OVERTAKEN, HostPort, Lanes, Serving
+from hosts.agent.calls import OVERTAKEN, SPECS_DIFFER, HostPort, Lanes, Serving, specs_digest
 from hosts.agent.process import MACHINES
 from hosts.rpc import Address, Answer, Call, Failure, HostCalls, Lost, Refused, TermKeeper
 from hosts.rpc.wire import FIELD_TYPE_ERROR, METHOD_UNKNOWN, STALE_TERM
@@ -105,6 +105,20 @@ def test_a_payload_outside_its_domain_is_garbage(terms: TermKeeper) -> None:
     for master, said in ((2, ("off", {"master": 2})), (3, ("lost", {})), (True, ("lost", {})), ("x", ("lost", {}))):
         bench = Bench(terms, [Answer("off", {"master": master})])
         assert bench.perform("life", "ask_ha", (1,), False) == said
+
+
+def test_hosts_with_other_specs_do_not_enable_together(terms: TermKeeper) -> None:
+    """The first call of an enable carries the digest of the specs; a host with others says so, and does nothing."""
+    bench = Bench(terms, [Answer("ok")])
+    assert bench.perform("enable", "preconfigure", (1,), True) == ("all_ok", {})
+    ours, events = specs_digest(machines()), list[Event]()
+    assert [sent[2] for sent in bench.peers.sent] == [{"specs": ours}]
+    host = serving([], events)
+    with pytest.raises(Failure, match=SPECS_DIFFER):
+        asyncio.run(host.handle(call("1.1.enable", "preconfigure", specs="other")))
+    assert not events
+    asyncio.run(host.handle(call("1.2.enable", "preconfigure", specs=ours)))
+    assert [event.name for event in events] == ["host.preconfigure"]
 
 
 def test_a_fan_out_tells_who_did_not_agree(terms: TermKeeper) -> None:

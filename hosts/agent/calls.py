@@ -7,6 +7,7 @@ Rules.
   none that a later one has overtaken: a request that dawdled in a buffer must not start a VM after the question whether
   it runs was answered with no. A call to join overtakes the commands of all lanes: a clean-up of HA's former time that
   came after it would take the daemon away under running VMs, which the master would then start elsewhere.
+- Hosts enable HA together only with the same specs: the first call of an enable carries what the coordinator's are.
 - A master commands in its own term for as long as its reign lasts, whatever higher term it hears of; it is for the
   targets to refuse it. One that was refused is superseded: its reign is over, and it begins anew, asking its daemon.
   Only a question of a host that is no master goes out in the highest term known here.
@@ -17,12 +18,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from attrs import define, field
 
 from fsm import Event, Node, Operation, Signal
 from fsm.drivers.adapters import Outcome
+from fsm.drivers.journal import digests
 from fsm.engine.turn import Reply
 from fsm.explore.calls import Routes, items
 from fsm.language.domains import Value
@@ -39,13 +42,24 @@ QUESTIONS = frozenset({"ask_ha", "who", "propose", "decide", "commit", "abort", 
 ANEW = "join"
 """The call with which a host's part in HA begins anew: no command from before it is carried out after it."""
 
+PRECONFIGURE = "preconfigure"
+"""The call with which an enable begins on a host; it carries the digest of the coordinator's specs."""
+
 OVERTAKEN = "HA_CALL_OVERTAKEN"
+SPECS_DIFFER = "HA_HOST_SPECS_DIFFER"
 _START_VM = 5.0  # s: a VM starts in milliseconds, and whoever waits longer asks
 _JOINING = frozenset({"join", "wait_for_shutdown"})
 _LEAVING = frozenset({"disarm", "stop_daemon"})
 _NUMBER = re.compile(r"(\d{1,15})\.(\d{1,15})\.(.+)")
+_BESIDE = {"start_vm": ("incarnation",), PRECONFIGURE: ("specs",)}
 Fate = Answer | Refused | Lost
 Handle = Callable[[Call], Awaitable[Answer]]
+
+
+def specs_digest(node: Node) -> str:
+    """What tells the specs of two hosts apart: one digest of those of all their machines."""
+    named = "".join(f"{name} {digest}\n" for name, digest in sorted(digests(node).items()))
+    return sha256(named.encode()).hexdigest()[:16]
 
 
 @define(eq=False)
@@ -110,9 +124,11 @@ class Serving:
         machine = self.routes.table[name][0]
         ports = next(spec.ports for spec in self.node.machines if spec.name == machine)
         declared = ports["host"].operations[call.op].arguments
-        wanted = {*declared, "incarnation"} if call.op == "start_vm" else {*declared}
+        wanted = {*declared, *_BESIDE.get(call.op, ())}
         if call.args.keys() != wanted or type(call.args.get("incarnation", 0)) is not int:
             raise Failure(FIELD_TYPE_ERROR, "args")
+        if call.op == PRECONFIGURE and call.args["specs"] != specs_digest(self.node):
+            raise Failure(SPECS_DIFFER, str(call.args["specs"]), specs_digest(self.node))
         arguments = items({argument: call.args[argument] for argument in declared})
         try:
             return self.routes.event(name, arguments, f"{call.caller}:{call.number}")
@@ -147,6 +163,8 @@ class HostPort:
         arguments = dict(operation.arguments)
         if op == "start_vm":
             arguments["incarnation"] = self.incarnation()
+        if op == PRECONFIGURE:
+            arguments["specs"] = specs_digest(self.node)
         fates = await asyncio.gather(*(self.call(target, op, arguments, lane) for target in targets))
         if not operation.joined:
             return self._outcome(operation, fates[0])

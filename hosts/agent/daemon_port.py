@@ -112,7 +112,8 @@ class DaemonPort:
 
 @define(eq=False)
 class StoragePort:
-    """The port `storage`: the statefile as host `me` of `pool` reaches it."""
+    """The port `storage`: the statefile as host `me` of `pool` reaches it. It is open only while it is looked at, so
+    that nothing is left to detach; a storage that is plugged and mounted has that to do."""
 
     pool: PoolDir
     me: int
@@ -135,8 +136,7 @@ class StoragePort:
         raise AssertionError(f"{operation.name} is not instant")
 
     def signal(self, signal: Signal) -> None:
-        """The port has no signals."""
-        raise AssertionError(f"{signal.name} is no signal of storage")
+        """detach: it is closed already."""
 
     def failure(self, operation: Operation, error: BaseException) -> Outcome:
         """It cannot be used."""

@@ -96,10 +96,10 @@ class Agent:
         serving = Serving(self.node, routes, lambda event: self.driver.serve(event), self.toolstack.expect)
         life = self._next_life(store)
         addresses = {index: self.pool.address(index) for index in range(len(self.pool.hosts))}
-        commands = HostCalls(self.me, addresses, secret, lambda: self.reign.term, self.cut, life)
+        commands = HostCalls(self.me, addresses, secret, lambda: self.reign.term or self.terms.term, self.cut, life)
         questions = HostCalls(self.me, addresses, secret, lambda: self.terms.term, self.cut, life)
         self.host = HostPort(
-            self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self.superseded.set
+            self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self._deposed
         )
         names = [host.name for host in self.pool.hosts]
         alerts = AlertsPort(directory / "alerts.log", clock.now, self.planner.reason, names)
@@ -147,6 +147,12 @@ class Agent:
     def acting(self) -> bool:
         """Whether this host acts as master."""
         return self.state("life") in SERVING and self.value("role") == self.me
+
+    def _deposed(self) -> None:
+        """A command was refused, for somebody knows of a higher term. A host without a reign has none to end: it
+        commands only when it is stranded (machine disable), and asks again."""
+        if self.reign.term:
+            self.superseded.set()
 
     def _next_life(self, store: JsonHostStore) -> str:
         """How often this host's agent has started: what it calls now is later than all that it called before."""
