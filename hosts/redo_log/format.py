@@ -12,6 +12,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -122,8 +123,9 @@ def pack_mark(mark: Mark) -> bytes:
     return _seal(_MARK.pack(_MARK_MAGIC, mark.term, mark.sequence, mark.writer))
 
 
+@lru_cache(maxsize=256)
 def unpack_mark(data: bytes) -> Mark | None:
-    """The mark in a sector; None when its seal does not hold."""
+    """The mark in a sector; None when its seal does not hold. Looked at twice for each change, and seldom another."""
     fields = _unseal(_MARK, _MARK_MAGIC, data)
     return None if fields is None else Mark(*fields)
 

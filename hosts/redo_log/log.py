@@ -24,7 +24,7 @@ from hosts.redo_log.disk import Disk, FileDisk
 from hosts.redo_log.format import SECTOR, VERSION, Identity, Record, pack_identity, pack_record
 from hosts.redo_log.identity import checked_identity, pool_uuid, refuse_used, reported
 from hosts.redo_log.machine import writer_node
-from hosts.redo_log.port import Content, DiskPort, Replay
+from hosts.redo_log.port import Content, DiskPort, Replay, newest
 
 _READS = ("survey", "recheck", "replay")
 
@@ -330,7 +330,7 @@ class RedoLog:
             )
         if answer == "stale":
             with reported(self.place, "cannot be read", "check the storage"):
-                seen = max(port.marks()).term
+                seen = newest(port.marks()).term
             if self.state == "superseded" and term == self._term:
                 what = f"it was claimed with term {seen}; step down"
             else:

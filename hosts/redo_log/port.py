@@ -8,6 +8,8 @@ know is kept here: terms, sequence numbers, where the next record goes, the data
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import attrgetter
 from threading import Lock
 from uuid import uuid4
 
@@ -31,6 +33,9 @@ from hosts.redo_log.format import (
     unpack_mark,
     unpack_record,
 )
+
+newest = partial(max, key=attrgetter("term", "sequence", "writer"))
+"""The mark that counts, of several; what attrs would compare takes ten times as long."""
 
 Full = Callable[[], Mapping[str, object]]
 
@@ -133,7 +138,7 @@ class DiskPort:
         return [unpack_mark(self.disk.read(slot * SECTOR, 64)) or Mark() for slot in slots]
 
     def _survey(self, term: int) -> str:
-        best = max(self.marks())
+        best = newest(self.marks())
         header = max((header.term for header in self._headers() if header), default=0)
         if (best.term, best.writer) == (term, self.writer):
             return "mine"
@@ -144,7 +149,7 @@ class DiskPort:
 
     def _standing(self, claims: bool = False) -> str:
         """Nothing while this writer's mark counts, "stale" when another one's does, "gone" when an older one does."""
-        best = max(self.marks())
+        best = newest(self.marks())
         if best.writer != self.writer and best.term >= self.term:
             return "stale"
         return "gone" if best.term < self.term and not claims else ""
@@ -196,7 +201,7 @@ class DiskPort:
     def _sign(self, claims: bool) -> Outcome:
         """This writer's mark, over the lower one of this host, so that a torn one costs nothing."""
         first, second = self.marks()[2 * self.me : 2 * self.me + 2]
-        slot = 1 + 2 * self.me + (second < first)
+        slot = 1 + 2 * self.me + (newest((second, first)) is first)
         return self._write(slot * SECTOR, pack_mark(Mark(self.term, self.sequence, self.writer)), claims)
 
     def base(self, half: int) -> int:
@@ -215,7 +220,7 @@ class DiskPort:
 
     def replayed(self) -> tuple[int, int, Replay]:
         """The half that counts, its sequence, and what it holds. Errors: `PoolError` for a damaged log; `OSError`."""
-        mark = max(self.marks())
+        mark = newest(self.marks())
         good = [(header.sequence, half, header) for half, header in enumerate(self._headers()) if header]
         sequence, half, header = max(good, key=lambda item: item[0], default=(0, 1, Header(0, 0, 0)))
         if sequence < mark.sequence:
