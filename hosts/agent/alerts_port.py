@@ -14,6 +14,8 @@ from fsm.drivers.adapters import Outcome
 
 PROMISE = "I made sure that the VMs of this host run nowhere else, and that no other host is master"
 """What an operator promises who takes a host out of HA by force."""
+SWITCHED_OFF = "I made sure that the hosts that I name are switched off until this is over"
+"""What an operator promises who names a master by force."""
 
 _TEXTS = {
     "log_broken": "the redo log is broken: no VM is started until a full database could be written; it is tried again",
@@ -33,8 +35,7 @@ _TEXTS = {
     "disarmed": "this host was still armed, but HA is off in the pool; it is disarmed now",
     "rearmed": "this host was not armed, but HA is on in the pool; it is armed now",
     "forced": f"this host was taken out of HA by force; the operator has promised: {PROMISE}",
-    "named": "this host was named master by force; the operator has promised: I made sure that the hosts that I named"
-    " are switched off",
+    "named": f"this host was named master by force; the operator has promised: {SWITCHED_OFF}",
     "not_forced": "this host was to be master by force and is not: a host did not follow; switch it off and say so",
 }
 

@@ -16,7 +16,7 @@ from attrs import define
 
 from fsm import Event
 from fsm.engine.turn import Turn
-from hosts.agent.alerts_port import PROMISE
+from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.errors import PoolError
 from hosts.pool_file import VmEntry
 
@@ -29,6 +29,7 @@ SERVING = ("running", "plain")
 TEST_VARIABLE = "LIVESET_TEST"
 """Set to 1 where calls that injure a host are allowed."""
 
+_HANDED_OVER = "refused: a change of master is under way here"
 _GOING = "refused: this host is being taken out of HA already"
 _LONGEST_HOLD = 86_400
 _SETTLING = 0.02  # s, between two looks whether the starts in flight have ended
@@ -53,6 +54,8 @@ class Public:
             "pool.status": self.status,
             "pool.enable_ha": self.enable_ha,
             "pool.disable_ha": self.disable_ha,
+            "pool.hand_over": self.hand_over,
+            "pool.force_master": self.force_master,
             "pool.prevent_restarts": self.prevent_restarts,
             "pool.plan_out_of_date": self.plan_out_of_date,
             "VM.start": self.start_vm,
@@ -97,6 +100,21 @@ class Public:
     async def disable_ha(self) -> dict[str, Any]:
         """Switch HA off for the pool; the acting master alone can."""
         return await self._ask("disable", "disable", "refused: HA is being switched off already")
+
+    async def hand_over(self) -> dict[str, Any]:
+        """Make this host the master, in order, with HA off."""
+        return await self._order("handover", "hand_over", _HANDED_OVER)
+
+    async def force_master(self, down: list[int], promise: str) -> dict[str, Any]:
+        """Make this host the master though its master does not hand over, with HA off.
+
+        Arguments:
+            down: the hosts that need not answer, by their indices.
+            promise: `SWITCHED_OFF`, word by word, of these.
+        """
+        if promise != SWITCHED_OFF:
+            return {"accepted": False, "why": f"refused: whoever forces this promises: {SWITCHED_OFF}"}
+        return await self._order("handover", "force", _HANDED_OVER, {"down": frozenset(down)})
 
     async def start_vm(self, vm: str) -> dict[str, Any]:
         """Have a VM run; the acting master of a pool with HA on alone can."""

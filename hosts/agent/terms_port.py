@@ -21,7 +21,7 @@ class TermsPort:
             return "number", {"term": min(as_term(arguments["term"]) + 1, MAX_TERM)}
         kept, heard = as_term(arguments["kept"]), as_term(arguments["heard"])
         if heard <= kept:
-            return ("older" if heard < kept else "equal"), {}
+            return ("older" if heard < kept else "equal"), {"term": heard}
         return ("next" if heard == kept + 1 else "newer"), {"term": heard}
 
     async def perform(self, operation: Operation) -> Outcome:

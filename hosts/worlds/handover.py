@@ -119,7 +119,7 @@ class HandoverWorld:
             return "number", {"term": operation.arguments["term"] + 1}
         kept, heard = operation.arguments["kept"], operation.arguments["heard"]
         if heard <= kept:
-            return ("older" if heard < kept else "equal"), {}
+            return ("older" if heard < kept else "equal"), {"term": heard}
         return ("next" if heard == kept + 1 else "newer"), {"term": heard}
 
     def perform(self, w: Parts, host: int, effects: Effects) -> Parts:
