@@ -85,6 +85,10 @@ class Daemons:
         """With these hosts able to reach the statefile."""
         return Daemons(self.daemons, statefile, *self._rest)
 
+    def seen_by(self, host: int, fickle: bool) -> tuple[Daemons, ...]:
+        """As they are; where the statefile is fickle, also with this host not reaching it."""
+        return (self, self.reached_by(self.statefile - {host})) if fickle else (self,)
+
     def asked(self, host: int) -> Daemons:
         """A host asks for the lock: an old mark of it is shown again at once, for whoever looks before it is seen might
         as well have looked before it was asked."""
@@ -156,7 +160,7 @@ class Daemons:
             return
         for host in sorted(ready):
             live = self.members | {host}
-            if self.admit(live):
+            if self.members <= self.those(LIVE) and self.admit(live):
                 daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
                 yield f"host {host} joins the liveset", self.with_daemons(daemons).counted(host)
 

@@ -14,6 +14,11 @@ Links: a host may no longer hear another, one way (cut), or the pool falls in tw
 again (heal). Calls are lost where they would go unheard. Which live hosts stay is the verdict (K8): untimed, so that
 who is ruled out may be fenced at any time, and is dropped, like everybody, only once it is down (K1).
 
+A fickle statefile is the faults statefile and back, any number of each, without a word in the state about who reaches
+it: whoever depends on it finds it there, or not. All that could happen may happen, in 2^n times fewer states; livesets
+shrink host by host then. It is for stories in which no machine asks whether its host reaches the statefile (a query
+says that it does), and says nothing of runs in which it stays away.
+
 Left out: terms (a request never outlives its caller here), and the loss of the redo log.
 """
 
@@ -73,6 +78,7 @@ class PoolWorld:
             statefile says active and is marked by `master`: every host lost power while HA was on.
         master: the host that is master at the beginning.
         lag: livesets shrink host by host, not at once.
+        fickle: the statefile is there for a host at one moment and not at the next, any number of times.
         patient: a start of a daemon that could still succeed never fails.
         running: for each VM the host that runs it at the beginning, or None.
         best_effort: the VMs that are not protected.
@@ -87,6 +93,7 @@ class PoolWorld:
     master: int = 0
     patient: bool = False
     lag: bool = False
+    fickle: bool = False
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     best_effort: Collection[str] = ()
     plugs: bool = False
@@ -252,19 +259,19 @@ class PoolWorld:
         for host in hosts:
             yield Source((places.daemon(host), places.shared), (host,), partial(daemons.leaves, host), "daemon")
         for host in hosts:
-            drops = partial(daemons.drops, self.off, self.lag, host)
+            drops = partial(daemons.drops, self.off, self.lag or self.fickle, host)
             yield Source((*places.daemons, places.power(host)), (), drops)
         yield Source(places.daemons, (), daemons.marks)
         for host in hosts:
-            yield Source(places.daemons, (host,), partial(daemons.fades, self.off, host), "daemon")
+            yield Source(places.daemons, (host,), partial(daemons.fades, self.off, self.fickle, host), "daemon")
         yield Source(places.linked, (), daemons.arrives)
-        yield Source(places.linked, (), partial(daemons.fences, self.off))
+        yield Source(places.linked, (), partial(daemons.fences, self.off, self.fickle))
         for host in hosts:
             vms = partial(faults.vms, self.may, self.routes, host)
             yield Source((places.guests(host), places.power(host)), (), vms)
         for host in hosts:
             yield Source((places.power(host),), (), partial(faults.power, self.may, host))
-        for host in hosts:
+        for host in () if self.fickle else hosts:
             yield Source((places.daemon(host),), (), partial(faults.reaches, self.may, host))
         yield Source(places.all_of(places.deaf), (), partial(faults.links, self.may))
         if "full" in self.may:
@@ -278,8 +285,12 @@ class PoolWorld:
     def _answers(self, host: int) -> Iterator[Source]:
         """How pending local operations of a host may end now, by their ports."""
         places, up = self._places, self._places.power(host)
-        yield Source((*places.linked, up), (host,), partial(answers.of_daemon, self.off, host), "daemon", True)
-        yield Source((places.daemon(host), up), (host,), partial(answers.of_storage, host), "storage", True)
+        yield Source(
+            (*places.linked, up), (host,), partial(answers.of_daemon, self.off, self.fickle, host), "daemon", True
+        )
+        yield Source(
+            (places.daemon(host), up), (host,), partial(answers.of_storage, self.fickle, host), "storage", True
+        )
         reached = (*places.all_of(places.power), *places.all_of(places.deaf))
         yield Source((places.daemon(host), *reached), (host,), partial(answers.of_database, host), "database", True)
         toolstack = partial(answers.of_toolstack, self.routes, host)

@@ -31,22 +31,28 @@ def asked(w: Parts, host: int, pending: Pending, port: str) -> Iterator[tuple[st
                 yield machine, operation.partition(".")[2]
 
 
-def of_daemon(off: frozenset[str], host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+def of_daemon(off: frozenset[str], fickle: bool, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """Those of the daemon."""
+    daemons = PoolState(w).daemons
     for machine, name in asked(w, host, pending, "daemon"):
-        daemons = PoolState(w).daemons
-        answers: Callable[..., Iterable[tuple[str, Daemons, dict[str, Any]]]] = getattr(daemons, f"answer_{name}")
-        for outcome, after, payload in answers(host, off):
-            changed = w if after is daemons else PoolState(w).with_daemons(after)
-            yield ended(host, machine, "daemon", name, outcome, changed, payload)
+        told = list[str]()
+        for seen in daemons.seen_by(host, fickle):
+            answers: Callable[..., Iterable[tuple[str, Daemons, dict[str, Any]]]] = getattr(seen, f"answer_{name}")
+            for outcome, after, payload in answers(host, off):
+                changed = w if after is daemons else PoolState(w).with_daemons(after.reached_by(daemons.statefile))
+                if outcome not in told:  # an outcome says the same however it came about
+                    yield ended(host, machine, "daemon", name, outcome, changed, payload)
+                told.append(outcome)
 
 
-def of_storage(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+def of_storage(fickle: bool, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """The statefile."""
     for machine, name in asked(w, host, pending, "storage"):
-        if name == "attach":
-            reaches = w[places_of(w).daemon(host)][1]
-            yield ended(host, machine, "storage", name, "attached" if reaches else "failed", w)
+        reaches = w[places_of(w).daemon(host)][1]
+        if name == "attach" and reaches:
+            yield ended(host, machine, "storage", name, "attached", w)
+        if name == "attach" and (fickle or not reaches):
+            yield ended(host, machine, "storage", name, "failed", w)
 
 
 def of_database(host: int, w: Parts, pending: Pending) -> Iterator[Then]:

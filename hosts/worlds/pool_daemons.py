@@ -39,9 +39,9 @@ def marks(w: Parts, pending: Pending) -> Iterator[Then]:
     return _then(w, PoolState(w).daemons.marks())
 
 
-def fades(off: frozenset[str], host: int, w: Parts, pending: Pending) -> Iterator[Then]:
-    """A mark fades."""
-    asks = waits_for(pending, host, "daemon.propose") and w[places_of(w).shared].mark == host
+def fades(off: frozenset[str], fickle: bool, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
+    """A mark fades; with a fickle statefile also that of a host that asks for the lock, and does not reach it."""
+    asks = not fickle and waits_for(pending, host, "daemon.propose") and w[places_of(w).shared].mark == host
     return _then(w, PoolState(w).daemons.fades(host, asks, off))
 
 
@@ -50,10 +50,12 @@ def arrives(w: Parts, pending: Pending) -> Iterator[Then]:
     return _then(w, PoolState(w).daemons.arrivals())
 
 
-def fences(off: frozenset[str], w: Parts, pending: Pending) -> Iterator[Then]:
+def fences(off: frozenset[str], fickle: bool, w: Parts, pending: Pending) -> Iterator[Then]:
     """Hosts that fence themselves: without the statefile (K5), or ruled out (K8)."""
-    for host in PoolState(w).daemons.fenced(off):
-        yield loses_power(w, host, f"host {host} is fenced", None)
+    d = PoolState(w).daemons
+    for host in range(len(d.daemons)):
+        if any(host in seen.fenced(off) for seen in d.seen_by(host, fickle)):
+            yield loses_power(w, host, f"host {host} is fenced", None)
 
 
 def _then(w: Parts, ways: Iterable[tuple[str, Daemons]]) -> Iterator[Then]:
