@@ -1,7 +1,7 @@
 """Daemons that start, give up when the join limit has passed, and are started again: how long the limit must be (K6).
 
 Ticks of one clock, and here nothing is optional: an operation ends within `latency` ticks, a pause lasts `cycle`, the
-limit `limit`; a daemon that has given up is started again after `retry`. Host 1 is dead and has left a live record, whose
+limit `limit`; a daemon that has given up is started again after `retry`. Host 1 is dead and has left a live record. Its
 silence host 0 must outwait before it gives up; the books of the shipped daemon compute what a read shows.
 
 Left out: all failures; two that start, and the enabling of HA, in which all must join at once.
