@@ -51,11 +51,13 @@ async def reboot_master(it: Scenario) -> None:
 
 
 async def enable_undone(it: Scenario) -> None:
-    """One host fails while all are joining: nobody is left in HA."""
+    """One host loses power while all are joining, and boots again: nobody is left in HA."""
+    it.promised = False
     first = await it.master()
     await it.ask(first, "pool.enable_ha")
     await it.row(first, "enable.preconfiguring/all_ok")
     await it.pool.power_off(2)
+    it.pool.power_on(2)
     await it.until_off()
     seen = await it.pool.until(lambda seen: not any(status["armed"] for status in seen.values()), "nobody is armed")
     assert all(status["life"] == "plain" for status in seen.values())
@@ -63,6 +65,7 @@ async def enable_undone(it: Scenario) -> None:
 
 async def coordinator_dies_enabling(it: Scenario) -> None:
     """The coordinator loses power while the others join: whoever is master next, perhaps itself, undoes it."""
+    it.promised = False
     first = await it.master()
     await it.ask(first, "pool.enable_ha")
     await it.row(first, "enable.preconfiguring/all_ok")
@@ -76,6 +79,7 @@ async def coordinator_dies_disabling(it: Scenario) -> None:
     first = await it.begin()
     await it.ask(first, "pool.disable_ha")
     await it.row(first, "disable.idle/disable")
+    it.promised = False
     await it.pool.power_off(first)
     it.pool.power_on(first)
     await it.until_off()
