@@ -133,10 +133,11 @@ class Daemons:
         if self.lock in there and (self.mark != self.lock or not self.shown):
             yield f"host {self.lock} is marked as master", evolve(self, mark=self.lock, shown=True)
 
-    def fades(self, host: int, asks: bool, off: frozenset[str]) -> Iterator[tuple[str, Daemons]]:
-        """The mark of a host that neither holds the lock nor asks for it fades (K7)."""
+    def fades(self, host: int, asks: bool, off: frozenset[str], unseen: bool = False) -> Iterator[tuple[str, Daemons]]:
+        """The mark of a host that neither holds the lock nor asks for it fades (K7), as soon as another one reads the
+        statefile; `unseen`: also where nobody does."""
         forsaken = self.shown and self.mark == host != self.lock and not asks
-        if forsaken and (self.those(LIVE) & self.statefile) - {host} and "K7" not in off:
+        if forsaken and (unseen or (self.those(LIVE) & self.statefile) - {host}) and "K7" not in off:
             yield f"the mark of host {host} fades", evolve(self, shown=False)
 
     def dropped(self, host: int, seers: frozenset[int]) -> Daemons:

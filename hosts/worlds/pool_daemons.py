@@ -41,8 +41,8 @@ def marks(w: Parts, pending: Pending) -> Iterator[Then]:
 
 def fades(off: frozenset[str], fickle: bool, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """A mark fades; with a fickle statefile also that of a host that asks for the lock, and does not reach it."""
-    asks = not fickle and waits_for(pending, host, "daemon.propose") and w[places_of(w).shared].mark == host
-    return _then(w, PoolState(w).daemons.fades(host, asks, off))
+    asks = waits_for(pending, host, "daemon.propose") and w[places_of(w).shared].mark == host
+    return _then(w, PoolState(w).daemons.fades(host, asks and not fickle, off, unseen=asks and fickle))
 
 
 def arrives(w: Parts, pending: Pending) -> Iterator[Then]:
