@@ -43,6 +43,8 @@ class ToolstackPort:
     plugged: bool = field(default=False, init=False)
     _incarnations: dict[str, int] = field(factory=dict, init=False)
     _waiting: dict[str, asyncio.Task[None]] = field(factory=dict, init=False)
+    _in_flight: int = field(default=0, init=False)
+    _ending: bool = field(default=False, init=False)
     _looking: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def load(self) -> None:
@@ -61,9 +63,10 @@ class ToolstackPort:
             return await self._stop_all()
         vm = str(operation.arguments["vm"])
         while vm not in self.running:
+            if self._ending:
+                raise PoolError(f"{vm}: not started, for every VM of this host is being stopped")
             try:
-                disk, host = self.pool.disk(vm), self.pool.hosts[self.me].name
-                await self.supervisor.start_vm(vm, disk, self._incarnations[vm], host)
+                await self._start(vm)
             except Unanswered:
                 await asyncio.sleep(_PAUSE)
             except PoolError:
@@ -73,11 +76,25 @@ class ToolstackPort:
                 self._runs(vm)
         return "started", {}
 
+    async def _start(self, vm: str) -> None:
+        self._in_flight += 1
+        try:
+            disk, host = self.pool.disk(vm), self.pool.hosts[self.me].name
+            await self.supervisor.start_vm(vm, disk, self._incarnations[vm], host)
+        finally:
+            self._in_flight -= 1
+
     async def _stop_all(self) -> Outcome:
-        """Until the supervisor lists none: a start that was sent and not answered may still be carried out."""
-        await self.supervisor.stop_all()
-        await asyncio.gather(*(self._waiting[vm] for vm in self.running))
-        return ("failed" if await self.supervisor.list_vms() else "stopped"), {}
+        """No start is asked for meanwhile, and those on their way are waited for: one might be carried out after it."""
+        self._ending = True
+        try:
+            while self._in_flight:
+                await asyncio.sleep(_PAUSE)
+            await self.supervisor.stop_all()
+            await asyncio.gather(*(self._waiting[vm] for vm in self.running))
+            return ("failed" if await self.supervisor.list_vms() else "stopped"), {}
+        finally:
+            self._ending = False
 
     def read(self, operation: Operation) -> Outcome:
         """Whether a VM runs here; whether VMs can, as the last look at their storage found. The network that they need
