@@ -90,4 +90,5 @@ def _check_machine(name: str | None, vms: Sequence[str]) -> None:
     known = [*MACHINES]
     known += [f"{machine}[{vm}]" for machine in MACHINES if library.machine(machine).instance for vm in vms]
     if name not in known:
-        raise PoolError(f"--machine {name}: no agent has it{suggest(name, known)}")
+        remedy = suggest(name, known) or ("" if "[" in name else f"; it may be one of {', '.join(MACHINES)}")
+        raise PoolError(f"--machine {name}: no agent has it{remedy}")

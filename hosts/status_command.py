@@ -78,5 +78,7 @@ def _show(pool: PoolDir, answers: Mapping[str, Any]) -> None:
         table.add_row(name, said["life"], said["daemon"], live, vms, acts)
     console = screen()
     console.print(table)
+    for warning in next((said["warnings"] for said in answers.values() if said), ()):
+        console.print(f"Warning: {warning}.")
     if not any(answers.values()):
         console.print("No agent answers: nothing of this pool runs.")
