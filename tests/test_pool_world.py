@@ -225,3 +225,12 @@ def test_with_a_lag_each_host_drops_for_itself() -> None:
     assert (one.daemons[1].live, one.daemons[2].live, one.lock) == ({1, 2}, {0, 1, 2}, 0)
     ((_, both),) = one.drops(0, NOBODY, frozenset(), lag=True)
     assert both.lock is None
+
+
+def test_a_member_that_starts_again_is_dropped_before_another_joins() -> None:
+    """Else it would be live without having joined."""
+    everybody = frozenset({0, 1, 2})
+    daemons = Daemons((Daemon(LIVE, everybody), Daemon(STARTING), Daemon(STARTING)), everybody, "active", 0, True, 0)
+    assert not list(daemons.arrivals())
+    some = daemons.dropped(1, frozenset({0})).dropped(2, frozenset({0}))
+    assert [label for label, _ in some.arrivals()] == ["host 1 joins the liveset", "host 2 joins the liveset"]

@@ -160,8 +160,8 @@ class Daemons:
                 yield f"host {host} forms a liveset", self.put(host, Daemon(LIVE, frozenset({host}))).counted(host)
             return
         for host in sorted(ready):
-            live = self.members | {host}
-            if self.members <= self.those(LIVE) and self.admit(live):
+            if self.admits(host):
+                live = self.members | {host}
                 daemons = tuple(Daemon(LIVE, live) if h in live else d for h, d in enumerate(self.daemons))
                 yield f"host {host} joins the liveset", self.with_daemons(daemons).counted(host)
 
@@ -170,10 +170,11 @@ class Daemons:
         """The hosts in any liveset."""
         return frozenset().union(*(self.daemons[h].live for h in self.those(LIVE, DISARMED)))
 
-    def admit(self, live: frozenset[int]) -> bool:
-        """Whether a liveset may grow to this one: all must hear each other and read the statefile. A member that is
-        gone must be dropped first, and a disarmed one admits nobody."""
-        return live <= self.those(LIVE, STARTING) & self.statefile and not self.those(DISARMED) and self.joined_up(live)
+    def admits(self, host: int) -> bool:
+        """Whether the liveset may grow by a host: all must hear each other, and all members read the statefile. One
+        that is gone must be dropped first, also where it starts again, and a disarmed one admits nobody."""
+        able = self.members <= self.those(LIVE) & self.statefile
+        return able and not self.those(DISARMED) and self.joined_up(self.members | {host})
 
     def hear(self, one: int, other: int) -> bool:
         """Whether two hosts hear each other."""
