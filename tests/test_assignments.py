@@ -13,7 +13,7 @@ SCOPE = {"disks": Domain("enums", STATES)}
 
 def guard(text: str) -> Expr:
     """A condition over the states of the disks."""
-    return parse_expression(text, Place("here"), SCOPE)
+    return parse_expression(text, SCOPE, Place("here"))
 
 
 def test_states_that_no_guard_names_are_one() -> None:
@@ -31,6 +31,6 @@ def test_states_that_no_guard_names_are_one() -> None:
 def test_where_all_states_are_named_all_sets_are_tried() -> None:
     """Nothing stands for others then."""
     scope = {"disks": Domain("enums", ("a", "b"))}
-    found = pools(scope, [parse_expression("any_in(disks, [a, b])", Place("here"), scope)])
+    found = pools(scope, [parse_expression("any_in(disks, [a, b])", scope, Place("here"))])
     assert not isinstance(found, int)
     assert len(list(assignments(found[0]))) == 4
