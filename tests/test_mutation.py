@@ -15,7 +15,7 @@ from fsm.mutation.judge import IDENTICAL, KILLED, SURVIVED, UNFINISHED, Judged
 from fsm.mutation.mutants import Refused
 from fsm.mutation.of_models import conjuncts
 from fsm.mutation.report import lines
-from fsm.mutation.score import Asked, Score, chosen, judge_all
+from fsm.mutation.score import Asked, Choice, Score, judge_all
 from fsm.search.load import load_space
 from fsm.search.result import Limits
 from tests.vault import written
@@ -167,7 +167,7 @@ def test_an_unfinished_mutant_is_a_survivor_and_shown_as_such(folder: Path, tmp_
     )
     asked = Asked(path, limits=Limits(100))
     judge = asked.judge()
-    numbers = chosen(judge.subject.mutants, None, "count", "drop a guard")
+    numbers = Choice(row="count", operator="drop a guard").of(judge.subject.mutants)
     score = judge_all(asked, judge, numbers, 1)
     assert [one.fate for one in score.survivors] == [UNFINISHED]
     assert "  drop a guard: without if x < 3, not finished" in list(lines(score))
@@ -188,11 +188,13 @@ def test_what_cannot_judge_is_refused(folder: Path, tmp_path: Path) -> None:
 def test_mutants_are_chosen_by_machine_row_and_operator(vault: Score) -> None:
     """Patterns are of names of rows; a line of two rows goes by both."""
     mutants = [one.mutant for one in vault.judged]
-    assert chosen(mutants, None, None, None) == [mutant.number for mutant in mutants]
-    assert len(chosen(mutants, "vault", None, None)) == len(mutants) - 1
-    rows = {row for number in chosen(mutants, None, "vault.shut/*", "drop a row") for row in mutants[number].rows}
+    assert Choice().of(mutants) == [mutant.number for mutant in mutants]
+    assert len(Choice("vault").of(mutants)) == len(mutants) - 1
+    rows = {
+        row for number in Choice(row="vault.shut/*", operator="drop a row").of(mutants) for row in mutants[number].rows
+    }
     assert rows == {"vault.shut/push", "vault.shut/push/else"}
-    assert not chosen(mutants, "door", None, None)
+    assert not Choice("door").of(mutants)
 
 
 def test_conjuncts_of_a_guard() -> None:

@@ -1,4 +1,4 @@
-"""`fsm mutate SYSTEM`: changes a system or a model in one place at a time, and says which changes no check notices."""
+"""`fsm mutate [SYSTEM...]`: changes systems or models in one place at a time, and says what no check notices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from attrs import define, field
 
-from fsm.commands.space_arguments import QUIET, Shown, add_limits, add_space, limits, said, shipped
+from fsm.commands.space_arguments import QUIET, Shown, add_limits, add_settings, limits, said, shipped
 from fsm.errors import Place, SpecError
 from fsm.language.document import suggest
+from fsm.locate import specs
 
 
 def add(subparsers: Any) -> None:
@@ -23,11 +24,16 @@ def add(subparsers: Any) -> None:
         description="Change a system or a model in one place at a time: drop or negate a guard, retarget a row, drop "
         "an effect or a fault, write late what must be durable. Each mutant is killed by the loader, a static rule, a "
         "property or a turn without an answer, or it survives and is listed by its row. Those whose reachable labelled "
-        "graph is the same are left out. Limits are of the search of one mutant; by default four times the states of "
-        "the original and 10,000. Exit 0: done; 1: the score is below --floor; 2: it could not run.",
-        epilog="example: fsm mutate failover --machine election --operator 'drop a guard'",
+        "graph is the same are left out. Of several systems each in turn is asked about what those before it did not "
+        "kill, so name the cheapest first; --set and --without are said to each of them. Limits are of the search of "
+        "one mutant; by default four times the states of the original and 10,000. Exit 0: done; 1: the score is below "
+        "--floor; 2: it could not run.",
+        epilog="example: fsm mutate failover handover --machine election --operator 'drop a guard'",
     )
-    add_space(command)
+    command.add_argument(
+        "systems", nargs="*", metavar="SYSTEM", help="shipped systems or models by name, or files; all shipped systems"
+    )
+    add_settings(command)
     command.add_argument("--machine", metavar="NAME", help="only mutants of this machine")
     command.add_argument("--row", metavar="GLOB", help="only those of rows whose name matches, as election.idle/*")
     command.add_argument("--operator", metavar="NAME", help="only those of one operator, as 'drop a row'")
@@ -40,17 +46,18 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Judges the mutants. Errors: `SpecError` for what cannot be loaded, does not pass as it is, or is not there."""
     from fsm.mutation import report
-    from fsm.mutation.score import Asked, chosen, judge_all
+    from fsm.mutation.score import Asked, Choice
+    from fsm.mutation.union import Union
 
-    asked = Asked(shipped(args.system), tuple(said(args)), tuple(args.without), limits(args))
-    judge = asked.judge()
-    numbers = chosen(judge.subject.mutants, args.machine, args.row, args.operator)
-    if not numbers:
-        raise _nothing(args, judge.subject.mutants)
-    jobs = min(args.jobs or os.cpu_count() or 1, len(numbers))
-    shown = _Done(len(numbers))
-    score = judge_all(asked, judge, numbers, jobs, shown.progress)
-    shown.over()
+    paths = [shipped(name) for name in args.systems] or sorted((specs() / "systems").glob("*.yaml"))
+    union = Union(Choice(args.machine, args.row, args.operator), args.jobs or os.cpu_count() or 1)
+    for path in paths:
+        shown = _Done(f" of {path.stem}" if len(paths) > 1 else "")
+        union.ask(Asked(path, tuple(said(args)), tuple(args.without), limits(args)), shown.progress)
+        shown.over()
+    score = union.score()
+    if not score.judged:
+        raise _nothing(args, union.known)
     print(json.dumps(report.report(score), indent=2) if args.json else "\n".join(report.lines(score)))
     return 1 if args.floor is not None and score.percent < args.floor else 0
 
@@ -93,17 +100,18 @@ class _Done:
 
     When it will be over is not said: one mutant takes a hundred times as long as another."""
 
-    mutants: int
+    whose: str
     began: float = field(factory=time.monotonic, init=False)
     last: float = field(default=0.0, init=False)
     shown: Shown = field(factory=Shown, init=False)
 
-    def progress(self, done: int, survivors: int) -> None:
+    def progress(self, done: int, mutants: int, survivors: int) -> None:
         now = time.monotonic()
         if now - self.began < QUIET or now - self.last < (1.0 if self.shown.terminal else 10.0):
             return
         self.last = now
-        self.shown.say(f"{done:,} of {self.mutants:,} mutants in {now - self.began:,.0f} s, {survivors:,} survive")
+        past = now - self.began
+        self.shown.say(f"{done:,} of {mutants:,} mutants{self.whose} in {past:,.0f} s, {survivors:,} survive")
 
     def over(self) -> None:
         self.shown.over()

@@ -23,6 +23,11 @@ QUIET = 2.0
 def add_space(command: argparse.ArgumentParser) -> None:
     """Declares SYSTEM, --set and --without."""
     command.add_argument("system", metavar="SYSTEM", help="a shipped system or model by name, or a file of one")
+    add_settings(command)
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Declares --set and --without."""
     command.add_argument(
         "--set",
         action="append",
@@ -66,8 +71,7 @@ def said(args: argparse.Namespace) -> list[tuple[str, str]]:
     for setting in args.set:
         name, equals, value = setting.partition("=")
         if not equals:
-            remedy = f"--set {setting}: write NAME=VALUE, as in --set hosts=3"
-            raise SpecError(Place(str(shipped(args.system))), remedy, "bad-value")
+            raise SpecError(Place("--set"), f"{setting}: write NAME=VALUE, as in --set hosts=3", "bad-value")
         pairs.append((name, value))
     return pairs
 

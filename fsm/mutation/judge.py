@@ -35,6 +35,7 @@ class Judged:
         by: what killed it: loader, check, property, no answer (a refused turn) or error (formula or world failed).
         name: the rule or the property; "" else.
         steps: the length of the counterexample, where there is one.
+        subject: the system or model that judged it.
     """
 
     mutant: Mutant
@@ -42,6 +43,7 @@ class Judged:
     by: str = ""
     name: str = ""
     steps: int | None = None
+    subject: str = ""
 
 
 @define(eq=False)
@@ -84,6 +86,9 @@ class Judge:
 
     def judge(self, number: int) -> Judged:
         """What becomes of a mutant."""
+        return evolve(self._judged(number), subject=self.subject.name)
+
+    def _judged(self, number: int) -> Judged:
         mutant = self.subject.mutants[number]
         if mutant.fault is not None and mutant.fault not in self._graph.faults:
             return Judged(mutant, IDENTICAL)

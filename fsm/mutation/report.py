@@ -20,6 +20,7 @@ def lines(score: Score) -> Iterator[str]:
     yield f"{explored:,} of them load and pass the static rules; exploring kills {found:,} of these"
     for name, verdict in score.unheard.items():
         yield f"{name} judges nothing, for it is {verdict} as it is"
+    yield from _machines(score)
     yield from _killers(score)
     yield from _operators(score)
     if unfinished := len(score.of(UNFINISHED)):
@@ -44,6 +45,16 @@ def report(score: Score) -> dict[str, Any]:
         "score": round(score.percent, 2),
         "explored": dict(zip(("killed", "of"), score.explored, strict=True)),
         "unheard": dict(score.unheard),
+        "machines": {
+            name: {
+                "mutants": len(part.judged),
+                "identical": len(part.of(IDENTICAL)),
+                "killed": len(part.of(KILLED)),
+                "survived": len(part.survivors),
+                "score": round(part.percent, 2),
+            }
+            for name, part in score.parts.items()
+        },
         "judged": [
             {
                 "machine": one.mutant.machine,
@@ -54,6 +65,7 @@ def report(score: Score) -> dict[str, Any]:
                 "by": one.by,
                 "name": one.name,
                 "steps": one.steps,
+                "subject": one.subject,
             }
             for one in score.judged
         ],
@@ -62,7 +74,19 @@ def report(score: Score) -> dict[str, Any]:
 
 def _place(one: Judged) -> str:
     others = len(one.mutant.rows) - 1
+    if not one.mutant.machine and one.mutant.fault is not None:
+        return f"{one.mutant.rows[0]} of {one.subject}"
     return one.mutant.rows[0] + (f" (and {others} more of its line)" if others else "")
+
+
+def _machines(score: Score) -> Iterator[str]:
+    if len(score.parts) < 2:
+        return
+    table = [("machine", "killed", "identical", "survive", "score")]
+    for name, part in score.parts.items():
+        killed, identical, alive = len(part.of(KILLED)), len(part.of(IDENTICAL)), len(part.survivors)
+        table.append((name, f"{killed:,}", f"{identical:,}", f"{alive:,}", f"{part.percent:.1f} %"))
+    yield from columns(table)
 
 
 def _killers(score: Score) -> Iterator[str]:

@@ -64,6 +64,7 @@ class Score:
     """How good the checks are.
 
     Arguments:
+        name: what judged, or several names.
         unheard: the properties that do not hold as it is, with their verdicts; they have judged nothing.
         judged: the mutants in their order.
     """
@@ -87,6 +88,13 @@ class Score:
         return len(self.judged) - len(self.of(IDENTICAL))
 
     @property
+    def parts(self) -> Mapping[str, Score]:
+        """The score of each machine, by its name; that of the faults of the world last, as "faults"."""
+        names = dict.fromkeys(sorted((one.mutant.machine for one in self.judged), key=lambda name: not name))
+        found = {name: tuple(one for one in self.judged if one.mutant.machine == name) for name in names}
+        return {name or "faults": Score(self.name, {}, judged) for name, judged in found.items()}
+
+    @property
     def percent(self) -> float:
         """The share that is killed, in percent; 100 of none."""
         return 100.0 * len(self.of(KILLED)) / self.counted if self.counted else 100.0
@@ -103,15 +111,23 @@ class Score:
         return Counter((one.by, one.name) for one in self.of(KILLED))
 
 
-def chosen(mutants: Sequence[Mutant], machine: str | None, row: str | None, operator: str | None) -> list[int]:
-    """The numbers of the mutants of a machine, of rows that match a pattern (fnmatch), of an operator; None is all."""
-    return [
-        mutant.number
-        for mutant in mutants
-        if machine in (None, mutant.machine)
-        if operator in (None, mutant.operator)
-        if row is None or any(fnmatchcase(name, row) for name in mutant.rows)
-    ]
+@frozen
+class Choice:
+    """Which mutants are asked about: those of a machine, of rows that fit a pattern (fnmatch), of an operator."""
+
+    machine: str | None = None
+    row: str | None = None
+    operator: str | None = None
+
+    def of(self, mutants: Sequence[Mutant]) -> list[int]:
+        """The numbers of those that are."""
+        return [
+            mutant.number
+            for mutant in mutants
+            if self.machine in (None, mutant.machine)
+            if self.operator in (None, mutant.operator)
+            if self.row is None or any(fnmatchcase(name, self.row) for name in mutant.rows)
+        ]
 
 
 def judge_all(
