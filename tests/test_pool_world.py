@@ -154,7 +154,7 @@ def deaf(*pairs: tuple[int, int]) -> tuple[frozenset[int], ...]:
 def test_one_of_two_hosts_that_lose_their_link_is_fenced(pairs: tuple[tuple[int, int], ...]) -> None:
     """Either, also where only one way is lost; and the one that is left stays."""
     world, w = pool()
-    cut = PoolState((*w[:8], *deaf(*pairs), w[-1]))
+    cut = PoolState((*w[:8], deaf(*pairs), w[-1]))
     there = ways(world, cut)
     assert {"host 0 is fenced", "host 1 is fenced"} <= there.keys()
     assert "host 1 leaves the liveset" not in there
@@ -196,13 +196,13 @@ def test_nobody_joins_or_takes_over_whom_some_do_not_hear() -> None:
     """A start fails while a host is not heard; a liveset that all hear of is needed for the database."""
     world, w = pool("heal")
     alone = w.with_daemons(w.daemons.stopped(1).dropped(1, frozenset({0})).started(1))
-    cut = PoolState((*alone[:8], *deaf((0, 1)), alone[-1]))
+    cut = PoolState((*alone[:8], deaf((0, 1)), alone[-1]))
     starting = ways(world, cut, 1, ("life", "daemon.start"))
     assert "host 1 joins the liveset" not in starting
     assert "daemon.start of host 1: failed" in starting
     healed = starting["all hosts hear each other again"].world
     assert "host 1 joins the liveset" in ways(world, healed)
-    both = PoolState((*w[:8], *deaf((0, 1)), w[-1]))
+    both = PoolState((*w[:8], deaf((0, 1)), w[-1]))
     taking = ("life", "database.take_over")
     assert "database.take_over of host 0: failed" in ways(world, both, 0, taking)
     assert "database.take_over of host 0: ok" in ways(world, w, 0, taking)

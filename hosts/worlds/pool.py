@@ -230,7 +230,7 @@ class PoolWorld:
             yield Update((places.calls(host),), moves.abandoned, (places.calls(host), host, machine))
         for reply in effects.replies:
             at = places.calls(moves.caller_of(reply.call))
-            ears = places.deaf(moves.caller_of(reply.call))
+            ears = places.links
             yield Update((at, ears), moves.replied, (at, ears, host, reply.call, reply.outcome, items(reply.payload)))
         for signal in effects.signals:
             if (signal.port, signal.name) == ("daemon", "quit"):
@@ -273,13 +273,13 @@ class PoolWorld:
             yield Source((places.power(host),), (), partial(faults.power, self.may, host))
         for host in () if self.fickle else hosts:
             yield Source((places.daemon(host),), (), partial(faults.reaches, self.may, host))
-        yield Source(places.all_of(places.deaf), (), partial(faults.links, self.may))
+        yield Source((places.links,), (), partial(faults.links, self.may))
         if "full" in self.may:
             yield Source((places.shared,), (), partial(faults.plans, self.may))
         for host in hosts:
             yield from self._answers(host)
         for host in hosts:
-            at = (places.calls(host), *places.all_of(places.power), *places.all_of(places.deaf))
+            at = (places.calls(host), *places.all_of(places.power), places.links)
             yield Source(at, (), partial(moves.talk, self.may, self.routes, host))
 
     def _answers(self, host: int) -> Iterator[Source]:
@@ -291,7 +291,7 @@ class PoolWorld:
         yield Source(
             (places.daemon(host), up), (host,), partial(answers.of_storage, self.fickle, host), "storage", True
         )
-        reached = (*places.all_of(places.power), *places.all_of(places.deaf))
+        reached = (*places.all_of(places.power), places.links)
         yield Source((places.daemon(host), *reached), (host,), partial(answers.of_database, host), "database", True)
         toolstack = partial(answers.of_toolstack, self.routes, host)
         yield Source((places.guests(host), up), (host,), toolstack, "toolstack", True)

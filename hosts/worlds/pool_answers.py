@@ -60,9 +60,9 @@ def of_database(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     places = places_of(w)
     for machine, name in asked(w, host, pending, "database"):
         if name == "take_over":
-            live, deaf = w[places.daemon(host)][0].live, w[places.deaf(host)]
+            live, deaf = w[places.daemon(host)][0].live, w[places.links]
             heard = all(
-                w[places.power(member)] not in UNPOWERED and member not in deaf and host not in w[places.deaf(member)]
+                w[places.power(member)] not in UNPOWERED and member not in deaf[host] and host not in deaf[member]
                 for member in live
             )
             yield ended(host, machine, "database", name, "ok" if heard else "failed", w, NO_TERM if heard else {})

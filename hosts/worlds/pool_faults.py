@@ -94,22 +94,17 @@ def links(may: Kinds, w: Parts, pending: Pending) -> Iterator[Then]:
     """A host no longer hears another; the pool falls in two; all hear each other again."""
     places = places_of(w)
     hosts = range(places.n)
-    deaf = [w[places.deaf(host)] for host in hosts]
+    deaf = w[places.links]
     if "cut" in may:
         for host, other in permutations(hosts, 2):
             if other not in deaf[host]:
                 label = f"host {host} no longer hears host {other}"
-                yield Then(Action(label, put(w, places.deaf(host), deaf[host] | {other}), "cut"))
+                yield Then(Action(label, put(w, places.links, put(deaf, host, deaf[host] | {other})), "cut"))
     if "partition" in may:
         for side in (frozenset({0, *rest}) for size in hosts[:-1] for rest in combinations(hosts[1:], size)):
             other_side = frozenset(hosts) - side
             label = f"hosts {sorted(side)} and {sorted(other_side)} no longer hear each other"
-            heard = [deaf[host] | (other_side if host in side else side) for host in hosts]
-            yield Then(Action(label, _heard(w, heard), "partition"))
+            split = tuple(deaf[host] | (other_side if host in side else side) for host in hosts)
+            yield Then(Action(label, put(w, places.links, split), "partition"))
     if "heal" in may and any(deaf):
-        yield Then(Action("all hosts hear each other again", _heard(w, [NOBODY for _ in hosts]), "heal"))
-
-
-def _heard(w: Parts, deaf: list[frozenset[int]]) -> Parts:
-    first = places_of(w).deaf(0)
-    return (*w[:first], *deaf, *w[first + len(deaf) :])
+        yield Then(Action("all hosts hear each other again", put(w, places.links, (NOBODY,) * places.n), "heal"))

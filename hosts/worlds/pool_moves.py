@@ -97,7 +97,7 @@ def replied(w: Parts, place: int, ears: int, host: int, call: str, outcome: str,
     """A host replies to a call; a caller that does not hear it learns nothing of it."""
     calls: Calls = w[place]
     served = calls.served(host, call)
-    if served is not None and host in w[ears]:
+    if served is not None and host in w[ears][served.caller]:
         calls = calls.give_up(served)
     return put(w, place, calls.reply(host, Reply(call, outcome, dict(payload))))
 
@@ -126,14 +126,14 @@ def talk(may: frozenset[str], routes: Routes, caller: int, w: Parts, pending: Pe
     calls: Calls = w[at]
     for leg in calls.legs(SENT):
         way = f"{leg.call} from host {leg.caller} to host {leg.target}"
-        there = w[places.power(leg.target)] in RUNNING_AGENT and caller not in w[places.deaf(leg.target)]
+        there = w[places.power(leg.target)] in RUNNING_AGENT and caller not in w[places.links][leg.target]
         if there:
             after, event = calls.deliver(leg, routes)
             yield Then(Action(way, put(w, at, after), host=leg.target, event=event))
         if not there or ("loss" in may and leg.target != leg.caller):
             yield Then(Action(f"{way} is lost", put(w, at, calls.lose_request(leg)), "loss" if there else None))
     for leg in calls.legs(RUNNING):
-        apart = leg.target in w[places.deaf(caller)] or caller in w[places.deaf(leg.target)]
+        apart = leg.target in w[places.links][caller] or caller in w[places.links][leg.target]
         if apart or ("late" in may and leg.target != leg.caller):
             label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
             yield Then(Action(label, put(w, at, calls.give_up(leg)), None if apart else "late"))

@@ -48,7 +48,8 @@ class Guests:
 class Shared:
     """What is the same for all: the statefile's state and mark, whether daemons show the mark, who holds the lock,
     whether daemons are patient, which never changes, which hosts the statefile says are excluded, and what the planner
-    says of every VM: OPEN, or why it gives no place."""
+    says of every VM: OPEN, or why it gives no place. `term`: the newest that a master has opened the database with,
+    where a story tells terms apart."""
 
     state: str
     mark: int | None
@@ -57,6 +58,7 @@ class Shared:
     patient: bool = False
     excluded: frozenset[int] = frozenset()
     planner: str = OPEN
+    term: int = 0
 
 
 NOTHING_SHARED = Shared("none", None, False, None)
@@ -84,14 +86,15 @@ class Places:
         """The calls that a host began, orphans among them."""
         return 3 * self.n + host
 
-    def deaf(self, host: int) -> int:
-        """The hosts that it does not hear."""
-        return 4 * self.n + host
+    @property
+    def links(self) -> int:
+        """Of each host those that it does not hear: one part, for hardly anything happens to one link alone."""
+        return 4 * self.n
 
     @property
     def shared(self) -> int:
         """`Shared`."""
-        return 5 * self.n
+        return 4 * self.n + 1
 
     def all_of(self, kind: Any) -> tuple[int, ...]:
         """The places of one kind, of all hosts: `places.all_of(places.power)`."""
@@ -105,12 +108,12 @@ class Places:
     @property
     def linked(self) -> tuple[int, ...]:
         """The same with the links between hosts."""
-        return (*self.daemons, *self.all_of(self.deaf))
+        return (*self.daemons, self.links)
 
 
 def places_of(w: tuple[Any, ...]) -> Places:
     """Where the parts of a world are."""
-    return Places(len(w) // 5)
+    return Places(len(w) // 4)
 
 
 class PoolState(tuple[Any, ...]):
@@ -126,7 +129,7 @@ class PoolState(tuple[Any, ...]):
     @property
     def n(self) -> int:
         """How many hosts there are."""
-        return len(self) // 5
+        return len(self) // 4
 
     @property
     def up(self) -> frozenset[int]:
@@ -141,7 +144,7 @@ class PoolState(tuple[Any, ...]):
     @property
     def daemons(self) -> Daemons:
         """The daemons with their statefile."""
-        return _daemons(self[self.n : 2 * self.n], self[4 * self.n : -1], self[-1])
+        return _daemons(self[self.n : 2 * self.n], self[-2], self[-1])
 
     @property
     def launching(self) -> frozenset[tuple[int, str]]:
@@ -165,7 +168,7 @@ class PoolState(tuple[Any, ...]):
         """The world with other daemons."""
         n = self.n
         daemons = ((daemon, host in d.statefile) for host, daemon in enumerate(d.daemons))
-        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient, d.excluded, self[-1].planner)
+        shared = Shared(d.state, d.mark, d.shown, d.lock, d.patient, d.excluded, self[-1].planner, self[-1].term)
         return PoolState((*self[:n], *daemons, *self[2 * n : -1], shared))
 
 
@@ -180,8 +183,9 @@ def _daemons(daemons: tuple[tuple[Daemon, bool], ...], deaf: tuple[frozenset[int
 
 def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     """A world under other names of hosts and VMs."""
-    n = len(w) // 5
-    power, daemons, guests, calls, deaf = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(5))
+    n = len(w) // 4
+    power, daemons, guests, calls = (to.by_host(w[kind * n : (kind + 1) * n]) for kind in range(4))
+    deaf = tuple(map(to.hosts_of, to.by_host(w[-2])))
     daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
     guests = tuple(
         Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching)), plugged=g.plugged, plugs=g.plugs)
@@ -190,11 +194,11 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     calls = tuple(of_host.renamed(to) for of_host in calls)
     was = w[-1]
     shared = evolve(was, mark=to.host(was.mark), lock=to.host(was.lock), excluded=to.hosts_of(was.excluded))
-    return PoolState((*power, *daemons, *guests, *calls, *map(to.hosts_of, deaf), shared))
+    return PoolState((*power, *daemons, *guests, *calls, deaf, shared))
 
 
 def beginning(daemons: Daemons, guests: tuple[Guests, ...]) -> PoolState:
     """A world in which all hosts have power, and no agent runs yet."""
     n = len(guests)
-    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[NO_CALLS] * n, *[NOBODY] * n, NOTHING_SHARED)
+    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[NO_CALLS] * n, (NOBODY,) * n, NOTHING_SHARED)
     return PoolState(parts).with_daemons(daemons)
