@@ -107,7 +107,7 @@ def test_how_often_a_row_fired_is_not_cut_off(tmp_path: Path) -> None:
 def test_the_rows_of_a_run_are_read_from_a_trace() -> None:
     """A golden one; what it mutes is no row that fired, and rows of other machines are others."""
     join = Library(specs()).machine("join")
-    found = focus.journey(join, TRACES / "enable_rolls_back.txt")
+    found = focus.journey(join, TRACES / "enable_undone.txt")
     assert {"join.idle/host.preconfigure", "join.attaching/storage.attached", "join.idle/host.join"} <= found
     assert found <= {row.id for row in join.rows}
     guest = Library(specs()).machine("guest")

@@ -53,8 +53,8 @@ def test_golden_traces(request: pytest.FixtureRequest) -> None:
 
 def test_a_changed_story_is_seen_and_a_rewrite_writes_it(tmp_path: Path) -> None:
     """A file that says something else fails with the remedy; rewritten, it is the file that was shipped."""
-    shipped = (TRACES / "agent_restart.txt").read_text("utf-8")
-    path = tmp_path / "agent_restart.txt"
+    shipped = (TRACES / "toolstack_restarts.txt").read_text("utf-8")
+    path = tmp_path / "toolstack_restarts.txt"
     path.write_text(shipped.replace("acting: {0}", "acting: {1}"), "utf-8")
     with pytest.raises(AssertionError, match="--rewrite-traces"):
         settle(path, rewrite=False)
@@ -144,14 +144,14 @@ def test_a_broken_promise_is_named_where_it_breaks() -> None:
 def test_a_run_stops_at_a_refused_turn_and_nothing_has_changed() -> None:
     """The spec has no answer: the moment says so, and nothing happens after it."""
     system = demo()
-    enable = next(machine for machine in system.machines if machine.name == "enable")
-    rows = tuple(row for row in enable.rows if row.id != "enable.initing/daemon.ok")
-    simulation = Simulation(system.with_machine(evolve(enable, rows=rows)))
+    join = next(machine for machine in system.machines if machine.name == "join")
+    rows = tuple(row for row in join.rows if row.event != "host.preconfigure")
+    simulation = Simulation(system.with_machine(evolve(join, rows=rows)))
     reach(simulation, "serving == everybody")
     simulation.cause("operator: enable.enable at host 0")
     before = simulation.names()
     (moment,) = simulation.run(5.0)
-    assert moment.step.refused == "enable in initing has no row for daemon.ok"
+    assert moment.step.refused == "join in idle has no row for host.preconfigure"
     assert simulation.names() == before
     assert simulation.now == moment.seconds
 
@@ -165,6 +165,17 @@ def test_an_action_without_a_latency_is_refused() -> None:
     """A pattern has to match, or nobody knows when it happens."""
     with pytest.raises(SpecError, match=r"ring.yaml:1:1: no latency for 'token reaches host 0': .* \[no-latency\]"):
         list(toy("ring", **{"nothing like it": 1.0}).run(1.0))
+
+
+def test_an_order_says_what_it_carries() -> None:
+    """Of two orders that differ in that alone the one is given that is meant; else it is said what they may carry."""
+    simulation = Simulation(demo())
+    reach(simulation, "serving == everybody")
+    order = "operator: shutdown.shutdown at host 1"
+    with pytest.raises(LookupError, match=r"with \(reboot=maybe\) .* can with \(reboot=false\), \(reboot=true\)"):
+        simulation.cause(order, "(reboot=maybe)")
+    (row, *_) = simulation.cause(order, "(reboot=true)").step.fired
+    assert row.payload == {"reboot": True}
 
 
 def test_what_never_happens_by_itself_can_be_caused() -> None:

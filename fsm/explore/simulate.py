@@ -39,6 +39,7 @@ from fsm.explore.system import System
 from fsm.language.document import suggest
 from fsm.language.domains import Value
 from fsm.search.space import Property
+from fsm.search.trace import show
 
 MICRO = 1_000_000
 """Ticks of the clock in a second."""
@@ -74,6 +75,12 @@ class Moment:
     step: PoolStep
     violated: tuple[str, ...]
     still: bool
+
+
+def carried(event: Event | None) -> str:
+    """The payload of an event as it is written: `(reboot=true)`, or `()`."""
+    payload = event.payload if event else {}
+    return f"({', '.join(f'{name}={show(value)}' for name, value in payload.items())})"
 
 
 @define(eq=False)
@@ -123,14 +130,21 @@ class Simulation:
         """The labels of everything that may be caused now, in a fixed order."""
         return [choice.action.label for choice in self.joint.choices(self.state)]
 
-    def cause(self, label: str) -> Moment:
+    def cause(self, label: str, payload: str = "") -> Moment:
         """Something happens now: a fault, an order of an operator, or an action before its time.
 
+        Arguments:
+            payload: what its event carries, written `(reboot=true)`; "" for the first that bears the label.
         Errors: `LookupError` where nothing of that label is possible; the message names the nearest.
         """
+        told = list[str]()
         for choice in self.joint.choices(self.state):
             if choice.action.label == label:
-                return self._take(choice)
+                told.append(carried(choice.action.event))
+                if payload in ("", told[-1]):
+                    return self._take(choice)
+        if told:
+            raise LookupError(f"{label!r} with {payload} cannot happen now; it can with {', '.join(told)}")
         raise LookupError(f"{label!r} cannot happen now{suggest(label, self.possible())}")
 
     def run(self, seconds: float, goal: Formula | None = None) -> Iterator[Moment]:

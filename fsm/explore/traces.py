@@ -23,7 +23,7 @@ canonical (states, rows, values), no prose, so that rewording a `why` changes no
 Commands.
     system NAME [why]                     the system of specs/systems, from its beginning; with the `why` of each row
     mute PATTERN...                       rows that are not shown (`guest.*`): what every trace would repeat
-    operator MACHINE.EVENT HOST           an operator speaks to a host
+    operator MACHINE.EVENT HOST           an operator speaks to a host; MACHINE.EVENT(FIELD=VALUE) says what it carries
     fault LABEL                           a fault happens, or anything else before its time
     run until CONDITION [within TIME]     until a condition on the pool holds, in the language of properties; 60 s
     run for TIME                          let time pass
@@ -200,16 +200,17 @@ class _Player:
         return []
 
     def do_operator(self, rest: str, at: Place) -> list[str]:
-        order, _, host = rest.partition(" ")
-        return self.cause(f"operator: {order} at host {host}", at)
+        order, _, host = rest.rpartition(" ")
+        name, bracket, payload = order.partition("(")
+        return self.cause(f"operator: {name or rest} at host {host if name else ''}", at, bracket + payload)
 
     def do_fault(self, rest: str, at: Place) -> list[str]:
         return self.cause(rest, at)
 
-    def cause(self, label: str, at: Place) -> list[str]:
+    def cause(self, label: str, at: Place, payload: str = "") -> list[str]:
         """Something happens now. Errors: `SpecError` where it cannot."""
         try:
-            return list(self.lines(self.simulation(at).cause(label)))
+            return list(self.lines(self.simulation(at).cause(label, payload)))
         except LookupError as error:
             raise SpecError(at, str(error.args[0]), "impossible") from None
 

@@ -115,12 +115,7 @@ class HandoverWorld:
 
     def read(self, view: Hashable, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
         """The order of terms."""
-        if operation.name == "succeed":
-            return "number", {"term": operation.arguments["term"] + 1}
-        kept, heard = operation.arguments["kept"], operation.arguments["heard"]
-        if heard <= kept:
-            return ("older" if heard < kept else "equal"), {"term": heard}
-        return ("next" if heard == kept + 1 else "newer"), {"term": heard}
+        return order_of_terms(operation)
 
     def perform(self, w: Parts, host: int, effects: Effects) -> Parts:
         """One turn's effects: calls begin and end, something is written down."""
@@ -291,6 +286,16 @@ class HandoverWorld:
                 event = self.routes.event(call, arguments, LATE)
                 label = f"{call} from host {caller} arrives late at host {target}"
                 yield Then(Action(label, put(w, own, tuple(rest)), host=target, event=event))
+
+
+def order_of_terms(operation: Operation) -> tuple[str, Mapping[str, Value]]:
+    """What the port `terms` answers where terms are small numbers."""
+    if operation.name == "succeed":
+        return "number", {"term": operation.arguments["term"] + 1}
+    kept, heard = operation.arguments["kept"], operation.arguments["heard"]
+    if heard <= kept:
+        return ("older" if heard < kept else "equal"), {"term": heard}
+    return ("next" if heard == kept + 1 else "newer"), {"term": heard}
 
 
 def _noted(w: Parts, place: int, role: int | None, reign: int) -> Parts:
