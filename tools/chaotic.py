@@ -7,18 +7,19 @@ a host whose supervisor it killed) is added to the evidence.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import random
+import re
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from attrs import define, evolve, field
 
+from fsm import specs
+from fsm.drivers.replay import replay
 from hosts import host
-from hosts.daemon.settings import SOCKET
 from hosts.demo.evidence import Disable, Fence, Stop
 from hosts.demo.findings import gather, words
 from hosts.demo.promises import judge
@@ -27,14 +28,14 @@ from hosts.pool_dir import PoolDir
 from hosts.rpc import Door, Failure, Unanswered
 from hosts.secret import read_secret
 from hosts.supervisor import HostControl
-from hosts.supervisor.config import LOCK_FILE
-from hosts.supervisor.jsonlines import call
 from hosts.supervisor.kernel import now
+from tools.injuries import FAULTS, ORDERS, Injury, hand_over, rejoin
 
 Status = Mapping[str, Any]
 LIMIT = 60.0  # s, for what takes a few at most: a join may have to wait for its deadline and begin again
 POLL = 0.05
-AGENT_PAUSE = 0.25  # s after which a killed agent has been started again
+ERROR = re.compile(r"^\S+ (agent|daemon): |Traceback|^\S+ process \d+ failed", re.M)
+EXPECTED = re.compile(r"term \d+ is over")
 LIVENESS_OF_RUN = frozenset({"L2"})  # a disable during which a host is shot is not clean, and need not be
 
 
@@ -49,7 +50,6 @@ class Chaos:
     Fields:
         outers: the outer supervisors of the hosts that were started, by index; all are children of this process.
         stops, crashes: deaths that the pool's own files do not tell of.
-        disabled: when HA was last asked to be disabled.
     """
 
     pool: PoolDir
@@ -59,7 +59,6 @@ class Chaos:
     doors: dict[int, Door] = field(factory=dict)
     stops: list[Stop] = field(factory=list)
     crashes: list[Fence] = field(factory=list)
-    disabled: float | None = None
 
     # -- hosts
 
@@ -111,7 +110,18 @@ class Chaos:
                 return seen
             if now() > deadline:
                 raise Broken(f"not in {LIMIT:g} s: {what}; {_told(seen)}")
+            await self._rejoined(seen)
             await asyncio.sleep(POLL)
+
+    async def _rejoined(self, seen: Mapping[int, Status]) -> None:
+        """Put back into HA what an operator took out: a host that waits for it, or that HA goes on without."""
+        on = any(status["ha"] == "on" for status in seen.values())
+        outside = [s["index"] for s in seen.values() if s["life"] == "out" or (not s["armed"] and _lost(s, on))]
+        await asyncio.gather(*(rejoin(self, index) for index in outside))
+
+    async def master(self, otherwise: int) -> int:
+        """The host that acts as master, if there is one that says so."""
+        return int(_master(await self.seen()).get("index", otherwise))
 
     # -- the pool up
 
@@ -141,93 +151,24 @@ class Chaos:
             for name, vm in _master(seen)["vms"].items()
         )
 
-    # -- faults, each of one host
-
-    async def power_off(self, index: int) -> None:
-        """Everything of the host is killed, and its supervisor says so."""
-        await self.control(index).power_off()
-
-    async def crash(self, index: int) -> None:
-        """The host dies with its supervisor, so that nobody says so."""
-        os.kill(self.outers[index], signal.SIGKILL)
-        with open(self.pool.host_dir(index) / LOCK_FILE, "rb") as lock:
-            while True:
-                with suppress(BlockingIOError):  # every process of the host holds it
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                await asyncio.sleep(0.001)
-        self.crashes.append(Fence(self.name(index), now(), "its supervisor was killed"))
-
-    async def freeze(self, index: int) -> None:
-        """Its programs stop, its VMs do not. Without a lease it would hang for ever, so an operator resets it."""
-        await self.control(index).freeze()
-        await asyncio.sleep(2 * self.pool.timeout)
-        await self.power_off(index)
-
-    async def daemon(self, index: int) -> None:
-        """Its daemon dies."""
-        await self.control(index).kill("daemon")
-
-    async def agent(self, index: int) -> None:
-        """Its agent dies."""
-        await self.control(index).kill("agent")
-        self.stops.append(Stop(self.name(index), now(), "chaos"))
-
-    async def agents(self, index: int) -> None:
-        """Its agent dies again and again, sometimes as soon as it lives."""
-        for _ in range(self.chance.randint(2, 4)):
-            with suppress(PoolError):
-                await self.agent(index)
-            await asyncio.sleep(AGENT_PAUSE + self.chance.random() * self.pool.timeout / 4)
-
-    async def stall(self, index: int) -> None:
-        """Its agent stops for up to 3 T, and goes on with what it knew."""
-        process = (await self.control(index).status()).processes["agent"]
-        os.kill(process, signal.SIGSTOP)
-        await asyncio.sleep(self.chance.random() * 3 * self.pool.timeout)
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGCONT)
-
-    async def cut(self, index: int) -> None:
-        """It loses the links to some or all of the others."""
-        others = [other for other in self.hosts if other != index]
-        lost = self.chance.sample(others, self.chance.randint(1, len(others)))
-        await asyncio.gather(
-            self.ask(index, "test.cut", lost), *(self.ask(other, "test.cut", [index]) for other in lost)
-        )
-
-    async def blind(self, index: int) -> None:
-        """Every I/O of its daemon on the statefile fails."""
-        await call(self.pool.host_dir(index) / SOCKET, 1.0, "cut", peers=[], statefile=True)
-
-    async def flap(self, index: int) -> None:
-        """It loses links, and has them back soon."""
-        await self.cut(index)
-        await asyncio.sleep(self.chance.random() * 1.2 * self.pool.timeout)
-        await self.heal()
+    # -- a round
 
     async def heal(self) -> None:
         """Everybody who lives hears everybody and has the statefile."""
         await asyncio.gather(*(self.ask(index, "test.cut", []) for index in self.alive()))
 
-    # -- a round
-
     async def round(self) -> None:
         """Up, broken, up again, judged. Errors: `Broken`."""
-        stage = self.chance.choice(("on", "on", "on", "enabling", "disabling"))
+        stage = self.chance.choice(("on", "on", "on", "on", "enabling", "disabling", "off"))
         master = await self.up()
         if stage != "on":
-            await self._disable(master, wait=stage == "enabling")
+            await self._disable(master, wait=stage != "disabling")
         if stage == "enabling":
             await self.ask(master, "pool.enable_ha")
         await asyncio.sleep(self.chance.random() * self.pool.timeout / 2)
-        faults: tuple[Callable[[int], Awaitable[None]], ...] = (
-            self.power_off, self.crash, self.freeze, self.daemon, self.agent,
-            self.agents, self.stall, self.cut, self.flap, self.blind,
-        )  # fmt: skip
         first = master if self.chance.random() < 0.6 else self.chance.choice(self.hosts)
-        victims = [first, *self.chance.choices(self.hosts, k=self.chance.choice((0, 1, 1)))]
-        await asyncio.gather(*(self._break(self.chance.choice(faults), victim, stage) for victim in victims))
+        victims = [first, *self.chance.choices(self.hosts, k=self.chance.choice((0, 1, 1, 2)))]
+        await asyncio.gather(*(self._break(self._injury(stage), victim, stage) for victim in victims))
         await asyncio.sleep(self.chance.random() * 2 * self.pool.timeout)
         await self.heal()
         seen = await self.until(self._steady, "one master, all hosts serving, and HA on or off")
@@ -236,22 +177,27 @@ class Chaos:
             await self.until(self._settled, "all VMs running")
         await self._judge(on)
 
+    def _injury(self, stage: str) -> Injury:
+        """A fault, or an order; a change of master is ordered where it is not refused."""
+        if stage == "off" and self.chance.random() < 0.4:
+            return hand_over
+        return self.chance.choice(FAULTS if self.chance.random() < 0.6 else ORDERS)
+
     async def _disable(self, master: int, wait: bool) -> None:
-        self.disabled = now()
         await self.ask(master, "pool.disable_ha")
         if wait:
             await self.until(lambda seen: self._steady(seen, "off"), "HA off")
             await self._judge(False)
 
-    async def _break(self, fault: Callable[[int], Awaitable[None]], index: int, stage: str) -> None:
+    async def _break(self, fault: Injury, index: int, stage: str) -> None:
         await asyncio.sleep(self.chance.choice((0.0, 1.0)) * self.chance.random() * self.pool.timeout)
         self.say(f"{fault.__name__} of {self.name(index)} ({stage})")
         with suppress(PoolError, KeyError, ProcessLookupError):  # it is dead already, or its agent is
-            await fault(index)
+            await fault(self, index)
 
     async def _judge(self, on: bool) -> None:
         """Judge all that is on the disks, with HA on or off now. Errors: `Broken`."""
-        asked, ended = self.disabled, now()
+        ended = now()
         await asyncio.sleep(self.pool.timeout)  # nothing may happen now
         until, found = now(), gather(self.pool)
         evidence = evolve(
@@ -260,11 +206,29 @@ class Chaos:
             stops=tuple(self.stops),
             protected=tuple(vm.name for vm in self.pool.vms if on),
             until=until,
-            disable=None if on or asked is None else Disable(asked, ended),
+            disable=None if on else Disable(ended, ended),
         )
         for verdict in judge(evidence, words()):
             if verdict.word == "BROKEN" and verdict.promise not in LIVENESS_OF_RUN:
                 raise Broken("\n    ".join((f"{verdict.promise} {verdict.claim}: {verdict.evidence}", *verdict.proof)))
+        for index in self.hosts:
+            log = (self.pool.host_dir(index) / "supervisor.log").read_text()
+            complaints = [line for line in log.splitlines() if ERROR.search(line) and not EXPECTED.search(line)]
+            if complaints:
+                raise Broken(f"{self.name(index)} complains: {complaints[0]}")
+
+    def replayed(self) -> int:
+        """How many rows of all journals come out the same when their events are replayed: all. Errors: `Broken`."""
+        rows = 0
+        for journal in (
+            of(index) for of in (self.pool.agent_journal, self.pool.daemon_journal) for index in self.hosts
+        ):
+            with journal.open() as lines:
+                result = replay(lines, specs(), str(journal))
+            if result.divergence is not None:
+                raise Broken(f"{journal} does not replay: {result.divergence}")
+            rows += result.rows
+        return rows
 
     async def off(self) -> None:
         """End every host."""
@@ -279,6 +243,11 @@ def _master(seen: Mapping[int, Status]) -> Status:
     """What the acting master says; empty when none or several do."""
     acting = [status for status in seen.values() if status["acting"]]
     return acting[0] if len(acting) == 1 else {}
+
+
+def _lost(status: Status, on: bool) -> bool:
+    """Whether a host that is not armed needs somebody to arm it."""
+    return status["life"] == "plain" if on else status["life"] in ("asking", "emergency")
 
 
 def _told(seen: Mapping[int, Status]) -> str:
@@ -296,3 +265,4 @@ async def run(chaos: Chaos, rounds: int) -> None:
             await chaos.round()
     finally:
         await chaos.off()
+    chaos.say(f"{chaos.replayed()} rows of all journals replayed")

@@ -72,6 +72,7 @@ class Agent:
     me: int
     node: Node
     cut: set[int] = field(factory=set, init=False)
+    deaf: set[int] = field(factory=set, init=False)
     superseded: asyncio.Event = field(factory=asyncio.Event, init=False)
     terms: TermKeeper = field(init=False)
     reign: Reign = field(init=False)
@@ -96,8 +97,10 @@ class Agent:
         serving = Serving(self.node, routes, lambda event: self.driver.serve(event), self.toolstack.expect)
         life = self._next_life(store)
         addresses = {index: self.pool.address(index) for index in range(len(self.pool.hosts))}
-        commands = HostCalls(self.me, addresses, secret, lambda: self.reign.term or self.terms.term, self.cut, life)
-        questions = HostCalls(self.me, addresses, secret, lambda: self.terms.term, self.cut, life)
+        commands = HostCalls(
+            self.me, addresses, secret, lambda: self.reign.term or self.terms.term, self.cut, life, self.deaf
+        )
+        questions = HostCalls(self.me, addresses, secret, lambda: self.terms.term, self.cut, life, self.deaf)
         self.host = HostPort(
             self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self._deposed
         )
@@ -118,7 +121,7 @@ class Agent:
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))
         self.driver = AsyncDriver(name, self.node, adapters, clock, journal, store, self.reign)
         public = Public(self).methods()
-        self.server = RpcServer(self.me, len(addresses), secret, self.terms, serving.handle, public, self.cut)
+        self.server = RpcServer(self.me, len(addresses), secret, self.terms, serving.handle, public, self.deaf)
 
     async def run(self) -> None:
         """Run until something fails. Errors: `PoolError` with the reason."""

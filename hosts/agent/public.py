@@ -168,12 +168,16 @@ class Public:
         """Put this host back into HA."""
         return await self._order("withdraw", "rejoin", _GOING)
 
-    async def cut(self, peers: list[int], statefile: bool = False) -> None:
-        """For tests: hear and send nothing from and to these hosts, nor let the daemon; nor reach the statefile."""
+    async def cut(self, peers: list[int], statefile: bool = False, deaf: list[int] | None = None) -> None:
+        """For tests: hear and send nothing from and to `peers`, and hear nothing from `deaf`, nor let the daemon; nor
+        reach the statefile."""
+        unheard = frozenset(deaf or ())
         self.agent.cut.clear()
         self.agent.cut.update(peers)
+        self.agent.deaf.clear()
+        self.agent.deaf.update(peers, unheard)
         with suppress(PoolError):  # no daemon, no datagrams
-            await self.agent.daemon.client.cut(frozenset(peers), statefile)
+            await self.agent.daemon.client.cut(frozenset(peers), statefile, unheard)
 
     def _vm(self, entry: VmEntry, acting: bool) -> dict[str, Any]:
         vm = entry.name

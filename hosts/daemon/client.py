@@ -188,10 +188,10 @@ class DaemonClient:
         with suppress(PoolError):
             await self._leave("stop")
 
-    async def cut(self, peers: frozenset[int], statefile: bool = False) -> None:
-        """For tests: drop all datagrams to and from these hosts, and fail every I/O on the statefile."""
+    async def cut(self, peers: frozenset[int], statefile: bool = False, deaf: frozenset[int] = frozenset()) -> None:
+        """For tests: drop all datagrams to and from `peers`, those from `deaf`, and fail every I/O on the statefile."""
         path = self.settings.directory / SOCKET
-        await call(path, self._patience(), "cut", peers=sorted(peers), statefile=statefile)
+        await call(path, self._patience(), "cut", peers=sorted(peers), statefile=statefile, deaf=sorted(deaf))
 
     async def close(self) -> None:
         """Watch the daemon no longer; it runs on."""

@@ -44,6 +44,7 @@ class NetworkPort(asyncio.DatagramProtocol):
     say: Say
     hurried: bool = field(default=False, init=False)
     cut: Hosts = frozenset()
+    deaf: Hosts = frozenset()
     decoder: Decoder = field(init=False)
     _key: bytes = field(init=False)
     _number: int = field(default=0, init=False)
@@ -114,7 +115,7 @@ class NetworkPort(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         """One datagram: enter it, and tell what it changes."""
         beat = self.decoder.decode(data)
-        if beat is None or beat.host in self.cut or not self.evidence.received(self.now(), beat):
+        if beat is None or beat.host in self.cut | self.deaf or not self.evidence.received(self.now(), beat):
             return
         self.tell_ended()
         self.hurried |= beat.hurry

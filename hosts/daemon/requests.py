@@ -120,10 +120,11 @@ class Requests:
         return {}
 
     async def cut(self, request: Fields) -> Mapping[str, object]:
-        """Answer at once; an empty list and false undo it."""
-        peers, statefile = request.get("peers", []), request.get("statefile", False)
-        if not isinstance(peers, list) or not all(isinstance(peer, int) for peer in peers):
-            raise PoolError(f"cut: peers is a list of host indices, not {peers!r}")
-        self.daemon.network.cut = frozenset(peers)
+        """Answer at once; empty lists and false undo it."""
+        peers, deaf, statefile = request.get("peers", []), request.get("deaf", []), request.get("statefile", False)
+        for name, hosts in (("peers", peers), ("deaf", deaf)):
+            if not isinstance(hosts, list) or not all(isinstance(host, int) for host in hosts):
+                raise PoolError(f"cut: {name} is a list of host indices, not {hosts!r}")
+        self.daemon.network.cut, self.daemon.network.deaf = frozenset(peers), frozenset(deaf)
         self.daemon.statefile.cut = bool(statefile)
         return {}

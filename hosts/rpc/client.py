@@ -137,8 +137,8 @@ class HostCalls:
     """The calls of host `me` to the hosts of its pool, `addresses` by index.
 
     `term` gives the term in which this host acts now. `cut` is the set of hosts that cannot be reached (an
-    injected partition), looked at for every call. `incarnation` tells the calls of this process from those
-    before its restart. Use it within one event loop.
+    injected partition), looked at for every call; what those in `deaf` answer is lost. `incarnation` tells the
+    calls of this process from those before its restart. Use it within one event loop.
     """
 
     me: int
@@ -147,6 +147,7 @@ class HostCalls:
     term: Callable[[], int]
     cut: Set[int]
     incarnation: str = field(factory=lambda: secrets.token_hex(8))
+    deaf: Set[int] = frozenset()
     _doors: dict[int, Door] = field(init=False, factory=dict)
     _numbers: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
 
@@ -170,7 +171,7 @@ class HostCalls:
         fate: Answer | Refused | Lost = Lost(True, f"host {target} is cut off")
         if target not in self.cut:
             fate = await self._fate(target, op, (target, self.me, number, term, args), timeout)
-        if target not in self.cut:
+        if target not in self.cut and target not in self.deaf:
             return fate
         await asyncio.sleep(until - clock.time())
         return Lost(True, f"host {target} is cut off")
