@@ -1,4 +1,4 @@
-"""Known bugs of HA, as tests/data/mutants.yaml lists them: each is a few edits of the shipped specs."""
+"""Known bugs of HA, as tests/data/mutants.yaml and mutants_enabling.yaml list them: each is a few edits of the shipped specs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fsm.explore.system import System
 from fsm.language.document import read
 from fsm.locate import specs
 
-FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "mutants.yaml"
+DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
+FILES = (DATA / "mutants.yaml", DATA / "mutants_enabling.yaml")
 FAULTS = ("crash", "restart", "loss", "late", "statefile", "cut")
 
 
@@ -63,7 +64,7 @@ class Defect:
 
 def defects() -> Sequence[Defect]:
     """All of them."""
-    return [Defect(**entry) for entry in read(FILE, str(FILE)).plain()["mutants"]]
+    return [Defect(**entry) for file in FILES for entry in read(file, str(file)).plain()["mutants"]]
 
 
 def settings(system: System, faults: Sequence[str], more: Sequence[str]) -> tuple[tuple[str, str], ...]:
