@@ -25,7 +25,7 @@ from fsm.search import explore as search
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, Limits, Result
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "stories.yaml"
-ALWAYS = ("boot", "back", "heal")
+ALWAYS = ("boot", "back", "heal", "room")
 """Ways back, which are as the system says where an entry does not say otherwise; all other kinds do not happen then."""
 KEYS = ("system", "in", "hosts", "faults", "operator", "set", "limit", "states", "edges", "depth", "seconds", "why")
 
@@ -73,10 +73,7 @@ class Story:
         system = System.load((folder or specs()) / "systems" / f"{self.system}.yaml")
         if self.hosts:
             system = system.with_setting("hosts", str(self.hosts))
-        unknown = self.faults.keys() - system.faults.keys()
-        if unknown:
-            raise ValueError(f"{self.name}: {self.system} has no fault {', '.join(sorted(unknown))}")
-        for kind in system.faults:
+        for kind in {**system.faults, **self.faults}:
             if kind in self.faults or kind not in ALWAYS:
                 system = system.with_setting(f"faults.{kind}", self.faults.get(kind, "0"))
         for order in system.operator if self.operator else ():
