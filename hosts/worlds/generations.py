@@ -25,6 +25,7 @@ from fsm.explore.calls import Routes
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 from hosts.daemon.layout import MarkWord, Phase, PoolState
+from hosts.worlds.gathering_parts import subsets
 from hosts.worlds.sectors import (
     CHANGING,
     SILENT,
@@ -33,8 +34,8 @@ from hosts.worlds.sectors import (
     Host,
     Look,
     Note,
-    Pair,
     Said,
+    Scene,
     Shared,
     seen,
     view,
@@ -56,14 +57,17 @@ CLAUSES = {
 
 @define(eq=False)
 class GenerationWorld:
-    """The world of two hosts and the words on their statefile.
+    """The world of some hosts and the words on their statefile.
 
     Arguments:
-        n: 2.
+        n: how many hosts.
         off: clauses that do not hold.
         faults: kinds of fault that may happen.
         routes: not used, nobody calls.
         pool: the pool state at the beginning, when no daemon has run yet: init or active.
+        formed: all are live at the beginning; turns one after the other lead there.
+        bystanders: so many of the highest hosts are told nothing and never die, and their turns go without a break.
+        brisk: the turns of all hosts go without a break, if the host does not die.
     """
 
     n: int
@@ -71,12 +75,15 @@ class GenerationWorld:
     may: frozenset[str] = field(alias="faults")
     routes: Routes
     pool: str = "init"
+    formed: bool = False
+    bystanders: int = 0
+    brisk: bool = False
     clauses = CLAUSES
     faults = ("boot", "crash", "stop", "ask", "invalidate", "enable", "exclude", "clear", "late")
 
     def __attrs_post_init__(self) -> None:
-        if self.n != 2:
-            raise ValueError("a pair has 2 hosts")
+        if not 0 <= self.bystanders < self.n:
+            raise ValueError("not all hosts are bystanders")
 
     @property
     def facts(self) -> Mapping[str, Domain]:
@@ -89,7 +96,7 @@ class GenerationWorld:
         flags = {"invalid": Domain("bool"), "back": Domain("bool")}
         return dict.fromkeys(sets, HOSTS) | {"master": whom, "mark": whom} | flags
 
-    def state_facts(self, w: Pair) -> Mapping[str, Value]:
+    def state_facts(self, w: Scene) -> Mapping[str, Value]:
         """The values of `facts`."""
         of, told = w.in_force()
         hosts = [(me, host) for me, host in enumerate(w.hosts)]
@@ -105,23 +112,23 @@ class GenerationWorld:
             "mark": told.mark.host,
         }
 
-    def initial(self) -> Iterable[Pair]:
+    def initial(self) -> Iterable[Scene]:
         """Host 0 has enabled HA, and nobody has started."""
         first = Note((1, 0), STATES[self.pool])
-        yield Pair(
-            (Host(), Host()), (Disk(note=first), Disk()), Shared(first.of, first.pool) if self.mirrored else None
-        )
+        shared = Shared(first.of, first.pool) if self.mirrored else None
+        hosts, disks = (self.over(Host()),) * self.n, (Disk(note=first), *(Disk(),) * (self.n - 1))
+        yield Scene(hosts, disks, shared, turn=0 if self.formed else None, forming=self.formed)
 
     @property
     def mirrored(self) -> bool:
         """The global section counts, as it did before words had versions."""
         return "words" in self.off
 
-    def alive(self, w: Pair, host: int) -> bool:
+    def alive(self, w: Scene, host: int) -> bool:
         """Never: the timers that matter here are actions."""
         return False
 
-    def view(self, w: Pair, host: int) -> Hashable:
+    def view(self, w: Scene, host: int) -> Hashable:
         """No operation is instant."""
         return None
 
@@ -131,7 +138,7 @@ class GenerationWorld:
 
     # -- what the machines want
 
-    def perform(self, w: Pair, host: int, effects: Effects) -> Pair:
+    def perform(self, w: Scene, host: int, effects: Effects) -> Scene:
         """Signals change what the next write says; operations begin; a state without one is a pause, or the end."""
         mine = w.hosts[host]
         if "membership" in effects.abandoned:
@@ -153,24 +160,33 @@ class GenerationWorld:
                 w = w.with_disk(host, bye=w.disks[host].incarnation)
         if not (mine.armed or mine.reading or mine.writing):
             mine = self.over(mine)
-        return w.with_host(host, mine)
+        w = w.with_host(host, mine)
+        return self.between(w, host) if w.turn == host and (mine.paused or not mine.running) else w
+
+    def between(self, w: Scene, host: int) -> Scene:
+        """The world once a turn that went without a break has ended; while the liveset forms, the next is at it."""
+        everybody = frozenset(range(self.n))
+        if all(h.mine and h.mine.phase is Phase.LIVE and h.mine.live == everybody for h in w.hosts):
+            w = evolve(w, forming=False)
+        return evolve(w, turn=(host + 1) % self.n if w.forming else None)
 
     def over(self, host: Host) -> Host:
         """A host whose daemon has ended."""
-        return Host(quit=host.quit, promised=host.promised)
+        unknown = (0,) * self.n
+        return Host(quit=host.quit, promised=host.promised, known=unknown, request=unknown)
 
-    def greatest_number(self, w: Pair, me: int) -> int:
+    def greatest_number(self, w: Scene, me: int) -> int:
         """The greatest number of a request that this host has taken or seen."""
         host = w.hosts[me]
         granted = host.mine.grant[1] if host.mine and host.mine.grant else 0
-        return max(w.disks[me].request, host.request, host.mark.version, granted)
+        return max(w.disks[me].request, *host.request, host.mark.version, granted)
 
-    def signalled(self, w: Pair, me: int, host: Host, signal: Signal) -> Host:
+    def signalled(self, w: Scene, me: int, host: Host, signal: Signal) -> Host:
         """The host after a signal to its statefile port or its guard."""
         disk, mine = w.disks[me], host.mine
         if signal.name == "arm":
             first = Said(host.of, disk.incarnation, Phase.JOINING, pool=host.pool, mark=host.mark)
-            return evolve(host, armed=True, mine=first, based=False, moved=False)
+            return evolve(host, armed=True, mine=first, based=False, moved=NOBODY)
         if signal.name == "drop":
             return evolve(host, armed=False, paused=False)
         if mine is None:
@@ -182,8 +198,9 @@ class GenerationWorld:
                 mine = evolve(mine, request=0)
             case "grant":
                 to = signal.arguments["to"]
-                number = mine.request if to == me else host.request
-                mine = evolve(mine, grant=None if to is None else (to, number))
+                assert to is None or isinstance(to, int)
+                numbers = {**dict(enumerate(host.request)), me: mine.request}
+                mine = evolve(mine, grant=None if to is None else (to, numbers[to]))
             case "mark":
                 number = 1 + host.mark.version if "numbers" in self.off else mine.request
                 mine = evolve(mine, mark=MarkWord(number, me))
@@ -200,7 +217,7 @@ class GenerationWorld:
             host.mine,
             phase=PHASES[operation.name],
             live=live,
-            listed=(host.mine.listed or host.known) if len(live) > 1 else 0,
+            listed=self.meant(host.mine, host.known, live),
             pool=max(STATES[str(given["pool"])], host.pool),
             mark=host.mark,
             excluded=bool(given.get("excluded", False)),
@@ -208,30 +225,57 @@ class GenerationWorld:
         promised = None if said.phase is Phase.LIVE else host.promised
         return evolve(host, mine=said, writing=said, promised=promised)
 
+    def meant(self, mine: Said, known: tuple[int, ...], live: frozenset[int]) -> tuple[int, ...]:
+        """The incarnations that are listed with a liveset: as long as a host stays in it, the first that was known."""
+        listed = mine.listed or (0,) * self.n
+        return tuple((listed[p] or known[p]) if p in live else 0 for p in range(self.n))
+
     # -- what may happen
 
-    def actions(self, w: Pair, pending: Pending) -> Iterator[Action[Pair]]:
-        """Everything that may happen next."""
-        for me, host in enumerate(w.hosts):
-            yield from self.lands_late(w, me)
-            if not host.running:
-                yield from self.offline(w, me)
-                continue
-            if host.reading:
-                yield from self.reads(w, me, host)
-            if host.writing is not None:
-                yield self.lands(w, me, host, host.writing)
-            if host.armed or host.mine is None:
-                yield from self.orders(w, me, host, host.mine)
+    def actions(self, w: Scene, pending: Pending) -> Iterator[Action[Scene]]:
+        """Everything that may happen next; in the middle of a turn without a break, how it goes on or the death of its
+        host; while the liveset forms, one thing."""
+        if w.forming:
+            assert w.turn is not None
+            yield evolve(next(self.of_host(w, w.turn)), fault=None)
+        elif w.turn is not None:
+            host = w.hosts[w.turn]
+            yield from self.operations(w, w.turn, host)
+            if w.turn < self.n - self.bystanders and host.armed and host.mine and host.mine.phase is not Phase.JOINING:
+                yield self.dies(w, w.turn, host)
+        else:
+            for me in range(self.n):
+                yield from self.of_host(w, me)
 
-    def orders(self, w: Pair, me: int, host: Host, mine: Said | None) -> Iterator[Action[Pair]]:
+    def of_host(self, w: Scene, me: int) -> Iterator[Action[Scene]]:
+        """What may happen next at a host."""
+        host = w.hosts[me]
+        yield from self.lands_late(w, me)
+        if not host.running:
+            yield from self.offline(w, me)
+            return
+        yield from self.operations(w, me, host)
+        if host.armed or host.mine is None:
+            yield from self.orders(w, me, host, host.mine)
+
+    def operations(self, w: Scene, me: int, host: Host) -> Iterator[Action[Scene]]:
+        """The ends of what a host has under way."""
+        if host.reading:
+            yield from self.reads(w, me, host)
+        if host.writing is not None:
+            yield self.lands(w, me, host, host.writing)
+
+    def orders(self, w: Scene, me: int, host: Host, mine: Said | None) -> Iterator[Action[Scene]]:
         """What a daemon that does not leave is told by its timers, its agent and the operator."""
 
-        def told(what: str, kind: str | None, name: str, machine: str = "membership") -> Action[Pair]:
+        def told(what: str, kind: str | None, name: str, machine: str = "membership") -> Action[Scene]:
             return Action(f"host {me} {what}", w, kind, me, Event(machine, name))
 
         if host.paused:
-            yield told("begins its next turn", None, "after")
+            hasty = me if self.brisk or me >= self.n - self.bystanders or w.forming else None
+            yield evolve(told("begins its next turn", None, "after"), world=evolve(w, turn=hasty))
+        if me >= self.n - self.bystanders:
+            return
         yield told("is told to leave", "stop", "stop")
         yield told("is told to leave excluded", "exclude", "exclude")
         if mine is None:
@@ -242,15 +286,19 @@ class GenerationWorld:
             yield told("is proposed as master", "ask", "propose", "lock")
             if w.master == (host.of, me) and mine.request:
                 yield told("is told to switch HA off", "invalidate", "invalidate")
-            late = {"late": host.writing} if host.writing else {}
-            dead = w.with_host(me, Host(promised=host.promised)).with_disk(me, **late)
-            yield Action(f"host {me} dies", dead, "crash", restart=(me,))
+            yield self.dies(w, me, host)
 
-    def offline(self, w: Pair, me: int) -> Iterator[Action[Pair]]:
+    def dies(self, w: Scene, me: int, host: Host) -> Action[Scene]:
+        """A host dies, and a write under way lands later."""
+        late = {"late": host.writing} if host.writing else {}
+        dead = w.with_host(me, evolve(self.over(host), quit=False)).with_disk(me, **late)
+        return Action(f"host {me} dies", evolve(dead, turn=None), "crash", restart=(me,))
+
+    def offline(self, w: Scene, me: int) -> Iterator[Action[Scene]]:
         """What happens to a host whose daemon does not run."""
         (number, creator), words = w.in_force()
         host, disk = w.hosts[me], w.disks[me]
-        booted = w.with_host(me, Host(running=True, of=(number, creator), promised=host.promised))
+        booted = w.with_host(me, evolve(self.over(host), running=True, of=(number, creator), quit=False))
         yield Action(f"host {me} starts", booted, "boot", me, Event("membership", "start"), (me,))
         if words.pool is PoolState.INVALID and disk.making is None:
             yield Action(f"host {me} enables HA anew", w.with_disk(me, making=(number + 1, me)), "enable")
@@ -260,7 +308,7 @@ class GenerationWorld:
                 noted = w.with_disk(me, note=note).with_host(me, evolve(host, promised=note.of if excluded else None))
                 yield Action(f"the operator notes for host {me}: {kind}", noted, kind)
 
-    def lands_late(self, w: Pair, me: int) -> Iterator[Action[Pair]]:
+    def lands_late(self, w: Scene, me: int) -> Iterator[Action[Scene]]:
         """Writes that nobody waits for."""
         disk = w.disks[me]
         if disk.making is not None:
@@ -275,7 +323,7 @@ class GenerationWorld:
             landed = evolve(w.with_disk(me, mirror=None), shared=disk.mirror)
             yield Action(f"a write of host {me} to the global section lands", landed)
 
-    def lands(self, w: Pair, me: int, host: Host, said: Said) -> Action[Pair]:
+    def lands(self, w: Scene, me: int, host: Host, said: Said) -> Action[Scene]:
         """The write under way lands and is confirmed."""
         landed = w.landed(me, said, "sectors" in self.off)
         if said.phase is not Phase.BYE:
@@ -284,16 +332,17 @@ class GenerationWorld:
         promised = said.of if said.excluded else host.promised
         return self.outcome(landed.with_host(me, self.over(evolve(host, promised=promised))), me, "said")
 
-    def reads(self, w: Pair, me: int, host: Host) -> Iterator[Action[Pair]]:
+    def reads(self, w: Scene, me: int, host: Host) -> Iterator[Action[Scene]]:
         """A read takes its snapshot and is told; apart where `ends` is off, for then it matters what comes between."""
-        other, bye = w.hosts[1 - me], w.disks[1 - me].bye
-        heard = bye >= max(host.known, 1)
+        others = frozenset(range(self.n)) - {me}
+        heard = frozenset(p for p in others if w.disks[p].bye >= max(host.known[p], 1))
         if host.look is not None:
-            yield from self.told(w, me, host, evolve(host.look, ended=bye if heard else 0))
+            byes = tuple(disk.bye if p in heard else 0 for p, disk in enumerate(w.disks))
+            yield from self.told(w, me, host, evolve(host.look, ended=byes))
             return
-        silent = not (host.news or (other.armed and "K1" not in self.off))
-        taken = evolve(host, news=False, moved=host.moved or (host.news and host.based))
-        for ended in (False, True)[: 1 + heard]:
+        silent = frozenset(p for p in others - host.news if "K1" in self.off or not w.hosts[p].armed)
+        taken = evolve(host, news=NOBODY, moved=host.moved | (host.news if host.based else NOBODY))
+        for ended in subsets(heard):
             look = w.look(me, silent, ended)
             if "ends" in self.off:
                 looking = w.with_host(me, evolve(taken, look=look)).looked()
@@ -301,22 +350,25 @@ class GenerationWorld:
             else:
                 yield from self.told(w.looked(), me, taken, look)
 
-    def told(self, w: Pair, me: int, host: Host, look: Look) -> Iterator[Action[Pair]]:
-        """A read is told."""
-        for how in (CHANGING if host.moved else UNKNOWN, *([SILENT] if look.silent else [])):
+    def told(self, w: Scene, me: int, host: Host, look: Look) -> Iterator[Action[Scene]]:
+        """A read is told, with every way in which the others may have looked."""
+        newest = tuple(disk.newest for disk in look.disks)
+        shown_now = tuple(s.incarnation if s and p != me else 0 for p, s in enumerate(newest))
+        after = evolve(
+            host,
+            look=None,
+            reading=False,
+            based=host.mine is not None,
+            known=tuple(map(max, host.known, shown_now)),
+            request=tuple(s.request if s and p != me and s.of == host.of else 0 for p, s in enumerate(newest)),
+        )
+        for silent in subsets(look.silent):
+            how = tuple(SILENT if p in silent else CHANGING if p in host.moved else UNKNOWN for p in range(self.n))
             shown = view(me, host.of, host.mine, look, how)
-            theirs = look.disks[1 - me].newest
-            after = evolve(
-                host,
-                look=None,
-                reading=False,
-                based=host.mine is not None,
-                known=max(host.known, theirs.incarnation if theirs else 0),
-                request=theirs.request if theirs and theirs.of == host.of else 0,
-                misled=shown.mark.host == 1 - me == shown.holder and not look.asks,
-            )
+            misled = shown.holder not in (None, me, *look.asks) and shown.holder == shown.mark.host
             payload = seen(me, host.of, host.mine, look, how)
-            yield self.outcome(w.with_host(me, self.knows(after, look)), me, "seen", **payload)
+            told = w.with_host(me, self.knows(evolve(after, misled=misled), look))
+            yield self.outcome(told, me, "seen", **payload)
 
     def knows(self, host: Host, look: Look) -> Host:
         """The host with the words that a read of its own generation has shown."""
@@ -325,6 +377,6 @@ class GenerationWorld:
             return host
         return evolve(host, pool=max(host.pool, told.pool), mark=max(host.mark, told.mark))
 
-    def outcome(self, w: Pair, me: int, name: str, **payload: Value) -> Action[Pair]:
+    def outcome(self, w: Scene, me: int, name: str, **payload: Value) -> Action[Scene]:
         """The end of an operation."""
         return Action(f"host {me}: {name}", w, host=me, event=Event("membership", f"statefile.{name}", payload))

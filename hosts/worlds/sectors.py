@@ -1,7 +1,7 @@
-"""The sectors of two hosts as `generations.py` has them, and what the shipped daemon makes of a read of them.
+"""The sectors of some hosts as `generations.py` has them, and what the shipped daemon makes of a read of them.
 
 Whatever a read shows is computed by the books of the shipped daemon (`hosts.daemon.evidence`) from records that say
-what the sectors here say, after a short history in which the other host looked as it looks here; and what is in force
+what the sectors here say, after a short history in which the others looked as they look here; and what is in force
 by its reader (`hosts.daemon.in_force`). What is explored is then what runs, not a second copy of it.
 """
 
@@ -24,12 +24,11 @@ from hosts.daemon.statefile import Snapshot
 from hosts.daemon.view import View, payload
 from hosts.worlds.books import ticks
 
-BOTH = frozenset({0, 1})
 NOBODY: frozenset[int] = frozenset()
 UNMARKED = MarkWord()
 CHANGING, SILENT, UNKNOWN = "changing", "silent", "unknown"
-"""How the other host looks in a read: two reads of this incarnation have found different records of it; it has been
-silent for D; neither."""
+"""How another host looks in a read: two reads of this incarnation have found different records of it; it has been
+silent for as long as it takes; neither."""
 
 Name = tuple[int, int]
 """A generation: its number, and the host that made it."""
@@ -37,13 +36,13 @@ Name = tuple[int, int]
 
 @frozen(cache_hash=True)
 class Said:
-    """A record; `listed` is the incarnation of the other host that is meant where it is in `live`, else 0."""
+    """A record; `listed` is for each host the incarnation that is meant where it is in `live`, else 0."""
 
     of: Name
     incarnation: int
     phase: Phase
     live: frozenset[int] = NOBODY
-    listed: int = 0
+    listed: tuple[int, ...] = ()
     request: int = 0
     grant: tuple[int, int] | None = None
     excluded: bool = False
@@ -110,14 +109,14 @@ def _former(said: Said) -> Said:
 
 @frozen(cache_hash=True)
 class Look:
-    """What a read found: both hosts' sectors, the global section where it counts, whether the other could be silent,
-    the last incarnation of the other whose goodbye was known, and whether the other then asked for the lock."""
+    """What a read found: the sectors of all hosts, the global section where it counts, who could be silent, for each
+    host the last incarnation whose goodbye was known, else 0, and who then asked for the lock."""
 
-    disks: tuple[Disk, Disk]
+    disks: tuple[Disk, ...]
     shared: Shared | None
-    silent: bool
-    ended: int
-    asks: bool
+    silent: frozenset[int]
+    ended: tuple[int, ...]
+    asks: frozenset[int]
 
 
 @frozen(cache_hash=True)
@@ -129,11 +128,11 @@ class Host:
         of: the generation that the daemon was started for.
         mine: what it published last, with what the machines have changed since.
         pool, mark: the greatest words of this generation that it has read.
-        known, request: of the other, as its last read showed it: its incarnation, its request.
+        known, request: of each host, as its last read showed it: its incarnation, its request.
         writing, reading, look: its write under way; whether a read is; what that has found.
-        based, moved, news: a read has shown this incarnation something; later ones something else of the other; the
-            disk something newer than the last.
-        shows, misled: the other is shown as master; and had not asked in its present life.
+        based, moved, news: a read has shown this incarnation something; later ones something else of these; of these
+            the disk has something newer than the last.
+        misled: another is shown as master that had not asked in its present life.
         quit: it left when the statefile said invalid.
         promised: the generation in which its exclusion was confirmed, until it is live or the operator clears it.
     """
@@ -145,14 +144,14 @@ class Host:
     mine: Said | None = None
     pool: PoolState = PoolState.NONE
     mark: MarkWord = UNMARKED
-    known: int = 0
-    request: int = 0
+    known: tuple[int, ...] = ()
+    request: tuple[int, ...] = ()
     writing: Said | None = None
     reading: bool = False
     look: Look | None = None
     based: bool = False
-    moved: bool = False
-    news: bool = False
+    moved: frozenset[int] = NOBODY
+    news: frozenset[int] = NOBODY
     misled: bool = False
     quit: bool = False
     promised: Name | None = None
@@ -164,18 +163,21 @@ def _generation(of: Name) -> Generation:
 
 
 @cache
-def _record(host: int, said: Said, sequence: int) -> Record:
+def _record(host: int, n: int, said: Said, sequence: int) -> Record:
+    everybody = frozenset(range(n))
     listed = {host: said.incarnation} if host in said.live else {}
     return Record(
-        incarnation=said.incarnation, sequence=sequence, phase=said.phase, live=said.live, heard=BOTH - {host},
-        stay=BOTH, listed=listed | ({1 - host: said.listed} if said.listed else {}), request=said.request,
-        grant=said.grant, excluded=said.excluded, pool=said.pool, mark=said.mark,
+        incarnation=said.incarnation, sequence=sequence, phase=said.phase, live=said.live, heard=everybody - {host},
+        stay=everybody, listed=listed | {peer: meant for peer, meant in enumerate(said.listed) if meant},
+        request=said.request, grant=said.grant, excluded=said.excluded, pool=said.pool, mark=said.mark,
     )  # fmt: skip
 
 
 @cache
-def _element(host: int, newest: Said | None, former: Said | None, note: Note | None, sequence: int = 1) -> Element:
-    records = [(_generation(s.of), _record(host, s, sequence)) for s in (newest, former) if s is not None]
+def _element(
+    host: int, n: int, newest: Said | None, former: Said | None, note: Note | None, sequence: int = 1
+) -> Element:
+    records = [(_generation(s.of), _record(host, n, s, sequence)) for s in (newest, former) if s is not None]
     notices = [note] if note else []
     return Element(
         records=tuple(records),
@@ -186,7 +188,7 @@ def _element(host: int, newest: Said | None, former: Said | None, note: Note | N
     )
 
 
-def words(disks: tuple[Disk, Disk], shared: Shared | None) -> tuple[Name, Words]:
+def words(disks: tuple[Disk, ...], shared: Shared | None) -> tuple[Name, Words]:
     """What is in force on these disks: the generation by name, and the words."""
     sectors = tuple((disk.newest, disk.former, disk.note) for disk in disks)
     return _words(sectors, shared)
@@ -196,7 +198,7 @@ def words(disks: tuple[Disk, Disk], shared: Shared | None) -> tuple[Name, Words]
 def _words(
     sectors: tuple[tuple[Said | None, Said | None, Note | None], ...], shared: Shared | None
 ) -> tuple[Name, Words]:
-    elements = [_element(host, *of_host) for host, of_host in enumerate(sectors)]
+    elements = [_element(host, len(sectors), *of_host) for host, of_host in enumerate(sectors)]
     if shared is not None:  # as before the words had versions: the generation is what the global section says
         elements = [
             Element(
@@ -213,7 +215,7 @@ def _words(
 
 
 @cache
-def view(me: int, of: Name, mine: Said | None, look: Look, how: str) -> View:
+def view(me: int, of: Name, mine: Said | None, look: Look, how: tuple[str, ...]) -> View:
     """What a read shows.
 
     Arguments:
@@ -221,43 +223,49 @@ def view(me: int, of: Name, mine: Said | None, look: Look, how: str) -> View:
         of: the generation that it was started for.
         mine: what it holds, None before it is armed.
         look: what the read found.
-        how: how the other looks.
+        how: how each host looks; of the reader itself it does not matter.
     """
-    peer, timing = 1 - me, ticks(1, 2)
-    books = Evidence(me, 2, timing, 0.0)
-    if mine and mine.listed:
-        books.listed[peer] = mine.listed
+    n = len(how)
+    timing, everybody = ticks(1, 2, 2, 3), frozenset(range(n))
+    peers = sorted(everybody - {me})
+    books = Evidence(me, n, timing, 0.0)
+    if mine:
+        books.listed.update({peer: meant for peer, meant in enumerate(mine.listed) if meant})
     live, request = (mine.live, mine.request) if mine else (NOBODY, 0)
+    late = timing.stranger if any(how[peer] == SILENT for peer in peers) else 0
     found: View | None = None
-    for turn, now in enumerate((0, 0, timing.drop if how == SILENT else 0)):
+    for turn, now in enumerate((0, 0, late)):
         if turn == 1 and mine:
             books.begin(mine.incarnation)
-        snapshot = _snapshot(me, of, look, 1 + (how == CHANGING and turn > 1))
-        incarnation = snapshot.incarnations[peer]
-        if incarnation:
-            books.sent(turn + 1, 0)
-            acks = {me: (mine.incarnation if mine else 0, turn + 1)}
-            beat = Heartbeat(host=peer, incarnation=incarnation, number=turn + 1, hears=frozenset({me}), acks=acks)
-            books.received(0, beat)
-        if look.ended:
-            books.received(0, Heartbeat(host=peer, incarnation=look.ended, kind=Kind.BYE))
+        changing = frozenset(peer for peer in peers if how[peer] == CHANGING and turn > 1)
+        snapshot = _snapshot(of, look, changing)
+        books.sent(turn + 1, now)
+        for peer in peers:
+            if how[peer] != SILENT or turn < 2:
+                acks = {me: (mine.incarnation if mine else 0, turn + 1)} if snapshot.incarnations[peer] else {}
+                books.received(now, Heartbeat(
+                    host=peer, incarnation=snapshot.incarnations[peer], number=turn + 1, hears=frozenset(acks),
+                    acks=acks,
+                ))  # fmt: skip
+            if look.ended[peer]:
+                books.received(now, Heartbeat(host=peer, incarnation=look.ended[peer], kind=Kind.BYE))
         books.read_started(now)
-        found = books.read_finished(now, snapshot, live, BOTH, request)
+        found = books.read_finished(now, snapshot, live, everybody, request)
     assert found is not None
     return found
 
 
-@cache
-def _snapshot(me: int, of: Name, look: Look, sequence: int) -> Snapshot:
+def _snapshot(of: Name, look: Look, changing: frozenset[int]) -> Snapshot:
+    n = len(look.disks)
     name, told = words(look.disks, look.shared)
     elements = [
-        _element(host, disk.newest, disk.former, disk.note, sequence if host != me else 1)
+        _element(host, n, disk.newest, disk.former, disk.note, 1 + (host in changing))
         for host, disk in enumerate(look.disks)
     ]
     return Snapshot(
         records=tuple(element.record(_generation(of)) for element in elements),
         incarnations=tuple(max((r.incarnation for _, r in e.records), default=0) for e in elements),
-        obituaries=(0, 0),
+        obituaries=(0,) * n,
         excluded=told.excluded,
         pool=told.pool,
         mark=told.mark,
@@ -267,13 +275,13 @@ def _snapshot(me: int, of: Name, look: Look, sequence: int) -> Snapshot:
 
 
 @cache
-def seen(me: int, of: Name, mine: Said | None, look: Look, how: str) -> Mapping[str, Value]:
+def seen(me: int, of: Name, mine: Said | None, look: Look, how: tuple[str, ...]) -> Mapping[str, Value]:
     """The payload of `statefile.seen`; arguments as of `view`."""
-    return payload(view(me, of, mine, look, how), me, 2, mine.live if mine else NOBODY)
+    return payload(view(me, of, mine, look, how), me, len(how), mine.live if mine else NOBODY)
 
 
 @frozen(cache_hash=True)
-class Pair:
+class Scene:
     """One world.
 
     Arguments:
@@ -282,23 +290,27 @@ class Pair:
         high: the greatest generation and pool state that a read has shown so far, as (number, state, who made it).
         back: a read has shown less than an earlier one.
         master: who was told last that it is master, and in which generation.
+        turn: the host in the middle of a turn that goes without a break, else None.
+        forming: the liveset of all is still to form.
     """
 
-    hosts: tuple[Host, Host]
-    disks: tuple[Disk, Disk]
+    hosts: tuple[Host, ...]
+    disks: tuple[Disk, ...]
     shared: Shared | None = None
     high: tuple[int, int, int] = (0, 0, 0)
     back: bool = False
     master: tuple[Name, int] | None = None
+    turn: int | None = None
+    forming: bool = False
 
-    def with_host(self, me: int, host: Host) -> Pair:
+    def with_host(self, me: int, host: Host) -> Scene:
         """The world with another host."""
-        return evolve(self, hosts=(host, self.hosts[1]) if me == 0 else (self.hosts[0], host))
+        return evolve(self, hosts=(*self.hosts[:me], host, *self.hosts[me + 1 :]))
 
-    def with_disk(self, me: int, **changed: Any) -> Pair:
+    def with_disk(self, me: int, **changed: Any) -> Scene:
         """The world with other sectors of a host."""
         disk = evolve(self.disks[me], **changed)
-        return evolve(self, disks=(disk, self.disks[1]) if me == 0 else (self.disks[0], disk))
+        return evolve(self, disks=(*self.disks[:me], disk, *self.disks[me + 1 :]))
 
     def in_force(self) -> tuple[Name, Words]:
         """The generation in force by name, and its words."""
@@ -312,23 +324,26 @@ class Pair:
         newest = disk.newest
         return newest is not None and newest.incarnation == disk.landed and newest.request > 0
 
-    def look(self, me: int, silent: bool, ended: bool) -> Look:
-        """What a read of a host finds now."""
+    def look(self, me: int, silent: frozenset[int], ended: frozenset[int]) -> Look:
+        """What a read of a host finds now, to which some may be silent, and that knows of the goodbyes of some."""
         bare = tuple(Disk(disk.newest, disk.former, disk.note) for disk in self.disks)
-        bye = self.disks[1 - me].bye if ended else 0
-        return Look((bare[0], bare[1]), self.shared, silent, bye, self.asks(1 - me))
+        byes = tuple(disk.bye if host in ended else 0 for host, disk in enumerate(self.disks))
+        others = (host for host in range(len(self.hosts)) if host != me)
+        return Look(bare, self.shared, silent, byes, frozenset(filter(self.asks, others)))
 
-    def looked(self) -> Pair:
+    def looked(self) -> Scene:
         """The world once a read has found what is in force."""
         (number, creator), told = self.in_force()
         now = (number, int(told.pool), creator)
         return evolve(self, high=max(now, self.high), back=self.back or now < self.high)
 
-    def landed(self, me: int, said: Said, one_sector: bool) -> Pair:
+    def landed(self, me: int, said: Said, one_sector: bool) -> Scene:
         """The world once a record of a host is on the disk."""
         disk = self.disks[me].written(said, one_sector)
         mirror = None if self.shared is None else Shared(said.of, said.pool)
-        other = self.hosts[1 - me]
         newest = max(said.incarnation, disk.landed)
         landed = self.with_disk(me, newest=disk.newest, former=disk.former, mirror=mirror, landed=newest)
-        return landed.with_host(1 - me, evolve(other, news=other.running))
+        for other, host in enumerate(self.hosts):
+            if other != me and host.running:
+                landed = landed.with_host(other, evolve(host, news=host.news | {me}))
+        return landed
