@@ -4,6 +4,7 @@
 #   make test                       everything that a change must pass
 #   make verify                     the stories of the pool with all their faults at once, about a minute
 #   make coverage                   who has seen each row and state of the shipped specs, some ten minutes
+#   make mutants                    what the stories notice when a row is changed; an hour on two cores
 #   make test PYTHON=python3.13     .venv made with another interpreter
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
@@ -14,7 +15,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 BENCH  ?= import
 
-.PHONY: demo test lint check verify coverage pages bench clean
+.PHONY: demo test lint check verify coverage mutants pages bench clean
 
 demo: $(STAMP)
 	$(BIN)/liveset demo $(ARGS)
@@ -43,6 +44,9 @@ verify: $(STAMP)
 
 coverage: $(STAMP)
 	$(BIN)/fsm coverage --traces tests/traces
+
+mutants: $(STAMP)
+	$(BIN)/python tools/mutants $(ARGS)
 
 pages: $(STAMP)
 	$(BIN)/python tools/pages

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from fnmatch import fnmatchcase
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -43,20 +44,32 @@ class Asked:
     engine: str = FAST
 
     def subject(self) -> Subject:
-        """The subject, loaded. Errors: `SpecError`."""
-        from fsm.models.model import is_model
+        """The subject, loaded once a process, for one may be asked about one machine after another.
 
-        if is_model(self.path):
-            from fsm.mutation.of_models import ModelSubject
-
-            return ModelSubject.load(self.path, self.settings, self.without)
-        from fsm.mutation.of_systems import SystemSubject
-
-        return SystemSubject.load(self.path, self.settings, self.without)
+        Errors: `SpecError`."""
+        return _subject(self)
 
     def judge(self) -> Judge:
-        """Who judges. Errors: `SpecError`, also where the subject as it is cannot be judged by."""
-        return Judge(self.subject(), self.limits, self.engine)
+        """Who judges, made once a process. Errors: `SpecError`, also where the subject as it is cannot be judged by."""
+        return _judge_of(self)
+
+
+@cache
+def _subject(asked: Asked) -> Subject:
+    from fsm.models.model import is_model
+
+    if is_model(asked.path):
+        from fsm.mutation.of_models import ModelSubject
+
+        return ModelSubject.load(asked.path, asked.settings, asked.without)
+    from fsm.mutation.of_systems import SystemSubject
+
+    return SystemSubject.load(asked.path, asked.settings, asked.without)
+
+
+@cache
+def _judge_of(asked: Asked) -> Judge:
+    return Judge(asked.subject(), asked.limits, asked.engine)
 
 
 @frozen

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, evolve, field
 
-from fsm.mutation.judge import IDENTICAL, KILLED, SURVIVED, UNFINISHED, Judge, Judged
+from fsm.mutation.judge import IDENTICAL, KILLED, SURVIVED, UNFINISHED, Judged
 from fsm.mutation.mutants import Mutant, Subject
 from fsm.mutation.score import Asked, Choice, Score, judge_all
 
@@ -54,7 +54,7 @@ class Union:
         numbers = [n for n in self.choice.of(subject.mutants) if self._alive(subject, subject.mutants[n])]
         if not numbers:
             return
-        judge = Judge(subject, asked.limits, asked.engine)
+        judge = asked.judge()
         told = (lambda done, left: progress(done, len(numbers), left)) if progress is not None else None
         score = judge_all(asked, judge, numbers, min(self.jobs, len(numbers)), told)
         self._names[subject.name] = None
