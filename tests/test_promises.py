@@ -78,6 +78,10 @@ def test_a_good_failover_holds_all_promises() -> None:
         "S3": "held: 1 restart; the closest, vm1, 1.80 s after ash was down",
         "S4": "held: 2 rows with decisions off, on birch, cedar",
         "S5": "held: 0 rows fired after it; none took the lock or started a VM",
+        "S6": "not exercised: no host was excluded",
+        "S7": "not exercised: no later master, and nobody looked into the redo log",
+        "S8": "not exercised: no master was changed in order",
+        "S9": "not exercised: no enable came to its end",
         "L1": "held: 2 protected VMs running at the end, 1 of them again",
         "L2": "held: completed 0.50 s after it was asked",
         "E": "held: 383 lines of VMs and 7 rows of agents read",
@@ -87,7 +91,8 @@ def test_a_good_failover_holds_all_promises() -> None:
 def test_a_run_without_events_proves_nothing() -> None:
     """What did not come up is not called held."""
     words = {found.promise: found.word for found in judge(Evidence(HOSTS), WORDS)}
-    assert words == dict.fromkeys(("S1", "S2", "S3", "S4", "S5", "L1", "L2"), "not exercised") | {"E": "held"}
+    safety = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9")
+    assert words == dict.fromkeys((*safety, "L1", "L2"), "not exercised") | {"E": "held"}
 
 
 def test_S1_two_masters_at_once_are_seen() -> None:
@@ -169,6 +174,22 @@ def test_S3_a_stopped_vm_may_move_and_a_host_may_restart_its_own() -> None:
     assert said(evolve(FAILOVER, fences=(), stops=(evolve(stop, when=12.5),)), "S3").startswith("BROKEN")
     at_home = {"vm1": wrote("ash", 1, 0, 1) + wrote("ash", 2, 2, 3)}
     assert said(evolve(FAILOVER, lines=at_home, fences=()), "S3").startswith("not exercised")
+
+
+def test_S3_a_host_that_stopped_all_its_vms_in_order_is_down() -> None:
+    """Shut down in order, or taken out of HA: its agent saw all VMs end. A line after that disproves it."""
+    stopped = fired("ash", 10.6, "shutdown", "looking", event="toolstack.stopped")
+    run = evolve(FAILOVER, fences=(), entries=(*FAILOVER.entries, stopped))
+    assert said(run, "S3") == "held: 1 restart; the closest, vm1, 1.40 s after ash was down"
+    early = evolve(run, entries=(*FAILOVER.entries, evolve(stopped, time=9.5)))
+    assert said(early, "S3").startswith("BROKEN")
+
+
+def test_S4_a_change_of_master_in_order_is_no_failover() -> None:
+    """With HA off an operator may name a host whose decisions are still off."""
+    off = fired("cedar", 1, decisions=False, role=0)
+    assert said(evolve(FAILOVER, entries=(off, fired("cedar", 2, "handover", role=2))), "S4").startswith("held")
+    assert said(evolve(FAILOVER, entries=(off, fired("cedar", 2, "life", role=2))), "S4").startswith("BROKEN")
 
 
 def test_S4_taking_the_role_with_decisions_off_is_seen() -> None:
@@ -317,6 +338,7 @@ def test_lines_that_only_a_replay_needs_are_no_trouble(tmp_path: Path) -> None:
     told = [(entry.event, entry.machine, entry.set, entry.why) for entry in found.entries]
     assert told == [
         ("boot", "", {"role": 0, "decisions": True}, "the program begins"),
+        ("loaded", "", {}, "the newest database was read"),
         ("failed", "", {}, "the disk is full"),
     ]
     assert found.troubles == ()
@@ -358,4 +380,4 @@ def test_any_bytes_are_judged(
     for file, data in zip(files, (disk, journal, fenced), strict=True):
         file.write_bytes(data)
     found = read_evidence(HOSTS, {"vm1": files[0]}, {"ash": files[1]}, {"ash": files[2]})
-    assert len(judge(found, WORDS)) == 8
+    assert len(judge(found, WORDS)) == 12

@@ -99,24 +99,32 @@ GOOD = """\
  in T              0.05                 0.25         0.40          0.60
 
 
-      promise                                            evidence
+      promise                                                evidence
  ──────────────────────────────────────────────────────────────────────────────────────────────────
- S1   at most one acting master                   held   ash from -10.00 s to +0.10 s; birch from
-                                                         +0.80 s
- S2   at most one running instance of a VM        held   1 VM ran again; the smallest gap is 1.30 s
-                                                         (vm1)
- S3   no VM restarted before its former host is   held   1 restart; the closest, vm1, 1.10 s after
-      fenced or cleanly down                             ash was down
- S4   a host with decisions off takes no lock     held   1 row with decisions off, on birch
-      and restarts nothing
- S5   after disable nobody takes a failover       held   0 rows fired after it; none took the lock
-      action                                             or started a VM
- L1   every protected VM that fits runs again     held   1 protected VM running at the end, 1 of
-                                                         them again
- L2   disable was clean                           held   completed 0.30 s after it was asked
- E    the evidence is whole                       held   4 lines of VMs and 10 rows of agents read
+ S1   at most one acting master              held            ash from -10.00 s to +0.10 s; birch
+                                                             from +0.80 s
+ S2   at most one running instance of a VM   held            1 VM ran again; the smallest gap is
+                                                             1.30 s (vm1)
+ S3   no VM restarted before its former      held            1 restart; the closest, vm1, 1.10 s
+      host is fenced or cleanly down                         after ash was down
+ S4   a host with decisions off takes no     held            1 row with decisions off, on birch
+      lock and restarts nothing
+ S5   after disable nobody takes a           held            0 rows fired after it; none took the
+      failover action                                        lock or started a VM
+ S6   an excluded host runs no VM and is     not exercised   no host was excluded
+      no master
+ S7   a change that was acknowledged         not exercised   no later master, and nobody looked
+      survives                                               into the redo log
+ S8   no new master in order that was not    not exercised   no master was changed in order
+      proposed
+ S9   enable is all or nothing               not exercised   no enable came to its end
+ L1   every protected VM that fits runs      held            1 protected VM running at the end, 1
+      again                                                  of them again
+ L2   disable was clean                      held            completed 0.30 s after it was asked
+ E    the evidence is whole                  held            4 lines of VMs and 10 rows of agents
+                                                             read
 
-All 7 promises held.
+All 7 promises held; 4 not exercised.
 """
 
 
@@ -128,27 +136,35 @@ def test_a_good_run_is_told() -> None:
 BROKEN = """\
 2 hosts, 1 VM, T = 2 s: the master loses its power
 
-      promise                                             evidence
+      promise                                                evidence
  ──────────────────────────────────────────────────────────────────────────────────────────────────
- S1   at most one acting master                  BROKEN   ash and birch both acted as master from
-                                                          +0.80 s on
-                                                            ash from -10.00 s to +1.50 s
-                                                            birch from +0.80 s
- S2   at most one running instance of a VM       held     1 VM ran again; the smallest gap is 1.30
-                                                          s (vm1)
- S3   no VM restarted before its former host     BROKEN   vm1 ran on birch at +1.20 s, and ash was
-      is fenced or cleanly down                           not down by then
-                                                            vm1.disk:1  vm1 ash 1
-                                                            vm1.disk:0  vm1 birch 0
-                                                            ash was dead at +1.50 s: lease
- S4   a host with decisions off takes no lock    held     1 row with decisions off, on birch
-      and restarts nothing
- S5   after disable nobody takes a failover      held     0 rows fired after it; none took the lock
-      action                                              or started a VM
- L1   every protected VM that fits runs again    held     1 protected VM running at the end, 1 of
-                                                          them again
- L2   disable was clean                          held     completed 0.30 s after it was asked
- E    the evidence is whole                      held     4 lines of VMs and 10 rows of agents read
+ S1   at most one acting master              BROKEN          ash and birch both acted as master
+                                                             from +0.80 s on
+                                                               ash from -10.00 s to +1.50 s
+                                                               birch from +0.80 s
+ S2   at most one running instance of a VM   held            1 VM ran again; the smallest gap is
+                                                             1.30 s (vm1)
+ S3   no VM restarted before its former      BROKEN          vm1 ran on birch at +1.20 s, and ash
+      host is fenced or cleanly down                         was not down by then
+                                                               vm1.disk:1  vm1 ash 1
+                                                               vm1.disk:0  vm1 birch 0
+                                                               ash was dead at +1.50 s: lease
+ S4   a host with decisions off takes no     held            1 row with decisions off, on birch
+      lock and restarts nothing
+ S5   after disable nobody takes a           held            0 rows fired after it; none took the
+      failover action                                        lock or started a VM
+ S6   an excluded host runs no VM and is     not exercised   no host was excluded
+      no master
+ S7   a change that was acknowledged         not exercised   no later master, and nobody looked
+      survives                                               into the redo log
+ S8   no new master in order that was not    not exercised   no master was changed in order
+      proposed
+ S9   enable is all or nothing               not exercised   no enable came to its end
+ L1   every protected VM that fits runs      held            1 protected VM running at the end, 1
+      again                                                  of them again
+ L2   disable was clean                      held            completed 0.30 s after it was asked
+ E    the evidence is whole                  held            4 lines of VMs and 10 rows of agents
+                                                             read
 
 note: no user namespaces: a process group instead
 

@@ -40,8 +40,10 @@ class Line:
 class Entry:
     """A line of a journal: one row that fired on `host`. `at`: file:line.
 
-    `set`: by the variables' own names, "live" for "membership.live". Where no machine is named the program began
-    (`event` is "boot", `set` what it remembered) or gave up ("failed").
+    `set`: by the variables' own names, "live" for "membership.live". `kept`: pool variables that the turn of this row
+    has made durable, by their whole names; it has acknowledged them. Where no machine is named the program began
+    (`event` is "boot", `set` what it remembered), gave up ("failed"), or has read the database ("loaded", `kept` what
+    it holds).
     """
 
     host: str
@@ -54,6 +56,8 @@ class Entry:
     set: Mapping[str, Any]
     why: str
     at: str
+    payload: Mapping[str, Any] = field(factory=dict)
+    kept: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -86,12 +90,21 @@ class Disable:
 
 
 @frozen
+class Stored:
+    """The pool database, as its redo log replays: how many changes it has seen, and the variables by name."""
+
+    changes: int
+    variables: Mapping[str, Any]
+
+
+@frozen
 class Evidence:
     """All that is known about a run.
 
     hosts: names by index. lines: VM -> its lines in the order of the file. entries: of all agents' journals, in the
     order of time; daemons: of all daemons'. protected: VMs that HA promised to run. unplaced: VM -> why there was no
     host for it.
+    stored: what the redo log holds at the end, where somebody has looked.
     fault: when the fault was injected; sentences count from it. until: when the run was looked at last,
     None: at its last line. troubles: what made no sense, one sentence each. missing: what could not be read
     at all, likewise.
@@ -105,6 +118,7 @@ class Evidence:
     stops: tuple[Stop, ...] = ()
     protected: tuple[str, ...] = ()
     unplaced: Mapping[str, str] = field(factory=dict)
+    stored: Stored | None = None
     fault: float = 0.0
     until: float | None = None
     disable: Disable | None = None
@@ -219,8 +233,11 @@ class _Reader:
                 return Entry(where, time, "", "", "", "boot", "", dict(said["host"]), "the program begins", at)
             if "failed" in said:
                 return Entry(where, time, "", "", "", "failed", "", {}, str(said["failed"]), at)
+            if "pool" in said:
+                read = "the newest database was read"
+                return Entry(where, time, "", "", "", "loaded", "", {}, read, at, kept=dict(said["pool"]))
             if "row" not in said:
-                return None if {"turn", "pool"} & said.keys() else said["row"]
+                return None if "turn" in said else said["row"]
             return Entry(
                 host=where,
                 time=time,
@@ -232,6 +249,8 @@ class _Reader:
                 set={name.rpartition(".")[2]: value for name, value in (said.get("set") or {}).items()},
                 why=str(said.get("why", "")),
                 at=at,
+                payload=dict(said.get("payload") or {}),
+                kept=dict((said.get("effects") or {}).get("pool") or {}),
             )
 
         return parse

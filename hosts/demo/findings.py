@@ -9,20 +9,29 @@ from attrs import evolve
 
 from fsm import Library, specs
 from hosts.daemon.timing import Timing
-from hosts.demo.evidence import Evidence, read_evidence
+from hosts.database import Database
+from hosts.demo.evidence import Evidence, Stored, read_evidence
 from hosts.demo.promises import Words, judge
 from hosts.demo.report import Report, measures
 from hosts.demo.story import Story
 from hosts.demo.timeline import Moment, timeline
+from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
+from hosts.redo_log import RedoLog
 from hosts.supervisor.config import FENCED_FILE
 
 
 def words() -> Words:
     """What the specs call the things that promises speak of: rows that start a VM are those that say so."""
-    guest = Library(specs()).machine("guest")
+    library = Library(specs())
+    guest, daemon = library.machine("guest"), library.machine("membership")
     starts = (row for row in guest.rows if row.do and (row.do.port, row.do.name) == ("toolstack", "start"))
-    return Words(starts=frozenset(row.id for row in starts))
+    joined = (row for row in daemon.rows if "join_reading" in row.sources and row.target.startswith("live_"))
+    return Words(
+        starts=frozenset(row.id for row in starts),
+        joined=frozenset(row.id for row in joined),
+        promise_life=library.parameters()["promise_life"],
+    )
 
 
 def gather(directory: PoolDir) -> Evidence:
@@ -30,13 +39,27 @@ def gather(directory: PoolDir) -> Evidence:
     names = [host.name for host in directory.hosts]
     disks = {vm.name: directory.disk(vm.name) for vm in directory.vms}
     daemons = {name: directory.daemon_journal(index) for index, name in enumerate(names)}
-    return read_evidence(
+    found = read_evidence(
         names,
         {vm: disk for vm, disk in disks.items() if disk.exists()},
         {name: directory.agent_journal(index) for index, name in enumerate(names)},
         {name: _record(directory, index) for index, name in enumerate(names)},
         {name: journal for name, journal in daemons.items() if journal.exists()},
     )
+    return evolve(found, stored=_stored(directory))  # read last: it holds what the journals say, or more
+
+
+def _stored(directory: PoolDir) -> Stored | None:
+    """The pool database in the redo log; None where it cannot be read, for its master may be writing a half of it."""
+    try:
+        log = RedoLog.open(directory.redo_log, str(directory.uuid))
+        try:
+            database = Database.from_replay(log.read(), log.place)
+        finally:
+            log.close()
+    except PoolError:
+        return None
+    return None if database is None else Stored(database.pool.generation, database.variables)
 
 
 def _record(directory: PoolDir, index: int) -> Path:

@@ -82,7 +82,8 @@ def departures(evidence: Evidence) -> Iterator[Departure]:
         now = frozenset(entry.set["live"])
         gone = live.get(entry.host, now) - now
         live[entry.host] = now
-        if gone and now:
+        joining = entry.source.startswith("join_")  # what it hopes for, it is in none
+        if gone and now and not joining:
             yield Departure(entry.time, entry.host, tuple(evidence.hosts[index] for index in sorted(gone)), entry.why)
 
 
