@@ -20,7 +20,8 @@ Commands.
     outcome MACHINE.PORT.OUTCOME(FIELD=VALUE, ...)            the operation that the machine waits for ends
     timer MACHINE.after                                       a timer that runs is over
 Each of the last three may end in `reading PORT.OUTCOME(...), ...`: what the instant operations of the turn answer, in
-the order in which they are asked. Values are written as in specs, those of opaque fields as JSON.
+the order in which they are asked. Values are written as in specs, those of opaque fields as JSON. A payload may end in
+`...`: fields that are not written are false, nobody, none, or the first value there is.
 
 Below a command stand the rows that fired, then timers that start, signals, replies and operations.
 """
@@ -78,6 +79,13 @@ def _value(value: Value, domain: Domain | None) -> str:
         return json.dumps(value, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):
         return json.dumps(repr(value))
+
+
+def _first(domain: Domain, n: int) -> Value:
+    """What a field is that a trace does not write: none where that is possible."""
+    if domain.kind == "opaque" or domain.optional:
+        return None
+    return frozenset[int]() if domain.kind == "hosts" else next(iter(domain.values(n)))
 
 
 def opening(node: Node) -> str:
@@ -274,6 +282,9 @@ class _Reader:
         values: dict[str, Value] = {}
         if self.word("("):
             while not values or self.word(", "):
+                if self.word("..."):
+                    values = {name: _first(domain, self.node.n) for name, domain in fields.items()} | values
+                    break
                 name = self.taken(_FIELD, "FIELD=VALUE")[1]
                 if name not in fields:
                     raise SpecError(self.at, f"there is no field {name!r}{suggest(name, fields)}", "unknown-name")
