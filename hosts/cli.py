@@ -1,4 +1,4 @@
-"""The command `liveset`: demo, status and explain of a pool of real processes."""
+"""The command `liveset`: demo, status and explain of a pool of real processes, and the orders of its operator."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from fsm.commands.command_line import CommandLine
 from hosts.errors import PoolError
 
+_ORDERS = ("enable", "disable", "shutdown", "emergency-disable", "rejoin", "hand-over", "prevent-restarts")
 COMMAND_LINE = CommandLine(
     prog="liveset",
     description="High availability of hypervisor pools by explicit, verified state machines.",
@@ -15,6 +16,7 @@ COMMAND_LINE = CommandLine(
         "demo": "hosts.demo.command",
         "status": "hosts.status_command",
         "explain": "hosts.explain_command",
+        **dict.fromkeys(_ORDERS, "hosts.orders_command"),
     },
     errors=(PoolError,),
     interrupted="interrupted; everything has been stopped",

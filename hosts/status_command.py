@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from hosts.pool_dir import PoolDir
 
     pool = PoolDir.open(args.pool)
-    answers = asyncio.run(_ask(pool))
+    answers = asyncio.run(ask(pool))
     if args.json:
         print(json.dumps(answers, indent=1))
     else:
@@ -41,14 +41,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if any(said and said["acting"] for said in answers.values()) else 1
 
 
-async def _ask(pool: PoolDir) -> Mapping[str, Any]:
+async def ask(pool: PoolDir) -> Mapping[str, Any]:
     """Host -> what its agent says, None where it does not answer."""
     from hosts.rpc import Door, Failure, Unanswered
     from hosts.secret import read_secret
 
     secret = read_secret(pool.secret)
 
-    async def ask(index: int) -> Any:
+    async def one(index: int) -> Any:
         door = Door(pool.address(index), secret)
         try:
             return await door.request("pool.status", timeout=ANSWER)
@@ -58,7 +58,20 @@ async def _ask(pool: PoolDir) -> Mapping[str, Any]:
             await door.close()
 
     names = [host.name for host in pool.hosts]
-    return dict(zip(names, await asyncio.gather(*map(ask, range(len(names)))), strict=True))
+    return dict(zip(names, await asyncio.gather(*map(one, range(len(names)))), strict=True))
+
+
+def _notes(answers: Mapping[str, Any]) -> Iterator[str]:
+    """What an operator has ordered and may have forgotten, and what HA cannot promise."""
+    for name, said in answers.items():
+        if said is None:
+            continue
+        if said["withdrawn"] or said["life"] == "out":
+            yield f"{name} was taken out of HA by an operator; `liveset rejoin` puts it back."
+        if said["hold"] != "free":
+            yield f"{name} starts no VM: an operator holds restarts back."
+        if said["overcommitted"]:
+            yield "Not all protected VMs would find a place after another failure."
 
 
 def _show(pool: PoolDir, answers: Mapping[str, Any]) -> None:
@@ -78,6 +91,8 @@ def _show(pool: PoolDir, answers: Mapping[str, Any]) -> None:
         table.add_row(name, said["life"], said["daemon"], live, vms, acts)
     console = screen()
     console.print(table)
+    for note in _notes(answers):
+        console.print(note)
     for warning in next((said["warnings"] for said in answers.values() if said), ()):
         console.print(f"Warning: {warning}.")
     if not any(answers.values()):

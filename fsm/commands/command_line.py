@@ -3,8 +3,8 @@
 Exit codes: 0 good, 1 the answer is no, 2 it could not run, 130 interrupted. What a user did wrong is one line on stderr
 that names the place and the remedy; no traceback. Below it stand its notes: how a search came to where it is wrong.
 
-A subcommand is a module with `add(subparsers)`, which declares it, and `run(args) -> int`. Only the one that was asked
-for is imported, except for `--help` of the whole, which lists them all.
+A subcommand is a module with `add(subparsers)`, which declares it, and `run(args) -> int`; one module may declare
+several. Only the one that was asked for is imported, except for `--help` of the whole, which lists them all.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ class CommandLine:
         top = argparse.ArgumentParser(prog=self.prog, description=self.description, epilog=f"example: {self.example}")
         top.add_argument("--version", action="version", version=f"{self.prog} {__version__}")
         subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        for name, module in self.commands.items():
-            if only in (None, name):
-                import_module(module).add(subparsers)
+        for module in dict.fromkeys(module for name, module in self.commands.items() if only in (None, name)):
+            import_module(module).add(subparsers)
         return top
 
     def main(self, argv: Sequence[str] | None = None) -> int:

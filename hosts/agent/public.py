@@ -84,6 +84,7 @@ class Public:
             "term": agent.terms.term,
             "ha": agent.value("ha") if acting else None,
             "armed": agent.value("armed"),
+            "withdrawn": agent.value("withdrawn"),
             "live": None if live is None else sorted(live),
             "daemon": phase,
             "hold": agent.state("hold"),
