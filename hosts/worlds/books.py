@@ -235,7 +235,7 @@ def first_sight_counts(timing: Timing) -> bool:
 @cache
 def gathered(
     timing: Timing, me: int, words: tuple[Word, ...], live: Hosts, fresh: Hosts, silent: Hosts, near: Hosts,
-    late: Hosts, begun: bool,
+    late: Hosts, begun: bool, excluded: Hosts = NOBODY,
 ) -> Mapping[str, Value]:  # fmt: skip
     """The payload of a read, for one of a pool in which all links that matter are good.
 
@@ -244,7 +244,7 @@ def gathered(
         fresh: hosts whose record was found changed between two reads, within D. silent: of the others, those that had
             been silent for D.
         near: joiners that exchange heartbeats with the reader. late: those of them that acknowledged too old a one.
-        begun: the reader has a new incarnation.
+        begun: the reader has a new incarnation. excluded: who is excluded.
     """
     everybody = frozenset(range(len(words)))
     books = Evidence(me, len(words), timing, -NEVER)
@@ -260,7 +260,8 @@ def gathered(
         books.received(0, _beat(peer, acks))
     books.track(live)
     books.read_started(0)
-    shown = payload(books.read_finished(0, _snapshot(words, fresh), live, everybody, 0), me, len(words), live)
+    last = evolve(_snapshot(words, fresh), excluded=excluded)
+    shown = payload(books.read_finished(0, last, live, everybody, 0), me, len(words), live)
     return {**shown, "mutual": NOBODY}  # which it publishes, and what comes of that is explored elsewhere
 
 
