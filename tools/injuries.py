@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from hosts.daemon.settings import SOCKET
 from hosts.demo.evidence import Fence, Stop
 from hosts.errors import PoolError
+from hosts.supervisor import SupervisorClient
 from hosts.supervisor.config import LOCK_FILE
 from hosts.supervisor.jsonlines import call
 from hosts.supervisor.kernel import now
@@ -131,12 +132,32 @@ async def dark(chaos: Chaos, index: int) -> None:
         await chaos.heal()
 
 
+async def vm(chaos: Chaos, index: int) -> None:
+    """One of its VMs ends by itself."""
+    client = SupervisorClient(chaos.pool.host_dir(index))
+    running = [found.vm for found in await client.list_vms()]
+    if running and await client.stop_vm(ended := chaos.chance.choice(running)):
+        chaos.stops.append(Stop(chaos.name(index), now(), "chaos", ended))
+
+
+async def everywhere(chaos: Chaos, index: int) -> None:
+    """The same happens to all hosts at once, or almost."""
+    what = chaos.chance.choice((power_off, crash, agent, daemon, shut_down, take_out, blind))
+    await asyncio.gather(*(_soon(chaos, what, at) for at in chaos.hosts))
+
+
+async def _soon(chaos: Chaos, what: Injury, index: int) -> None:
+    await asyncio.sleep(chaos.chance.choice((0.0, 0.0, 0.1)) * chaos.chance.random() * chaos.pool.timeout)
+    with suppress(PoolError, KeyError, ProcessLookupError):
+        await what(chaos, index)
+
+
 async def halfway(chaos: Chaos, index: int) -> None:
     """HA is switched on or off by its master, which dies or whose agent dies after some rows of it."""
-    on = chaos.chance.random() < 0.5
     index = await chaos.master(index)
     before = _orders(chaos, index)
-    await chaos.ask(index, "pool.enable_ha" if on else "pool.disable_ha")
+    await chaos.ask(index, "pool.disable_ha")
+    await chaos.ask(index, "pool.enable_ha")  # one of the two is refused
     rows, limit = chaos.chance.randint(1, 6), now() + chaos.pool.timeout
     while _orders(chaos, index) < before + rows and now() < limit:
         await asyncio.sleep(STEP)
@@ -198,7 +219,7 @@ def _orders(chaos: Chaos, index: int) -> int:
 
 
 FAULTS: tuple[Injury, ...] = (
-    power_off, crash, freeze, thaw, daemon, agent, agents, stall, cut, deaf, mute, flap, blind, dark,
+    power_off, crash, freeze, thaw, daemon, agent, agents, stall, cut, deaf, mute, flap, blind, dark, vm, everywhere,
 )  # fmt: skip
 """What happens to a host."""
 
