@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hosts.errors import PoolError
+
 if TYPE_CHECKING:
     from hosts.pool_dir import PoolDir
 
@@ -29,7 +31,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and print; the exit code. Errors: `PoolError` where there is no pool."""
+    """Ask and print; the exit code. Errors: `PoolError` where there is no pool, or an answer of another version."""
     from hosts.pool_dir import PoolDir
 
     pool = PoolDir.open(args.pool)
@@ -37,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(answers, indent=1))
     else:
-        _show(pool, answers)
+        try:
+            _show(pool, answers)
+        except (KeyError, TypeError) as error:
+            raise PoolError(f"an agent's status makes no sense ({error!r}); install one version everywhere") from None
     return 0 if any(said and said["acting"] for said in answers.values()) else 1
 
 
