@@ -260,6 +260,18 @@ def test_L2_a_disable_that_was_not_clean_is_seen(change: dict[str, Any], message
     assert said(evolve(FAILOVER, **change), "L2") == f"BROKEN: {message}"
 
 
+def test_L2_a_host_that_went_down_in_order_is_no_host_that_is_still_armed() -> None:
+    """Its flag stays, and nobody wrote an obituary: the row that ended it says that it is down, until it boots."""
+    words = evolve(WORDS, down=frozenset({"shutdown.excluding/daemon.ok"}))
+    off = fired("birch", 20.4, "shutdown", "ending", row="shutdown.excluding/daemon.ok")
+    entries = (*FAILOVER.entries[:-2], off, fired("cedar", 20.5, "disable", decisions=False, armed=False))
+    found = {verdict.promise: verdict.word for verdict in judge(evolve(FAILOVER, entries=entries), words)}
+    assert found["L2"] == "held"
+    boot = Entry("birch", 20.6, "", "", "", "boot", "", {"armed": True}, "the program begins", "j:9")
+    found = {verdict.promise: verdict.word for verdict in judge(evolve(FAILOVER, entries=(*entries, boot)), words)}
+    assert found["L2"] == "BROKEN"
+
+
 def write(path: Path, text: str) -> Path:
     """A file with that text."""
     path.write_text(text)

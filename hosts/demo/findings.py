@@ -29,6 +29,7 @@ def words() -> Words:
     joined = (row for row in daemon.rows if "join_reading" in row.sources and row.target.startswith("live_"))
     return Words(
         starts=frozenset(row.id for row in starts),
+        down=frozenset(row.id for row in library.machine("shutdown").rows if row.do and row.do.port == "power"),
         joined=frozenset(row.id for row in joined),
         promise_life=library.parameters()["promise_life"],
     )

@@ -45,7 +45,7 @@ def judge(evidence: Evidence, words: Words) -> tuple[Verdict, ...]:
         proposed_first(evidence, words),
         all_or_nothing(evidence, words, moments),
         runs_again(evidence, lives),
-        clean_disable(evidence, moments),
+        clean_disable(evidence, words, moments),
         whole_evidence(evidence),
     )
 

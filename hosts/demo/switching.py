@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from hosts.demo.evidence import Evidence
 from hosts.demo.vms import Life
-from hosts.demo.words import Moment, Verdict, Words, count, quoted, seconds, told_fence
+from hosts.demo.words import Moment, Verdict, Words, count, downs, quoted, seconds, told_fence
 
 
 def quiet_after_disable(
@@ -31,7 +32,7 @@ def quiet_after_disable(
     return Verdict("S5", claim, "held", said)
 
 
-def clean_disable(evidence: Evidence, moments: tuple[Moment, ...]) -> Verdict:
+def clean_disable(evidence: Evidence, words: Words, moments: tuple[Moment, ...]) -> Verdict:
     """Disable completed, fenced nobody, and left no host that lives armed."""
     claim = "disable was clean"
     disable = evidence.disable
@@ -42,10 +43,10 @@ def clean_disable(evidence: Evidence, moments: tuple[Moment, ...]) -> Verdict:
     for fence in evidence.fences:
         if disable.asked <= fence.when <= disable.completed:
             return Verdict("L2", claim, "BROKEN", f"{fence.host} died during disable", (told_fence(evidence, fence),))
-    dead = {fence.host: fence.when for fence in evidence.deaths()}
+    down = downs(evidence, words)
     latest = {m.entry.host: m for m in moments if m.entry.time <= disable.completed}
     for host, moment in latest.items():
-        if moment.armed and dead.get(host, 0.0) <= moment.entry.time:
+        if moment.armed and down.get(host, -math.inf) < moment.entry.time:
             return Verdict("L2", claim, "BROKEN", f"{host} is still armed", (quoted(moment.entry),))
     return Verdict("L2", claim, "held", f"completed {disable.completed - disable.asked:.2f} s after it was asked")
 
@@ -70,9 +71,9 @@ def all_or_nothing(evidence: Evidence, words: Words, moments: tuple[Moment, ...]
             case "clearing" | "off" if pending:
                 undone, pending = undone + 1, False
     if undone and not pending:
-        dead = {fence.host: fence.when for fence in evidence.deaths()}
+        down = downs(evidence, words)
         for host, moment in armed.items():
-            if moment.armed and dead.get(host, 0.0) <= moment.entry.time:
+            if moment.armed and down.get(host, -math.inf) < moment.entry.time:
                 said = f"an enable was undone, and {host} is still armed"
                 return Verdict("S9", claim, "BROKEN", said, (quoted(moment.entry),))
     if not done and not undone:

@@ -25,10 +25,10 @@ class Words:
 
     life: the machine of a host's own life, and `serving` its states (also those that hold substates) in
     which a host that has the role acts as master. role, decisions, armed, withdrawn, forced, ha: the variables.
-    starts: the rows that start a VM. joined: the daemon's rows by which a host enters a liveset. changes: the
-    machines of a planned change of master, which is no failover. taken: the rows, up to a label, by which a master
-    has the database. stopped: the event that all VMs of a host have been stopped in order. promise_life: seconds
-    after which a host may promise itself to another candidate.
+    starts: the rows that start a VM. joined: the daemon's rows by which a host enters a liveset. down: the rows that
+    end a host in order. changes: the machines of a planned change of master, which is no failover. taken: the rows,
+    up to a label, by which a master has the database. stopped: the event that all VMs of a host have been stopped in
+    order. promise_life: seconds after which a host may promise itself to another candidate.
     """
 
     life: str = "life"
@@ -41,6 +41,7 @@ class Words:
     ha: str = "ha"
     starts: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
+    down: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset({"handover", "promise", "follow"})
     taken: str = "life.taking_over/database.ok"
     stopped: str = "toolstack.stopped"
@@ -136,6 +137,13 @@ def moments_of(evidence: Evidence, words: Words) -> Iterator[Moment]:
         if words.armed in entry.set:
             armed[entry.host] = entry.set[words.armed] is True
         yield Moment(entry, decisions.get(entry.host), armed.get(entry.host), took)
+
+
+def downs(evidence: Evidence, words: Words) -> dict[str, float]:
+    """When hosts were down last: dead, or ended in order, of which there is no obituary."""
+    ends = [(fence.when, fence.host) for fence in evidence.deaths()]
+    ends += [(entry.time, entry.host) for entry in evidence.entries if entry.row in words.down]
+    return {host: time for time, host in sorted(ends)}
 
 
 def is_me(evidence: Evidence, host: str, said: object) -> bool:
