@@ -243,6 +243,8 @@ class Daemons:
         daemon = self.daemons[host]
         if daemon.phase in (OFF, STARTING):
             yield "gone", self, {}
+        elif daemon.phase == LIVE and self.lock == host:  # it has it, with the statefile or without
+            yield "granted", evolve(self, shown=self.shown or self.mark == host), {"live": daemon.live}
         elif (
             daemon.phase == DISARMED
             or host not in self.statefile
