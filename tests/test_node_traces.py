@@ -162,6 +162,15 @@ def test_a_timer_may_be_followed_by_what_is_read() -> None:
     assert "\ntimer monitor.after reading daemon.gone\n" in play(path, specs()).text
 
 
+def test_a_payload_may_leave_out_what_is_nothing(tmp_path: Path) -> None:
+    """Behind `...` are false, nobody, none, or the first value; a field that is written counts."""
+    path = tmp_path / "some.txt"
+    command = "send lock.seen(granted={1}, taken=true, ...)"
+    path.write_text(f"machine lock membership, host 0 of 2\n----\n\n{command}\n----\n", "utf-8")
+    carried = "live={}, asker=none, preempted=false, granted={1}, void=false, taken=true"
+    assert f"lock.idle/seen({carried})" in play(path, specs()).text
+
+
 def test_what_is_refused_or_not_answered_is_said(tmp_path: Path) -> None:
     """In the output, for it is the node that says no."""
     root = write_specs(tmp_path)
