@@ -6,9 +6,6 @@ from fsm.explore.system import System
 from fsm.locate import specs
 from tools.defects import settings
 
-MASTER_1 = ("settings.master=1", "host.role=1", "settings.running.v=0", "pool.restart[v].resident=0")
-"""The other host is the first master, and the VM runs on the host that is not."""
-
 
 def story(name: str, faults: tuple[str, ...] = (), more: tuple[str, ...] = ()) -> System:
     """A shipped system with these faults alone: once each, or in failover any number of times."""
