@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,12 @@ def _hand_over_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", metavar="PROMISE", help=what)
 
 
+def _prevent_restarts(args: argparse.Namespace, names: list[str]) -> Call:
+    if not math.isfinite(args.seconds):
+        raise PoolError(f"--seconds {args.seconds}: how long restarts are to be held back, in seconds")
+    return "pool.prevent_restarts", (args.seconds,)
+
+
 def _seconds_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, required=True, metavar="N", help="for so long; 0 lets them go on")
 
@@ -95,7 +102,7 @@ ORDERS = {
     "disable": Order("switch HA off for the pool", "POOL", False, lambda *_: ("pool.disable_ha", ())),
     "prevent-restarts": Order(
         "have the master restart no VM for a while", "POOL --seconds 60", False,
-        lambda args, _: ("pool.prevent_restarts", (args.seconds,)), _seconds_option,
+        _prevent_restarts, _seconds_option,
     ),
     "hand-over": Order("make a host the master, with HA off", "POOL host2", True, _hand_over, _hand_over_options),
     "shutdown": Order("take a host down in order", "POOL host2 --reboot", True, _shutdown, _shutdown_options),

@@ -91,6 +91,7 @@ def test_an_order_is_one_call(
         (["hand-over", "POOL", "host1", "--down", "oak"], "--down oak: no such host; there are host1, host2, host3"),
         (["hand-over", "POOL", "host1", "--down", "host2"], "--down: in order, every host must answer"),
         (["emergency-disable", "POOL", "host1", "--soft", "--force", "x"], "--force: what is forced is not soft"),
+        (["prevent-restarts", "POOL", "--seconds", "nan"], "--seconds nan: how long restarts are to be held back"),
         (["rejoin", "POOL", "host1"], "host1: nobody listens; its log is POOL/hosts/host1/supervisor.log"),
         (["disable", "POOL"], "POOL: nobody acts as master; `liveset status` shows who answers"),
     ],
