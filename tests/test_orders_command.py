@@ -128,7 +128,7 @@ def test_status_tells_what_an_operator_may_have_forgotten(
         "host2 was taken out of HA by an operator; `liveset rejoin` puts it back.",
         "host3 was taken out of HA by an operator; `liveset rejoin` puts it back.",
     ]
-    seen.update(dict.fromkeys(seen, {"acting": True}))
+    seen.update({name: {"acting": True} for name in seen})
     assert cli.main(["status", str(pool.path)]) == 2
     assert capsys.readouterr().err.endswith("install one version everywhere\n")
     seen.update(dict.fromkeys(seen, calm))
