@@ -158,7 +158,7 @@ class Chaos:
         await asyncio.gather(*(self.ask(index, "test.cut", []) for index in self.alive()))
 
     async def round(self) -> None:
-        """Up, broken, up again, judged. Errors: `Broken`."""
+        """Up, broken, perhaps again before all is well, up again, judged. Errors: `Broken`."""
         stage = self.chance.choice(("on", "on", "on", "on", "enabling", "disabling", "off"))
         master = await self.up()
         if stage != "on":
@@ -166,10 +166,13 @@ class Chaos:
         if stage == "enabling":
             await self.ask(master, "pool.enable_ha")
         await asyncio.sleep(self.chance.random() * self.pool.timeout / 2)
-        first = master if self.chance.random() < 0.6 else self.chance.choice(self.hosts)
-        victims = [first, *self.chance.choices(self.hosts, k=self.chance.choice((0, 1, 1, 2)))]
-        await asyncio.gather(*(self._break(self._injury(stage), victim, stage) for victim in victims))
-        await asyncio.sleep(self.chance.random() * 2 * self.pool.timeout)
+        for _ in range(self.chance.choice((1, 1, 2, 4))):
+            first = master if self.chance.random() < 0.6 else self.chance.choice(self.hosts)
+            victims = [first, *self.chance.choices(self.hosts, k=self.chance.choice((0, 1, 1, 2)))]
+            await asyncio.gather(*(self._break(self._injury(stage), victim, stage) for victim in victims))
+            await asyncio.sleep(self.chance.random() * 2 * self.pool.timeout)
+            if self.chance.random() < 0.6:
+                self.boot()
         await self.heal()
         seen = await self.until(self._steady, "one master, all hosts serving, and HA on or off")
         on = _master(seen)["ha"] == "on"
