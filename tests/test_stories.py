@@ -16,14 +16,6 @@ from tests.exploring import explore
 from tests.pool_stories import story
 from tools.stories import Story, load
 
-SMALL = (
-    "settings.running.v=null",
-    "pool.restart[v].resident=none",
-    "pool.restart[v].wanted=false",
-    "settings.patient=true",
-)
-"""No VM, and no start of a daemon that fails where it could succeed."""
-
 NEEDED = [
     ("K1", "disable", (), (), "S1", 10),
     ("K1", "failover", ("crash",), (), "S1", 10),
@@ -31,7 +23,6 @@ NEEDED = [
     ("K2", "disable", (), (), "S1", 12),
     ("K3", "disable", ("crash",), (), "S1", 12),
     ("K4", "failover", ("crash",), (), "S1", 12),
-    ("K7", "disable", ("crash", "restart", "statefile"), SMALL, "L2", 17),
 ]
 """(clause, system, faults, settings, the promise that needs it, length of the shortest story)."""
 
