@@ -23,3 +23,14 @@ def test_the_limit_is_long_against_silence_and_turns(stranger: int, cycle: int, 
     assert result.finished
     assert not result.refusals
     assert result.verdict("K6").verdict == ("violated" if less else "holds")
+
+
+@pytest.mark.parametrize("less", [0, 1])
+def test_two_that_start_out_of_step_meet(less: int) -> None:
+    """Three turns, whenever the other host starts: with a tick less both give up before they have seen each other join.
+    That HA is enabled so, with more, is told in the list of stories."""
+    system = STARTING.with_setting("settings.late", "true").with_setting("settings.limit", str(9 - less))
+    result = explore(system)
+    assert result.finished
+    assert not result.refusals
+    assert result.verdict("K6").verdict == ("violated" if less else "holds")

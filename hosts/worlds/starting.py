@@ -1,10 +1,12 @@
 """Daemons that start, give up when the join limit has passed, and are started again: how long the limit must be (K6).
 
 Ticks of one clock, and here nothing is optional: an operation ends within `latency` ticks, a pause lasts `cycle`, the
-limit `limit`; a daemon that has given up is started again after `retry`. Host 1 is dead and has left a live record. Its
-silence host 0 must outwait before it gives up; the books of the shipped daemon compute what a read shows.
+limit `limit`; a daemon that has given up is started again after `retry`. Host 1 is dead and has left a live record,
+whose silence host 0 must outwait before it gives up; or it is `late`: it starts any number of ticks after host 0, out
+of step for ever. With pool state init nobody forms a liveset unless both join at once. The books of the shipped daemon
+compute what a read shows.
 
-Left out: all failures; two that start, and the enabling of HA, in which all must join at once.
+Left out: all failures, and turns that do not all take as long.
 """
 
 from __future__ import annotations
@@ -63,6 +65,7 @@ class Starting(Instantless):
 
     Arguments:
         n, off, faults, routes: as of every world; nobody calls. n is 2.
+        late: host 1 starts, too. pool: the pool state, active or init.
         limit: the join limit. retry: pause before the next start. stranger: silence after which a joiner takes a host
             for gone. cycle, latency: of the statefile. All in ticks.
     """
@@ -71,6 +74,8 @@ class Starting(Instantless):
     off: frozenset[str]
     may: frozenset[str] = field(alias="faults")
     routes: Routes
+    late: bool = False
+    pool: str = "active"
     limit: int = 9
     retry: int = 2
     stranger: int = 3
@@ -98,8 +103,17 @@ class Starting(Instantless):
         return {"waiting": frozenset(p for p, host in enumerate(w) if host.wait is not None)}
 
     def initial(self) -> Iterable[Pair]:
-        """Host 0 is about to start; host 1 is dead."""
-        yield Host(wait=0), Host(over=True, disk=books.Word(Phase.LIVE, books.BOTH, 1))
+        """Host 0 is about to start; host 1 is dead, or starts at any time in the life of host 0."""
+        left = books.Word(Phase.LIVE, books.BOTH, 1) if self.pool == "active" else NOTHING
+        if self.late:
+            yield from ((Host(wait=0, disk=left), Host(wait=wait, disk=left)) for wait in range(self.period + 1))
+        else:
+            yield Host(wait=0), Host(over=True, disk=left)
+
+    @property
+    def period(self) -> int:
+        """The longest time from a start to the next, in ticks: read, join, goodbye, pause."""
+        return self.limit + self.retry + 2 * self.latency
 
     def perform(self, w: Pair, host: int, effects: Effects) -> Pair:
         """What is under way begins anew with every operation; arming begins the time of joining."""
@@ -181,6 +195,7 @@ class Starting(Instantless):
         near = peer if fresh and other.disk.phase is Phase.JOINING else NOBODY
         shown = books.gathered(self.timing, p, words, me, fresh, silent, near, NOBODY, host.begun)
         first = not host.begun and books.first_sight_counts(self.timing)
+        shown = {**shown, "pool": self.pool}
         silence = 0 if host.news or first else host.silence
         after = evolve(
             host, age=0, looked=host.begun, moved=moved and host.begun, news=False, silence=silence, quiet=False
