@@ -168,9 +168,9 @@ def test_S7_reigns_follow_each_other_by_their_terms() -> None:
 # -- S8
 
 
-def called(host: str, time: float, event: str, target: str, address: int) -> Entry:
+def called(host: str, time: float, event: str, target: str, address: int, reply: str = "ok") -> Entry:
     """A host takes a call of a planned change of master."""
-    return evolve(fired(host, time, f"promise.x/{event}", target, event), payload={"address": address})
+    return evolve(fired(host, time, f"promise.x/{event}", target, event), payload={"address": address}, reply=reply)
 
 
 ORDER = (
@@ -212,6 +212,14 @@ def test_S8_a_change_of_master_in_order_is_as_promised() -> None:
 def test_S8_a_commit_without_its_proposals_is_seen(entries: tuple[Entry, ...], message: str) -> None:
     """One that misses, one that was taken back or forgotten, and two at once: broken."""
     assert said(Evidence(HOSTS, entries=entries), "S8") == f"BROKEN: {message}"
+
+
+def test_S8_a_proposal_that_is_refused_promises_nothing() -> None:
+    """A host that has promised itself stays so when another asks; it has not agreed to that one."""
+    other = called("birch", 1.25, "host.propose", "promised", 0, "failed")
+    assert said(Evidence(HOSTS, entries=(*ORDER[:3], other, *ORDER[3:])), "S8").startswith("held")
+    refused = evolve(ORDER[2], reply="failed")
+    assert "birch had not accepted" in said(Evidence(HOSTS, entries=(*ORDER[:2], refused, *ORDER[3:])), "S8")
 
 
 def test_S8_a_proposal_expires() -> None:

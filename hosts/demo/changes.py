@@ -31,7 +31,7 @@ class _Promises:
             return None
         address, before = str(evidence.hosts[entry.payload["address"]]), self.given.get(entry.host)
         match entry.event:
-            case "host.propose" if entry.target.endswith("promised"):
+            case "host.propose" if entry.reply == "ok":
                 self.given[entry.host] = (address, entry.time)
                 if before and before[0] != address and entry.time - before[1] < self.words.promise_life:
                     return f"{entry.host} promised itself to {address}, and to {before[0]} before"
@@ -76,7 +76,7 @@ def _alone(evidence: Evidence, words: Words, entry: Entry) -> Iterator[str]:
         for row in former
         if row.event == "host.propose"
         and row.time >= ordered
-        and row.target.endswith("promised")
+        and row.reply == "ok"
         and row.payload.get("address") == me
     }
     for host in evidence.hosts:

@@ -41,9 +41,9 @@ class Entry:
     """A line of a journal: one row that fired on `host`. `at`: file:line.
 
     `set`: by the variables' own names, "live" for "membership.live". `kept`: pool variables that the turn of this row
-    has made durable, by their whole names; it has acknowledged them. Where no machine is named the program began
-    (`event` is "boot", `set` what it remembered), gave up ("failed"), or has read the database ("loaded", `kept` what
-    it holds).
+    has made durable, by their whole names; it has acknowledged them. `reply`: what the turn answered to a call. Where
+    no machine is named the program began (`event` is "boot", `set` what it remembered), gave up ("failed"), or has
+    read the database ("loaded", `kept` what it holds).
     """
 
     host: str
@@ -58,6 +58,7 @@ class Entry:
     at: str
     payload: Mapping[str, Any] = field(factory=dict)
     kept: Mapping[str, Any] = field(factory=dict)
+    reply: str = ""
 
 
 @frozen
@@ -238,6 +239,7 @@ class _Reader:
                 return Entry(where, time, "", "", "", "loaded", "", {}, read, at, kept=dict(said["pool"]))
             if "row" not in said:
                 return None if "turn" in said else said["row"]
+            effects = said.get("effects") or {}
             return Entry(
                 host=where,
                 time=time,
@@ -250,7 +252,8 @@ class _Reader:
                 why=str(said.get("why", "")),
                 at=at,
                 payload=dict(said.get("payload") or {}),
-                kept=dict((said.get("effects") or {}).get("pool") or {}),
+                kept=dict(effects.get("pool") or {}),
+                reply=next((str(outcome) for _, outcome, _ in effects.get("replies") or ()), ""),
             )
 
         return parse
