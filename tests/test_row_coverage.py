@@ -1,4 +1,4 @@
-"""How much of the machines the golden traces show: a row that no story plays is a row that nobody has read in action."""
+"""How much of the machines the golden traces show: nobody has read a row in action that no story plays."""
 
 from __future__ import annotations
 
