@@ -61,6 +61,7 @@ class Happening:
     host: int | None
     event: Any
     restart: frozenset[int]
+    prompt: bool
     label: str = field(eq=False)
 
 
@@ -309,6 +310,7 @@ class CheckedWorld:
                 None if a.event is None else a.host,
                 told(a.event),
                 frozenset(a.restart),
+                a.prompt,
                 a.label,
             )
             for a in self.world.actions(w.world, waits)
@@ -319,7 +321,7 @@ class CheckedWorld:
         for a, times in found.items():
             event = None if a.event is None else told(to.event(a.event.value))
             world, restart = self.renamed(to, a.world), to.hosts_of(a.restart)
-            renamed[Happening(world, a.fault, to.host(a.host), event, restart, a.label)] += times
+            renamed[Happening(world, a.fault, to.host(a.host), event, restart, a.prompt, a.label)] += times
         return renamed
 
     def _telling(self, to: Renaming, _: Any, facts: Mapping[str, Value]) -> dict[str, Value]:

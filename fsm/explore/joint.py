@@ -92,10 +92,14 @@ class Joint:
 
     def choices(self, state: JointState) -> Iterator[Choice]:
         """Everything that may happen in a state, within the budgets that are left."""
+        by_world = list(self.by_world(state))
+        if any(choice.action.prompt for choice in by_world):
+            yield from (choice for choice in by_world if choice.action.prompt or choice.action.restart)
+            return
         for host, local in enumerate(state.locals):
             if self.world.alive(state.world, host):
                 yield from (choice for choice in self.own(state.world, host, local) if _affordable(state, choice))
-        yield from self.by_world(state)
+        yield from by_world
 
     def by_world(self, state: JointState) -> Iterator[Choice]:
         """Those of `choices` that are actions of the world."""

@@ -62,7 +62,7 @@ class Then:
         for update in self.updates:
             w = update(w)
         a = self.action
-        return Action(a.label, w, a.fault, a.host, a.event, a.restart)
+        return Action(a.label, w, a.fault, a.host, a.event, a.restart, a.prompt)
 
 
 @frozen
@@ -193,7 +193,7 @@ class Whole:
 
     def _act(self, w: Parts, pending: Pending) -> Iterable[Then]:
         for a in self._world.actions(w[0].world, pending):
-            yield Then(Action(a.label, (_Part(a.world),), a.fault, a.host, a.event, a.restart))
+            yield Then(Action(a.label, (_Part(a.world),), a.fault, a.host, a.event, a.restart, a.prompt))
 
 
 @frozen

@@ -230,6 +230,12 @@ class PoolKernel:
             left = np.stack(chunk.left)[budget, at]  # NONE takes the last row, and is let through
             able = np.flatnonzero((budget == NONE) | (left > 0))
             at, rows, after = at[able], rows[able], after[able]
+        prompt = actions.prompt.array[rows]
+        if prompt.any():
+            waits = np.ones(len(chunk.states), np.bool_)
+            waits[at[prompt]] = False
+            able = np.flatnonzero(prompt | actions.restart.array[rows] | waits[at])
+            at, rows, after = at[able], rows[able], after[able]
         return _Pairs(at, rows.astype(np.int32), after.astype(np.int64))
 
     def _chunk(self, chunk: _Unpacked) -> _Found:
@@ -304,7 +310,7 @@ class PoolKernel:
         for update in then.updates:
             w = update(w)
         a = then.action
-        return Choice(Action(a.label, self._tables.given(w), a.fault, a.host, a.event, a.restart), budget)
+        return Choice(Action(a.label, self._tables.given(w), a.fault, a.host, a.event, a.restart, a.prompt), budget)
 
     def _batch(self, found: _Found, start: int) -> Batch:
         pairs, targets, kept, generated, messages = found

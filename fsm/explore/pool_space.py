@@ -22,13 +22,15 @@ from fsm.explore.symmetry import Symmetry
 from fsm.explore.system import System
 from fsm.explore.world import Action
 from fsm.language.domains import Value
+from fsm.search.fairness import AT_ONCE
 from fsm.search.space import Edge, Fairness, Kernel, Property, Told
 
 
 def group_of(action: Action[Any]) -> str:
     """The group of an action: its label up to a first `: `, which the outcome follows, and the machine that hears."""
     head = action.label.partition(": ")[0] if action.fault is None else action.label
-    return head if action.event is None else f"{head} [{action.event.machine} of host {action.host}]"
+    heard = head if action.event is None else f"{head} [{action.event.machine} of host {action.host}]"
+    return heard + AT_ONCE if action.prompt else heard
 
 
 @define(eq=False)

@@ -34,8 +34,8 @@ REST_BITS = 64 - LOCAL_BITS - POOL_BITS
 _LOCAL, _POOL = (1 << LOCAL_BITS) - 1, (1 << POOL_BITS) - 1
 
 
-Row = tuple[int, int, int, bool, int, int, int, int]
-"""An action in the order of the columns: put, host, event, restart, budget, chain, group, wide."""
+Row = tuple[int, int, int, bool, int, int, int, int, bool]
+"""An action in the order of the columns: put, host, event, restart, budget, chain, group, wide, prompt."""
 
 
 class Actions:
@@ -46,14 +46,14 @@ class Actions:
 
     put: the fields of its source's parts after it. host, event, budget: numbers, NONE where there is none. restart: 1
     where the host loses its memory. chain: updates that follow. group: number of (group, fault). wide: index of what
-    concerns several hosts, else NONE.
+    concerns several hosts, else NONE. prompt: whether it happens at once.
     """
 
     def __init__(self, words: WorldWords) -> None:
         self.put = Grown(np.uint64)
         words.arrays.append(self.put)
         self.host, self.event, self.budget, self.chain, self.group, self.wide = (Grown(np.int32) for _ in range(6))
-        self.restart = Grown(np.bool_)
+        self.restart, self.prompt = Grown(np.bool_), Grown(np.bool_)
         self.start, self.count = Grown(np.int32), Grown(np.int32)
 
     def add(self, entries: Sequence[Sequence[Row]]) -> range:
@@ -62,7 +62,9 @@ class Actions:
         ends = len(self.put) + np.cumsum([len(entry) for entry in entries])
         self.count.extend([len(entry) for entry in entries])
         self.start.extend(ends - self.count.array[first:])
-        columns = (self.put, self.host, self.event, self.restart, self.budget, self.chain, self.group, self.wide)
+        columns = (
+            self.put, self.host, self.event, self.restart, self.budget, self.chain, self.group, self.wide, self.prompt,
+        )  # fmt: skip
         for column, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
             column.extend(values)
         return range(first, len(self.start))
@@ -224,11 +226,12 @@ class PoolTables:
         concerned = {*action.restart, *([action.host] if action.event is not None else [])}
         if len(concerned) > 1:
             self.wide.append((source, then, choice.budget))
-            return put, NONE, NONE, False, budget, 0, group, len(self.wide) - 1
+            return put, NONE, NONE, bool(action.restart), budget, 0, group, len(self.wide) - 1, action.prompt
         host = concerned.pop() if concerned else None
         event = NONE if action.event is None else self._event(action.event)
         chain = self.chains.number(then.updates)
-        return put, NONE if host is None else host, event, bool(action.restart), budget, chain, group, NONE
+        here = NONE if host is None else host
+        return put, here, event, bool(action.restart), budget, chain, group, NONE, action.prompt
 
     def _event(self, event: Event) -> int:
         return self._events.number((event.machine, event.name, items(event.payload), event.call), event)
@@ -242,7 +245,7 @@ class PoolTables:
                 assert action.event is not None
                 group = self.groups.of((group_of(action), action.fault))
                 budget = NONE if choice.budget is None else choice.budget
-                rows.append((0, host, self._event(action.event), False, budget, 0, group, NONE))
+                rows.append((0, host, self._event(action.event), False, budget, 0, group, NONE, False))
             found.append(rows)
         return self.actions.add(found)
 

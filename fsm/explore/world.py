@@ -53,6 +53,8 @@ class Action(Generic[W]):
         host: the node that receives `event`.
         event: what that node is told, or None.
         restart: nodes that lose their memory before `event`: they boot again from their host variables.
+        prompt: it happens at once. Where such an action is possible nothing else is, but other such actions and those
+            that restart a node.
     """
 
     label: str
@@ -61,6 +63,7 @@ class Action(Generic[W]):
     host: int | None = None
     event: Event | None = None
     restart: tuple[int, ...] = ()
+    prompt: bool = False
 
 
 class World(Protocol[W]):

@@ -25,11 +25,13 @@ class Round(Generic[S]):
         moves: (target, group) of all moves out of a state that may happen for ever, those that lead out included.
         owed: the groups that owe something and are possible in some of the states: WEAK or STRONG
             (`fsm.search.fairness.debt`).
+        lasts: whether a state takes time, so that what is not possible there need not be paid (`fsm.search.fairness`).
     """
 
     states: Container[S]
     moves: Callable[[S], Iterable[tuple[S, Group]]] = field(repr=False)
     owed: Mapping[Group, str]
+    lasts: Callable[[S], bool] = field(repr=False)
 
 
 def lay(round_: Round[S], entry: S) -> tuple[list[S], list[Group]]:
@@ -60,6 +62,8 @@ def lay(round_: Round[S], entry: S) -> tuple[list[S], list[Group]]:
 
 def _excused(round_: Round[S], state: S, open_: set[Group]) -> set[Group]:
     """The weak debts that nobody has to pay who comes by a state again and again: they are not possible there."""
+    if not round_.lasts(state):
+        return set()
     possible = {group for _, group in round_.moves(state)}
     return {group for group in open_ if round_.owed[group] == WEAK and group not in possible}
 

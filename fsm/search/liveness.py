@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fsm.search.distinct import distinct
 from fsm.search.engine import Lasso
-from fsm.search.fairness import FREE, NEVER, STRONG, WEAK, Group, debt
+from fsm.search.fairness import FREE, NEVER, STRONG, WEAK, Group, at_once, debt
 from fsm.search.fast import CHUNK, FastSearch
 from fsm.search.lasso import Round, lay
 from fsm.search.result import Limits
@@ -103,6 +103,13 @@ class Graph:
         before = np.cumsum(counts) - counts
         return sources, np.arange(len(sources)) + (first - before)[sources]
 
+    def sources_of(self, some: Mask) -> Mask:
+        """The states out of which a move of some groups leads."""
+        sources = np.zeros(len(self), np.bool_)
+        if some.any():
+            sources[np.searchsorted(self.starts, np.flatnonzero(some[self.groups]), side="right") - 1] = True
+        return sources
+
     def backwards(self, lasting: Mask) -> Graph:
         """Some of the moves, the other way round."""
         from scipy.sparse import csr_array
@@ -120,9 +127,12 @@ class _Future:
     search: FastSearch
     graph: Graph
     order: Packed = field(init=False)
+    brief: Mask = field(init=False)
+    """The states that take no time."""
 
     def __attrs_post_init__(self) -> None:
         self.order = np.concatenate(self.search.order) if self.search.order else np.zeros(0, np.uint64)
+        self.brief = self.graph.sources_of(np.array([at_once(group) for group in self.groups], np.bool_))
 
     @property
     def groups(self) -> Sequence[Group]:
@@ -136,7 +146,7 @@ class _Future:
         if property_.kind == "recoverable":
             return self.stranded(property_, debts)
         distance, parents = self.ways(property_)
-        round_of = rounds(self.graph, np.flatnonzero(distance >= 0), debts)
+        round_of = rounds(self.graph, np.flatnonzero(distance >= 0), debts, self.brief)
         inside = np.flatnonzero(round_of >= 0)
         if not len(inside):
             return None
@@ -205,22 +215,24 @@ class _Future:
             pairs = zip(self.graph.targets[out].tolist(), self.graph.groups[out].tolist(), strict=True)
             return [(target, self.groups[group]) for target, group in pairs if DEBTS[debts[group]] != NEVER]
 
-        return Round(set(states.tolist()), moves, owed)
+        brief = set[int]() if self.brief[states].all() else set(states[self.brief[states]].tolist())
+        return Round(set(states.tolist()), moves, owed, lambda state: state not in brief)
 
 
-def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8]) -> Positions:
+def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8], brief: Mask) -> Positions:
     """The rounds among some states.
 
     Arguments:
         states: positions, in rising order.
         debts: of each group, an index of `DEBTS`.
+        brief: of each state of the graph, whether it takes no time.
     Returns: for every state of the graph the number of its round, -1 where it is in none.
     """
     round_of, found = np.full(len(graph), -1, np.int64), 0
     while len(states):
         sources, moves = graph.out_of(states)
-        lasting = np.flatnonzero(debts[graph.groups[moves]] != DEBTS.index(NEVER))
-        sources, moves = sources[lasting], moves[lasting]
+        going = np.flatnonzero(debts[graph.groups[moves]] != DEBTS.index(NEVER))
+        sources, moves = sources[going], moves[going]
         component, inner = _components(graph, states, sources, moves)
         sizes = np.bincount(component)
         alone = sizes[component] == 1  # nearly all are: they pay nothing, so they may owe nothing
@@ -228,8 +240,9 @@ def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8]) -> Position
         owes = np.zeros(len(sizes), np.bool_)
         owes[component[sources[owing]]] = True
         owing = owing[~alone[sources[owing]]]
+        lasting = _lasting(component, len(sizes), brief[states])
         refused, broken, leaving = _unpaid(
-            component, sizes, sources[owing], graph.groups[moves[owing]], inner[owing], debts
+            component, lasting, sources[owing], graph.groups[moves[owing]], inner[owing], debts
         )
         refused |= owes & (sizes == 1)
         good = ~(refused | broken)[component]
@@ -262,13 +275,20 @@ def _components(graph: Graph, states: Positions, sources: Positions, moves: Posi
     return component, inner & (component[sources] == component[targets])  # a target outside is -1, and not inner
 
 
+def _lasting(component: Numbers, many: int, brief: Mask) -> Mask:
+    """The states that take time; of a component where none does all."""
+    none = np.bincount(component[~brief], minlength=many) == 0
+    lasting: Mask = ~brief | none[component]
+    return lasting
+
+
 def _unpaid(
-    component: Numbers, sizes: Positions, sources: Positions, groups: Numbers, inner: Mask, debts: NDArray[np.int8]
+    component: Numbers, lasting: Mask, sources: Positions, groups: Numbers, inner: Mask, debts: NDArray[np.int8]
 ) -> tuple[Mask, Mask, Positions]:
     """What components cannot pay.
 
     Arguments:
-        component, sizes: that of each state, and how many states each has.
+        component, lasting: that of each state, and whether the state takes time.
         sources, groups, inner: of each move that owes something the state it leads out of, its group, and whether it
             stays in the component.
         debts: of each group.
@@ -279,9 +299,11 @@ def _unpaid(
     possible = distinct(sources.astype(np.int64) * many + groups)
     at, group = possible // many, possible % many
     pairs = component[at].astype(np.int64) * many + group
-    known, counts = np.unique(pairs, return_counts=True)
+    known, place = np.unique(pairs, return_inverse=True)
+    counts = np.bincount(place[lasting[at]], minlength=len(known))
     of, group = known // many, known % many
     open_ = ~np.isin(known, component[sources[inner]].astype(np.int64) * many + groups[inner])
+    sizes = np.bincount(component[lasting], minlength=int(component.max(initial=-1)) + 1)
     refused, broken = np.zeros((2, len(sizes)), np.bool_)
     refused[of[open_ & (debts[group] == _WEAK) & (counts == sizes[of])]] = True
     strong = open_ & (debts[group] == _STRONG)

@@ -32,7 +32,7 @@ from typing import Any, Generic
 from attrs import define
 
 from fsm.search.engine import Lasso
-from fsm.search.fairness import NEVER, STRONG, WEAK, Group, debt
+from fsm.search.fairness import NEVER, STRONG, WEAK, Group, at_once, debt
 from fsm.search.lasso import Round, lay
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import Limits
@@ -106,7 +106,9 @@ class _Future(Generic[S]):
         for states in rounds({state for waits, state in came if waits}, lasting, debts):
             possible = {group for state in states for _, group in lasting[state]}
             owed = {group: debts[group] for group in possible if debts[group] in (WEAK, STRONG)}
-            round_of |= dict.fromkeys(states, Round(states, lasting.__getitem__, owed))
+            round_of |= dict.fromkeys(
+                states, Round(states, lasting.__getitem__, owed, lasting_states(states, lasting).__contains__)
+            )
         entry = next((state for waits, state in came if waits and state in round_of), None)
         if entry is None:
             return None
@@ -166,7 +168,8 @@ def rounds(states: set[S], lasting: Moves[S], debts: Mapping[Group, str]) -> Ite
     for component in networkx.strongly_connected_components(graph):
         possible = {state: {group for _, group in lasting[state]} for state in component}
         paid = {group for state in component for target, group in lasting[state] if target in component}
-        everywhere, somewhere = set.intersection(*possible.values()), set.union(*possible.values())
+        calm = (possible[state] for state in lasting_states(component, lasting))
+        everywhere, somewhere = set.intersection(*calm), set.union(*possible.values())
         if any(debts[group] == WEAK for group in everywhere - paid):
             continue
         unpaid = {group for group in somewhere - paid if debts[group] == STRONG}
@@ -174,6 +177,11 @@ def rounds(states: set[S], lasting: Moves[S], debts: Mapping[Group, str]) -> Ite
             yield from rounds({state for state in component if not possible[state] & unpaid}, lasting, debts)
         else:
             yield component
+
+
+def lasting_states(states: set[S], lasting: Moves[S]) -> set[S]:
+    """The states of a round that take time; all, where none does."""
+    return {state for state in states if not any(at_once(group) for _, group in lasting[state])} or states
 
 
 def _way(came: Came[S], node: tuple[bool, S]) -> list[S]:

@@ -23,7 +23,7 @@ from attrs import define, field
 
 from fsm.errors import SpecError
 from fsm.language.document import suggest
-from fsm.search.fairness import NEVER, STRONG, WEAK, Group, debt
+from fsm.search.fairness import NEVER, STRONG, WEAK, Group, at_once, debt
 from fsm.search.space import Edge, Property, S, Space
 from fsm.search.trace import Trace, TraceStep, step_of
 
@@ -244,11 +244,13 @@ def fair(space: Space[S], circle: Sequence[S], promised: Property) -> bool:
                 joined.add((state, edge.target))
     if not joined.issuperset((a, b) for a, b in pairwise(circle) if a != b):
         return False
-    due = {WEAK: len(inside), STRONG: 1}
-    return all(
-        group in paid or len(where) < due.get(debt(space.fairness, group, promised.counting_on), len(inside) + 1)
-        for group, where in possible.items()
-    )
+    brief = set[S]().union(*(where for group, where in possible.items() if at_once(group)))
+    lasting = inside - brief or inside
+    for group, where in possible.items():
+        owed = debt(space.fairness, group, promised.counting_on)
+        if group not in paid and (owed == STRONG or (owed == WEAK and where >= lasting)):
+            return False
+    return True
 
 
 def _lost(space: Space[S], promised: Property, start: S) -> bool:

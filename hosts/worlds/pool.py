@@ -19,6 +19,11 @@ it: whoever depends on it finds it there, or not. All that could happen may happ
 shrink host by host then. It is for stories in which no machine asks whether its host reaches the statefile (a query
 says that it does), and says nothing of runs in which it stays away.
 
+Calls that are prompt are a cut, for the largest stories. Nothing happens while a request is on its way or while a reply
+waits for its caller, but that an agent or a host dies. What else could come between comes before or after it; a call
+that takes its time runs at its target, where everything may happen as ever, and with the fault loss a caller knows
+nothing of what was done. Small runs with and without it are compared (tests/test_prompt_calls.py).
+
 Left out: terms (a request never outlives its caller here), and the loss of the redo log.
 """
 
@@ -82,6 +87,7 @@ class PoolWorld:
         patient: a start of a daemon that could still succeed never fails.
         running: for each VM the host that runs it at the beginning, or None.
         best_effort: the VMs that are not protected.
+        prompt: requests arrive, and replies are heard, at once; only the death of an agent comes between.
         plugs: a host that boots can run VMs only once its storage and network are plugged.
     """
 
@@ -97,6 +103,7 @@ class PoolWorld:
     running: Mapping[str, int | None] = field(factory=lambda: {"v": None})
     best_effort: Collection[str] = ()
     plugs: bool = False
+    prompt: bool = False
     _places: Places = field(init=False)
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
@@ -197,7 +204,7 @@ class PoolWorld:
     def actions(self, w: PoolState, pending: Pending) -> Iterator[Action[PoolState]]:
         """Everything that may happen next."""
         for a in actions_of(self.sources, w, pending):
-            yield Action(a.label, PoolState(a.world), a.fault, a.host, a.event, a.restart)
+            yield Action(a.label, PoolState(a.world), a.fault, a.host, a.event, a.restart, a.prompt)
 
     # -- in parts
 
@@ -280,7 +287,7 @@ class PoolWorld:
             yield from self._answers(host)
         for host in hosts:
             at = (places.calls(host), *places.all_of(places.power), places.links)
-            yield Source(at, (), partial(moves.talk, self.may, self.routes, host))
+            yield Source(at, (), partial(moves.talk, self.may, self.routes, self.prompt, host))
 
     def _answers(self, host: int) -> Iterator[Source]:
         """How pending local operations of a host may end now, by their ports."""

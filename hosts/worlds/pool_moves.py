@@ -118,9 +118,10 @@ def caller_of(call: str) -> int:
 # -- calls
 
 
-def talk(may: frozenset[str], routes: Routes, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
+def talk(may: frozenset[str], routes: Routes, prompt: bool, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
     """The calls that a host began: their five fates. A host never loses a call to itself; between hosts that do not
-    hear each other every request is lost, and a caller may give up."""
+    hear each other every request is lost, and a caller may give up. `prompt`: nothing but the death of an agent comes
+    between a turn and the request that it sends, or between the last reply and the caller's turn."""
     places = places_of(w)
     at = places.calls(caller)
     calls: Calls = w[at]
@@ -129,17 +130,20 @@ def talk(may: frozenset[str], routes: Routes, caller: int, w: Parts, pending: Pe
         there = w[places.power(leg.target)] in RUNNING_AGENT and caller not in w[places.links][leg.target]
         if there:
             after, event = calls.deliver(leg, routes)
-            yield Then(Action(way, put(w, at, after), host=leg.target, event=event))
+            yield Then(Action(way, put(w, at, after), host=leg.target, event=event, prompt=prompt))
         if not there or ("loss" in may and leg.target != leg.caller):
-            yield Then(Action(f"{way} is lost", put(w, at, calls.lose_request(leg)), "loss" if there else None))
+            lost, fault = put(w, at, calls.lose_request(leg)), "loss" if there else None
+            yield Then(Action(f"{way} is lost", lost, fault, prompt=prompt))
     for leg in calls.legs(RUNNING):
         apart = leg.target in w[places.links][caller] or caller in w[places.links][leg.target]
         if apart or ("late" in may and leg.target != leg.caller):
             label = f"host {leg.caller} gives up {leg.call} to host {leg.target}, where it still runs"
             yield Then(Action(label, put(w, at, calls.give_up(leg)), None if apart else "late"))
+    finished = calls.finished()
     for leg in calls.legs("ok"):
         if "loss" in may and leg.target != leg.caller:
             label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
-            yield Then(Action(label, put(w, at, calls.lose_reply(leg)), "loss"))
-    for host, event, after in calls.finished():
-        yield Then(Action(f"host {host} has its answer: {event.name}", put(w, at, after), host=host, event=event))
+            yield Then(Action(label, put(w, at, calls.lose_reply(leg)), "loss", prompt=prompt and bool(finished)))
+    for host, event, after in finished:
+        label = f"host {host} has its answer: {event.name}"
+        yield Then(Action(label, put(w, at, after), host=host, event=event, prompt=prompt))
