@@ -21,6 +21,7 @@ from fsm.language.load import Library
 from fsm.language.spec import Machine
 from fsm.locate import specs
 from hosts.xapi_rows import FUNCTIONS, KEYS
+from tools import mutation
 from tools.defects import Defect, defects
 from tools.stories import Story, load
 
@@ -215,7 +216,7 @@ def _story(story: Story) -> str:
     return f"| {' | '.join([*cells, f'{story.edges:,}', str(story.depth), f'{story.seconds:g}'])} |"
 
 
-PAGES = {"xapi.md": xapi, "defects.md": bugs, "proofs.md": proofs}
+PAGES = {"xapi.md": xapi, "defects.md": bugs, "proofs.md": proofs, "mutants.md": mutation.page}
 """What lies in the folder of specs, by file."""
 
 
