@@ -113,9 +113,7 @@ KEYS: Mapping[str, Kept] = {
     ),
     "host.enabled": Kept("the host may take VMs", ("unready",)),
     "host.metrics.live": Kept("the host is in the liveset", ("outlook.seen",)),
-    "host.ha_statefiles": Kept(
-        "the host reaches the statefile", elsewhere="in memory: the states of sight"
-    ),
+    "host.ha_statefiles": Kept("the host reaches the statefile", elsewhere="in memory: the states of sight"),
     "host.ha_network_peers": Kept("whom the host hears", ("membership.heard",)),
     "VM.power_state": Kept("the VM runs", ("restart.resident",)),
     "VM.resident_on": Kept("where the VM runs", ("restart.resident",)),

@@ -205,6 +205,7 @@ def test_a_crash_at_any_byte_of_a_switch_of_halves_loses_nothing() -> None:
     deltas: list[Value] = [{"key": "x" * 500, "at": number} for number in range(20)]
     disk = new_disk()
     writer, count = written(disk, 0), 0
+    before, spent = writer.acknowledged, disk.written
     while half(writer.log) == 0:
         before, spent = writer.acknowledged, disk.written
         writer.append(deltas[count])

@@ -27,7 +27,21 @@ from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, Limits, Result
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "stories.yaml"
 ALWAYS = ("boot", "back", "heal", "room")
 """Ways back, which are as the system says where an entry does not say otherwise; all other kinds do not happen then."""
-KEYS = ("system", "in", "hosts", "faults", "operator", "set", "limit", "states", "edges", "depth", "seconds", "why")
+KEYS = (
+    "system",
+    "in",
+    "hosts",
+    "faults",
+    "operator",
+    "set",
+    "not_asked",
+    "limit",
+    "states",
+    "edges",
+    "depth",
+    "seconds",
+    "why",
+)
 
 
 @frozen
@@ -41,6 +55,7 @@ class Story:
         faults: kind -> "any" or a number; kinds that are not named do not happen.
         operator: how often each order may be given, "" for as often as the system says.
         set: other settings, (name, value).
+        not_asked: promises of the system that are not asked here; `why` says why.
         limit: seconds after which it is cut, because it has no end in sight; 0 where it is finished.
         states, edges, depth: what was found.
         seconds: of CPU, when it was measured last.
@@ -53,6 +68,7 @@ class Story:
     faults: Mapping[str, str] = field(factory=dict, hash=False)
     operator: str = ""
     set: tuple[tuple[str, str], ...] = ()
+    not_asked: tuple[str, ...] = ()
     limit: float = 0.0
     states: int = 0
     edges: int = 0
@@ -80,7 +96,7 @@ class Story:
             system = system.with_setting(f"operator.{order.machine}.{order.event}", self.operator)
         for name, value in self.set:
             system = system.with_setting(name, value)
-        return system
+        return evolve(system, properties=tuple(p for p in system.properties if p.name not in self.not_asked))
 
     def explore(self) -> Result:
         """All of it, or as much as the limit allows. Errors: `SpecError`."""
@@ -111,6 +127,7 @@ class Story:
         """The entry as it stands in the file."""
         said: dict[str, object] = {"system": self.system, "in": self.within}
         said |= {"hosts": self.hosts, "faults": dict(self.faults), "operator": self.operator, "set": dict(self.set)}
+        said |= {"not_asked": f"[{', '.join(self.not_asked)}]" if self.not_asked else ""}
         said |= {"limit": f"{self.limit:g}" if self.limit else ""}
         said |= {"states": self.states, "edges": self.edges, "depth": self.depth, "seconds": self.seconds}
         shown = [f"{key}: {_written(value)}" for key, value in said.items() if value not in (0, "", {})]
@@ -140,7 +157,8 @@ def _story(entry: Mapping[str, Any]) -> Story:
     return Story(
         entry["system"], entry["in"], entry.get("hosts", 0),
         {kind: str(often) for kind, often in entry.get("faults", {}).items()}, str(entry.get("operator", "")),
-        tuple((name, _text(value)) for name, value in entry.get("set", {}).items()), float(entry.get("limit", 0)),
+        tuple((name, _text(value)) for name, value in entry.get("set", {}).items()),
+        tuple(entry.get("not_asked", ())), float(entry.get("limit", 0)),
         entry.get("states", 0), entry.get("edges", 0), entry.get("depth", 0), float(entry.get("seconds", 0)),
         entry.get("why", ""),
     )  # fmt: skip

@@ -95,7 +95,8 @@ class Timing:
             skew=skew,
             lease=lease,
             statefile_lease=drop,
-            # A joiner waits at most one silence of a dead predecessor, for a stranger's time, and four turns. The floor is for pools whose
-            # processes take seconds to start on a busy machine: hosts started first must not have given up by then.
+            # A joiner waits at most one silence of a dead predecessor, for a stranger's time, and four turns. The floor
+            # is for pools whose processes take seconds to start on a busy machine: hosts started first must not have
+            # given up by then.
             join=max(10.0, 2 * (drop + kill + 2 * skew + 8 * cycle)),
         )

@@ -260,13 +260,14 @@ class LeaseWorld:
         """Everything older by so many ticks of the clock that it is measured by; evidence older than `life` is worth
         nothing, silence longer than D is as good as D."""
         too_old = self.life + 1
-        ages = {"received": w.received, "ack": w.ack}
-        older = {name: age + owner if age is not None and age + owner <= self.life else None
-                 for name, age in ages.items()}  # fmt: skip
+        received, ack = (
+            age + owner if age is not None and age + owner <= self.life else None for age in (w.received, w.ack)
+        )
         write = w.write and evolve(w.write, age=min(w.write.age + owner, too_old))
         beat = None if w.beat is None else min(w.beat + owner, too_old)
         silence = min(w.silence + watcher, self.drop)
-        return evolve(w, left=max(w.left - owner, 0), write=write, beat=beat, silence=silence, **older)
+        left = max(w.left - owner, 0)
+        return evolve(w, left=left, write=write, beat=beat, silence=silence, received=received, ack=ack)
 
     def writes(self, w: Pair, pending: list[str]) -> Iterator[Action[Pair]]:
         """The owner's operations: a write lands, is confirmed or fails; one that has failed may land still."""

@@ -188,8 +188,7 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     deaf = tuple(map(to.hosts_of, to.by_host(w[-2])))
     daemons = tuple((Daemon(daemon.phase, to.hosts_of(daemon.live)), reaches) for daemon, reaches in daemons)
     guests = tuple(
-        Guests(*(frozenset(map(to.name, vms)) for vms in (g.here, g.launching)), plugged=g.plugged, plugs=g.plugs)
-        for g in guests
+        evolve(g, here=frozenset(map(to.name, g.here)), launching=frozenset(map(to.name, g.launching))) for g in guests
     )
     calls = tuple(of_host.renamed(to) for of_host in calls)
     was = w[-1]
