@@ -142,8 +142,8 @@ def test_a_master_that_was_superseded_obeys_itself_no_more(terms: TermKeeper) ->
 
 def test_a_question_is_asked_again_in_the_term_of_the_one_asked(terms: TermKeeper) -> None:
     """A host that was away learns the term from the refusal, once; it is no master, so nothing is over."""
-    bench = Bench(terms, [Refused(STALE_TERM, ("5", "8")), Answer("on")])
-    assert bench.perform("life", "ask_ha", (2,), False) == ("on", {})
+    bench = Bench(terms, [Refused(STALE_TERM, ("5", "8")), Answer("on", {"master": 0})])
+    assert bench.perform("life", "ask_ha", (2,), False) == ("on", {"master": 0})
     assert (len(bench.peers.sent), terms.term, bench.over) == (2, 8, [])
 
 

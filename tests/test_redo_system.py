@@ -140,7 +140,7 @@ def test_each_mutant_loses_what_it_has_acknowledged(folder: Path, name: str) -> 
     machine, changes, settings, last = MUTANTS[name]
     mutate(folder, machine, changes)
     none = ("faults.takeover=1", "faults.crash=0", "faults.failure=0")
-    result = explore(system(folder, *none, *settings), stop_at_first=True, limit_seconds=60)
+    result = explore(system(folder, *none, *settings), stop_at_first=True, limit_seconds=240)
     assert way(result, "S7")[-1].startswith(last)
 
 
@@ -148,4 +148,4 @@ def test_each_mutant_loses_what_it_has_acknowledged(folder: Path, name: str) -> 
 def test_what_is_assumed_of_the_disk_is_needed(clause: str, falls: str) -> None:
     """Without the second look, or with writes that end when they like, the promises do not hold."""
     found = system(specs(), "faults.crash=0").without(clause)
-    assert way(explore(found, stop_at_first=True, limit_seconds=60), falls)
+    assert way(explore(found, stop_at_first=True, limit_seconds=240), falls)

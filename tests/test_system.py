@@ -195,9 +195,9 @@ def test_a_setting_that_the_world_does_not_know_is_refused_with_those_that_it_ha
     system = System.load(specs() / "systems" / "lease.yaml")
     with pytest.raises(SpecError, match=r"LeaseWorld has no setting 'dropp'; did you mean 'drop'\?"):
         explore(system.with_setting("settings.dropp", "1"))
-    with pytest.raises(SpecError, match="LeaseWorld has no setting 'x'; it may be one of delay, drop, life "):
+    with pytest.raises(SpecError, match="LeaseWorld has no setting 'x'; it may be one of delay, drop, life, wander"):
         explore(system.with_setting("settings.x", "1"))
-    with pytest.raises(SpecError, match=r"settings\.delay, settings\.drop, settings\.life "):
+    with pytest.raises(SpecError, match=r"settings\.delay, settings\.drop, settings\.life, settings\.wander"):
         system.with_setting("foo", "1")
 
 

@@ -14,7 +14,7 @@ from fsm.testing.example import DOOR, LOCK, door
 from fsm.testing.stories import Story, Teller, vocabulary
 from tests.toy_node import toy_node
 
-HA = ["life", "election", "monitor", "restart", "guest", "enable", "join", "disable", "leave"]
+HA = ["life", "election", "monitor", "restart", "guest", "hold", "enable", "join", "disable", "leave"]
 FEW = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 

@@ -42,6 +42,7 @@ class Asked:
     without: tuple[str, ...] = ()
     limits: Limits = field(factory=Limits)
     engine: str = FAST
+    _from: Path = field(factory=Path.cwd, init=False)  # the path may be relative: from elsewhere it is another file
 
     def subject(self) -> Subject:
         """The subject, loaded once a process, for one may be asked about one machine after another.

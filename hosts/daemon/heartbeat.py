@@ -102,7 +102,7 @@ def encode(heartbeat: Heartbeat, identity: Identity, secret: bytes) -> bytes:
     acks = (part for peer in range(MAX_HOSTS) for part in heartbeat.acks.get(peer, (0, 0)))
     tail = _TAIL.pack(_TAIL_MAGIC, VERSION, heartbeat.kind, 0, heartbeat.incarnation, *acks)
     plain = head + tail
-    return plain + _seal(secret, identity.tag + plain)
+    return plain + _seal(secret, identity.tag + identity.generation.bytes + plain)
 
 
 class Decoder:
@@ -151,7 +151,8 @@ class Decoder:
         if len(datagram) != SIZE:
             return "length"
         plain = datagram[:-_SEAL]
-        if not hmac.compare_digest(_seal(self._secret, self._identity.tag + plain), datagram[-_SEAL:]):
+        sealed = self._identity.tag + self._identity.generation.bytes + plain
+        if not hmac.compare_digest(_seal(self._secret, sealed), datagram[-_SEAL:]):
             return "seal"
         magic, version, kind, *_ = _TAIL.unpack_from(plain, _XHAD_SIZE)
         if (magic, version) != (_TAIL_MAGIC, VERSION) or kind not in Kind.__members__.values():
