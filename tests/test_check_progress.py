@@ -259,7 +259,8 @@ def test_the_shipped_enable_stands_on_its_durable_trace() -> None:
     whole += [f"machines/{name}.yaml" for name in shipped.names() if name != "enable"]
     documents = {path: shipped.document(path) for path in whole}
     assert "ha: enabling, undecided" in text
-    library = Library.of({**documents, "machines/enable.yaml": text.replace("ha: enabling, undecided", "ha: off, undecided")})
+    spoilt = text.replace("ha: enabling, undecided", "ha: off, undecided")
+    library = Library.of({**documents, "machines/enable.yaml": spoilt})
     assert "asked-again" in [error.rule for error in check(library.machine("enable"), library)]
 
 
