@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from fsm import specs
 from fsm.explore.system import System
@@ -140,8 +141,9 @@ def test_each_mutant_loses_what_it_has_acknowledged(folder: Path, name: str) -> 
     machine, changes, settings, last = MUTANTS[name]
     mutate(folder, machine, changes)
     none = ("faults.takeover=1", "faults.crash=0", "faults.failure=0")
-    result = explore(system(folder, *none, *settings), stop_at_first=True, limit_seconds=240)
-    assert way(result, "S7")[-1].startswith(last)
+    whole = system(folder, *none, *settings)
+    only = evolve(whole, properties=tuple(p for p in whole.properties if p.name == "S7"))  # others may fall before it
+    assert way(explore(only, stop_at_first=True, limit_seconds=240), "S7")[-1].startswith(last)
 
 
 @pytest.mark.parametrize(("clause", "falls"), [("look", "one_writer"), ("ended", "S7")])
