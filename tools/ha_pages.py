@@ -188,7 +188,7 @@ def changed(defect: Defect) -> list[str]:
 
 
 def proofs() -> str:
-    """specs/proofs.md, but for what `tools/prove --assume` adds below it."""
+    """specs/proofs.md."""
     lines = [GENERATED, "", "# What is proved", ""]
     lines += [
         "Each line is one exploration of every reachable state; all that its system promises holds there. A kind of",
