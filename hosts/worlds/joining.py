@@ -10,8 +10,7 @@ Everything that takes time is apart from what it does: a write starts, lands, is
 ages are taken then), sees the file, ends; a heartbeat is sent, and received or lost, one under way in each direction.
 Deadlines are ages here: that of the write or of the heartbeat sent which they count from.
 
-Clauses: evidence counts from the start of a write (`start_of_write`) and from the sending of the heartbeat that was
-acknowledged (`send_time`); silence is judged by the ages of the start of the read (`start_of_read`).
+`CLAUSES` are the rules of the evidence.
 
 Left out: clocks that drift, a second life of the owner, statefile loss (rule 2), verdicts, the survivor's own lease,
 and an owner that forms a liveset.
@@ -33,6 +32,11 @@ SURVIVOR, OWNER = 0, 1
 HOSTS = Domain("hosts")
 NOBODY: frozenset[int] = frozenset()
 BOTH = frozenset({SURVIVOR, OWNER})
+CLAUSES = {
+    "start_of_write": "evidence by a write counts from its start, not from its confirmation",
+    "start_of_read": "silence is judged by the ages of the start of the read, not of its end",
+    "send_time": "evidence by an acknowledgement counts from the sending of what is acknowledged, not from its receipt",
+}
 Record = tuple[str, frozenset[int]]
 """Phase and liveset."""
 
@@ -98,7 +102,7 @@ class JoiningPair:
     drop: int = 2
     network: bool = True
     faults = ()
-    clauses = ("start_of_write", "start_of_read", "send_time")
+    clauses = CLAUSES
 
     @property
     def facts(self) -> Mapping[str, Domain]:

@@ -13,14 +13,7 @@ time. The watcher's read takes its snapshot at some moment between start and end
 where nothing depends on them any more, so there are finitely many. A message that is late brings older evidence and a
 younger sign of life than one sent at once, so without `delay` none is under way; with it one each way is.
 
-The rules of the evidence are clauses that can be switched off one at a time; each is needed:
-
-    start    evidence by a write counts from its start, not from its confirmation
-    sent     evidence by an acknowledgement counts from the sending of what is acknowledged, not from its receipt
-    read     a host is dropped on a read that started when it had been silent for D
-    beats    a heartbeat that is received ends the silence
-    records  a record that is found changed ends the silence
-    ended    a write that has failed does not land over a later one
+The rules of the evidence are clauses that can be switched off one at a time; each is needed.
 
 Faults: stop (the owner is told to leave), crash (the owner dies at any moment). The watcher may hear of either end.
 
@@ -51,6 +44,14 @@ OWNER, WATCHER = 0, 1
 LEASED, LEFT, DEAD = "leased", "left", "dead"
 NOBODY: frozenset[int] = frozenset()
 HOSTS = Domain("hosts")
+CLAUSES = {
+    "start": "evidence by a write counts from its start, not from its confirmation",
+    "sent": "evidence by an acknowledgement counts from the sending of what is acknowledged, not from its receipt",
+    "read": "a host is dropped on a read that started when it had been silent for D",
+    "beats": "a heartbeat that is received ends the silence",
+    "records": "a record that is found changed ends the silence",
+    "ended": "a write that has failed does not land over a later one",
+}
 
 
 @frozen
@@ -157,7 +158,7 @@ class LeaseWorld:
     wander: int = 0
     timing: Timing = field(init=False)
     script: tuple[tuple[int, Event], ...] = field(init=False)
-    clauses = ("start", "sent", "read", "beats", "records", "ended")
+    clauses = CLAUSES
     faults = ("stop", "crash")
 
     def __attrs_post_init__(self) -> None:

@@ -8,12 +8,9 @@ shows is computed by the books of the shipped daemon from the records in it.
 Numbers of incarnations and requests grow without end; only their order and equality matter, so those that no record
 and no host remembers any more are given up and the others move together. Thus no number needs a bound.
 
-Clauses, which the machines do not keep by themselves:
-
-    K1       only a host that is down, disarmed, or has not armed its new incarnation yet is ever silent for D; of
-             membership this is explored in `hosts.worlds.lease`, of joining hosts it is assumed
-    numbers  each request for the lock has a new number. For two hosts this turns out not to be needed: a holder's grant
-             to itself was on the disk before the read that made it holder, so of two one would have seen the other's
+`CLAUSES` are what the machines do not keep by themselves. K1 is explored of membership in `hosts.worlds.lease`; of
+joining hosts it is assumed. For two hosts new numbers turn out not to be needed: a holder's grant to itself was on the
+disk before the read that made it holder, so of two one would have seen the other's.
 
 Kinds of fault: ask (somebody proposes a host as master), stop (a host is told to leave), crash, boot (a host starts,
 the first time too), lost (a write or read fails).
@@ -35,6 +32,10 @@ from fsm.language.domains import Domain, Value
 from hosts.daemon.layout import Phase
 from hosts.worlds import books
 
+CLAUSES = {
+    "K1": "only a host that is down, disarmed, or has not armed its new incarnation yet is ever silent for D",
+    "numbers": "each request for the lock has a new number",
+}
 UNWRITTEN = books.Word()
 HOSTS = Domain("hosts")
 """A host and the number of its request."""
@@ -156,7 +157,7 @@ class LockWorld:
     off: frozenset[str]
     may: frozenset[str] = field(alias="faults")
     routes: Routes
-    clauses = ("K1", "numbers")
+    clauses = CLAUSES
     faults = ("ask", "stop", "crash", "boot", "lost")
 
     def __attrs_post_init__(self) -> None:

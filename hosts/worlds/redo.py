@@ -5,13 +5,7 @@ steps: it looks at the marks and begins; it lands, looks again and is reported. 
 or land later, or in part. A process may die at any moment, its write lands then, later, in part or
 never; or somebody loses patience with it while it goes on.
 
-Clauses, which the machines do not keep by themselves:
-
-    look    a write looks at the marks again when it has ended
-    ended   the log is read for a new master only once nothing of a full database is under way, and a full database is
-            written into a half only once nothing is under way to that half; of a former master, its fence sees to that
-    serial  a writer's disk does one thing after another, however long it takes
-    unique  a term is one host's, and never used twice
+`CLAUSES` are what the machines do not keep by themselves; that a former master's writes end, its fence sees to.
 
 Kinds of fault: commit (a change is made), takeover (a host takes the log under a new term), again
 (it repeats its claim, or takes the log with the database that it has), crash, failure
@@ -33,6 +27,13 @@ from fsm.explore.world import Action, Pending
 from fsm.language.domains import Domain, Value
 from hosts.worlds.redo_disk import Database, Disk, Write, disk_numbers, places, renumbered
 
+CLAUSES = {
+    "look": "a write looks at the marks again when it has ended",
+    "ended": "the log is read for a new master only once nothing of a full database is under way, and a full database "
+    "is written into a half only once nothing is under way to that half",
+    "serial": "a writer's disk does one thing after another, however long it takes",
+    "unique": "a term is one host's, and never used twice",
+}
 CLOSED, CLAIMED, BEGUN = "closed", "claimed", "begun"
 READS = ("survey", "recheck", "replay")
 
@@ -147,7 +148,7 @@ class RedoWorld:
     may: frozenset[str] = field(alias="faults")
     routes: Routes
     updates: int = 2
-    clauses = ("look", "ended", "serial", "unique")
+    clauses = CLAUSES
     faults = ("commit", "takeover", "again", "crash", "failure", "slow", "close")
 
     def __attrs_post_init__(self) -> None:
