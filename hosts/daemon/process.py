@@ -31,10 +31,11 @@ from fsm.language.spec import Machine
 from hosts.daemon.door import Door
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.heartbeat import Heartbeat
+from hosts.daemon.incarnation import take
 from hosts.daemon.layout import Phase
 from hosts.daemon.network_port import NetworkPort
 from hosts.daemon.requests import Requests
-from hosts.daemon.settings import JOURNAL, SOCKET, Settings, settings_of
+from hosts.daemon.settings import INCARNATION, JOURNAL, SOCKET, Settings, settings_of
 from hosts.daemon.statefile import StatefileError, open_statefile
 from hosts.daemon.statefile_port import Outcome, Published, StatefilePort
 from hosts.daemon.timing import Timing
@@ -238,12 +239,13 @@ class Daemon:
                 self.requests.answer_proposals(name == "granted")
 
     def _arm(self) -> None:
-        incarnation = self.statefile.begin()
         try:
+            incarnation = take(self.settings.directory / INCARNATION, self.statefile.incarnation_shown)
+            self.statefile.begin(incarnation)
             self.lease.take(self.clock.now() + self.settings.timing.lease, incarnation)
         except PoolError as error:
             log(f"daemon: {error}")
-            os._exit(NO_LEASE)  # not one byte may be written without a lease
+            os._exit(NO_LEASE)  # not one byte may be written without a lease, or under a number taken before
 
     async def perform(self, operation: Operation) -> Outcome:
         """Perform an operation of the statefile."""

@@ -16,6 +16,7 @@ from hosts.secret import read_secret
 
 SOCKET = "daemon.sock"
 JOURNAL = "daemon.journal"
+INCARNATION = "incarnation.json"
 Address = tuple[str, int]
 
 

@@ -131,14 +131,17 @@ class StatefilePort:
             except OSError:
                 self._shown = None
 
-    def begin(self) -> int:
-        """Take the next incarnation and return it."""
+    @property
+    def incarnation_shown(self) -> int:
+        """The highest incarnation of this host on the statefile, as the last read showed it."""
         assert self.snapshot is not None
-        incarnation = self.snapshot.incarnations[self.me] + 1
+        return self.snapshot.incarnations[self.me]
+
+    def begin(self, incarnation: int) -> None:
+        """From now on this host writes as this incarnation."""
         self.evidence.begin(incarnation)
         # Numbers of requests never repeat, so that a grant to an earlier incarnation is one of another request.
         self._number = incarnation << 32
-        return incarnation
 
     # -- signals
 
