@@ -5,7 +5,7 @@ settings; and the states, edges and depth that were found when it was written do
 machines or the world do something else than before. One that collapses is an alarm: promises hold for nothing where
 nothing happens.
 
-Left out: what is shown to be needed (ablation) and how many faults it takes (frontier); `fsm verify` finds both.
+What is shown to be needed, and how many faults it takes, is in `tools.clauses` and `tools.budgets`.
 """
 
 from __future__ import annotations
@@ -127,16 +127,14 @@ class Story:
         """The entry as it stands in the file."""
         said: dict[str, object] = {"system": self.system, "in": self.within}
         said |= {"hosts": self.hosts, "faults": dict(self.faults), "operator": self.operator, "set": dict(self.set)}
-        said |= {"not_asked": f"[{', '.join(self.not_asked)}]" if self.not_asked else ""}
-        said |= {"limit": f"{self.limit:g}" if self.limit else ""}
+        said |= {"not_asked": list(self.not_asked), "limit": f"{self.limit:g}" if self.limit else ""}
         said |= {"states": self.states, "edges": self.edges, "depth": self.depth, "seconds": self.seconds}
-        shown = [f"{key}: {_written(value)}" for key, value in said.items() if value not in (0, "", {})]
-        return f"- {{{', '.join([*shown, f'why: {json.dumps(self.why, ensure_ascii=False)}'])}}}"
+        return entry_line({**said, "why": json.dumps(self.why, ensure_ascii=False)})
 
 
 def load(path: Path = FILE) -> Sequence[Story]:
     """All entries. Errors: `SpecError` for a file that cannot be read, `ValueError` for one that makes no sense."""
-    stories = [_story(entry) for entry in read(path, str(path)).plain()["stories"]]
+    stories = [story(entry) for entry in read(path, str(path)).plain()["stories"]]
     names = [story.name for story in stories]
     for name in names:
         if names.count(name) > 1:
@@ -146,11 +144,23 @@ def load(path: Path = FILE) -> Sequence[Story]:
 
 def save(stories: Sequence[Story], path: Path = FILE) -> None:
     """Write the entries anew, below the essay of the file."""
-    head = path.read_text("utf-8").partition("stories:\n")[0]
-    path.write_text(head + "stories:\n" + "".join(f"{story.line()}\n" for story in stories), "utf-8")
+    rewrite(path, "stories", [story.line() for story in stories])
 
 
-def _story(entry: Mapping[str, Any]) -> Story:
+def rewrite(path: Path, key: str, lines: Sequence[str]) -> None:
+    """Write the list that ends a file anew. Arguments: key: its name; lines: its entries."""
+    head = path.read_text("utf-8").partition(f"\n{key}:\n")[0]
+    path.write_text(f"{head}\n{key}:\n" + "".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def entry_line(said: Mapping[str, object]) -> str:
+    """An entry of such a list; what is empty, or 0, is left out."""
+    shown = [f"{key}: {_written(value)}" for key, value in said.items() if value not in (0, "", {}, [])]
+    return f"- {{{', '.join(shown)}}}"
+
+
+def story(entry: Mapping[str, Any]) -> Story:
+    """An entry as it was read. Errors: `ValueError` for one that makes no sense."""
     unknown = sorted(entry.keys() - set(KEYS))
     if unknown or entry.get("in") not in ("test", "verify"):
         raise ValueError(f"{entry}: an entry has the keys {', '.join(KEYS)}, and is in test or verify")
@@ -172,6 +182,6 @@ def _text(value: object) -> str:
 def _written(value: object) -> str:
     """A value in a line of YAML."""
     if isinstance(value, dict):
-        entries = (f"{json.dumps(key) if '.' in key else key}: {often}" for key, often in value.items())
+        entries = (f"{json.dumps(key) if '.' in key else key}: {_written(of)}" for key, of in value.items())
         return f"{{{', '.join(entries)}}}"
-    return str(value)
+    return f"[{', '.join(map(_written, value))}]" if isinstance(value, list) else str(value)
