@@ -34,7 +34,7 @@ def load(defect: Defect, folder: Path) -> System:
     """The system in a copy of the specs that has the bug."""
     shutil.copytree(specs(), folder, ignore=shutil.ignore_patterns("*.md", "*.svg"))
     defect.edit(folder)
-    return load_system(folder / "systems" / f"{defect.system}.yaml", defect.changes())
+    return load_system(folder / "systems" / f"{defect.system}.yaml", defect.changes(), defect.without)
 
 
 STORIES = Path(__file__).parent / "traces" / "defects"
@@ -52,7 +52,7 @@ def test_a_bug_is_found(mutant: Defect, tmp_path: Path, request: pytest.FixtureR
     assert len(verdict.trace) == mutant.steps
     story = STORIES / f"{mutant.file}.txt"
     if request.config.getoption("--rewrite-traces"):
-        found = Found(result.space, Origin(mutant.system, mutant.changes()), verdict.trace, verdict.property)
+        found = Found(result.space, Origin(mutant.system, mutant.changes(), tuple(mutant.without)), verdict.trace, verdict.property)
         story.write_text(f"# {mutant.name}: {mutant.story}.\n{render(found, GOLDEN)}", "utf-8")
     assert play(story, folder).text == story.read_text("utf-8"), f"run pytest --rewrite-traces, and read {story.name}"
 

@@ -13,7 +13,7 @@ from fsm.language.document import read
 from fsm.locate import specs
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
-FILES = (DATA / "mutants.yaml", DATA / "mutants_enabling.yaml", DATA / "mutants_meeting.yaml")
+FILES = [DATA / f"mutants{of}.yaml" for of in ("", "_enabling", "_meeting", "_peers")]
 FAULTS = ("crash", "restart", "loss", "late", "statefile", "cut")
 
 
@@ -29,6 +29,7 @@ class Defect:
         faults: kinds that happen once each, in failover any number of times; no others do.
         killer, steps: the property that is violated first, and the length of the shortest story.
         settings: more of the system, NAME=VALUE.
+        without: clauses of the world that do not hold.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Defect:
     killer: str
     steps: int
     settings: Sequence[str] = ()
+    without: Sequence[str] = ()
 
     @property
     def file(self) -> str:
