@@ -7,7 +7,9 @@ import sys
 from fsm.commands.command_line import CommandLine
 from hosts.errors import PoolError
 
-_ORDERS = ("enable", "disable", "shutdown", "emergency-disable", "rejoin", "hand-over", "prevent-restarts")
+_ORDERS = (
+    "enable", "disable", "shutdown", "emergency-disable", "rejoin", "hand-over", "prevent-restarts", "clear-exclusion",
+)  # fmt: skip
 COMMAND_LINE = CommandLine(
     prog="liveset",
     description="High availability of hypervisor pools by explicit, verified state machines.",

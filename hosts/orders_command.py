@@ -1,5 +1,5 @@
-"""The orders of an operator: `liveset enable`, `disable`, `shutdown`, `emergency-disable`, `rejoin`, `hand-over` and
-`prevent-restarts`.
+"""The orders of an operator: `liveset enable`, `disable`, `shutdown`, `emergency-disable`, `rejoin`, `hand-over`,
+`prevent-restarts` and `clear-exclusion`.
 
 Each is one public call to the agent of one host, and decides nothing: what is printed is the sentence of the row that
 fired there. An order that is accepted takes its time, and `liveset status` shows what came of it. Those that rest on
@@ -87,6 +87,13 @@ def _hand_over_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", metavar="PROMISE", help=what)
 
 
+def _alone_option(parser: argparse.ArgumentParser) -> None:
+    from hosts.daemon.notices import ALONE
+
+    what = f'PROMISE is, word by word: "{ALONE}"; if one of them lives, this ends with two masters'
+    parser.add_argument("--force", metavar="PROMISE", default="", help=what)
+
+
 def _prevent_restarts(args: argparse.Namespace, names: list[str]) -> Call:
     if not math.isfinite(args.seconds):
         raise PoolError(f"--seconds {args.seconds}: how long restarts are to be held back, in seconds")
@@ -111,6 +118,11 @@ ORDERS = {
         _disable, _disable_options,
     ),
     "rejoin": Order("put a host back into HA", "POOL host2", True, lambda *_: ("Host.rejoin", ())),
+    "clear-exclusion": Order(
+        "let a host that was taken out of HA go on alone, because the others are gone for good",
+        "POOL host2 --force PROMISE", True,
+        lambda args, _: ("Host.clear_exclusion", (args.force,)), _alone_option,
+    ),
 }  # fmt: skip
 """The orders by their names."""
 

@@ -11,6 +11,7 @@ from attrs import define, field
 from hosts import cli, status_command
 from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.agent.public import Public
+from hosts.daemon.notices import ALONE
 from hosts.orders_command import ORDERS
 from hosts.pool_dir import PoolDir
 from hosts.pool_file import PoolFile
@@ -62,6 +63,7 @@ def agents(pool: PoolDir, monkeypatch: pytest.MonkeyPatch) -> Agents:
         (["emergency-disable", "POOL", "host1", "--soft"], (0, "Host.emergency_disable", (True,))),
         (["emergency-disable", "POOL", "host1", "--force", PROMISE], (0, "Host.force_out", (PROMISE,))),
         (["rejoin", "POOL", "host1"], (0, "Host.rejoin", ())),
+        (["clear-exclusion", "POOL", "host1", "--force", ALONE], (0, "Host.clear_exclusion", (ALONE,))),
         (["hand-over", "POOL", "host1"], (0, "pool.hand_over", ())),
         (
             ["hand-over", "POOL", "host1", "--down", "host3", "--force", SWITCHED_OFF],

@@ -19,6 +19,7 @@ from fsm.engine.turn import Turn
 from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.errors import PoolError
 from hosts.pool_file import VmEntry
+from hosts.supervisor.process import log
 
 if TYPE_CHECKING:
     from hosts.agent.process import Agent
@@ -64,6 +65,7 @@ class Public:
             "Host.emergency_disable": self.emergency_disable,
             "Host.force_out": self.force_out,
             "Host.rejoin": self.rejoin,
+            "Host.clear_exclusion": self.clear_exclusion,
         }
         if os.environ.get(TEST_VARIABLE) == "1":
             calls["test.cut"] = self.cut
@@ -168,6 +170,19 @@ class Public:
     async def rejoin(self) -> dict[str, Any]:
         """Put this host back into HA."""
         return await self._order("withdraw", "rejoin", _GOING)
+
+    async def clear_exclusion(self, promise: str) -> dict[str, Any]:
+        """Let this host, which is excluded, go on alone: the others are gone for good.
+
+        Arguments:
+            promise: `ALONE`, word by word.
+        """
+        try:
+            await self.agent.daemon.client.clear_excluded(promise)
+        except PoolError as error:
+            return {"accepted": False, "why": f"refused: {error}"}
+        log(f"agent: this host is not excluded any more; the operator has promised: {promise}")
+        return {"accepted": True, "why": "this host is not excluded any more, and may go on alone"}
 
     async def cut(self, peers: list[int], statefile: bool = False, deaf: list[int] | None = None) -> None:
         """For tests: hear and send nothing from and to `peers`, and hear nothing from `deaf`, nor let the daemon; nor

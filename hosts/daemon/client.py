@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from fsm.language.domains import Value
 from hosts.daemon.layout import PoolState
-from hosts.daemon.notices import declare, exclude
+from hosts.daemon.notices import clear_excluded, declare, exclude
 from hosts.daemon.settings import SOCKET, Settings
 from hosts.daemon.statefile import INVALID, NO_STATEFILE, StatefileError, create_statefile, open_statefile
 from hosts.errors import PoolError
@@ -182,6 +182,21 @@ class DaemonClient:
         except (PoolError, TimeoutError):
             return "failed", {}  # it may run still, and no notice is written for a host whose daemon runs
         return await self._written(lambda: exclude(settings.statefile, settings.identity, settings.me))
+
+    async def clear_excluded(self, promise: str) -> None:
+        """Take the exclusion of this host back, so that it may form a liveset alone; it takes D.
+
+        Arguments:
+            promise: `hosts.daemon.notices.ALONE`, word by word.
+
+        Raises:
+            PoolError: why not; nothing has changed.
+        """
+        if self.query()[0] != "gone":
+            raise PoolError("the daemon of this host runs, and gives up when nobody lets it in: ask again then")
+        settings = self.settings
+        drop = settings.timing.drop
+        await asyncio.to_thread(clear_excluded, settings.statefile, settings.identity, settings.me, promise, drop)
 
     async def quit(self) -> None:
         """Stop the daemon, disarmed and with its goodbye said, and wait for its end. Nothing when none runs."""

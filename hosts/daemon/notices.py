@@ -9,11 +9,15 @@ runs writes into its record instead.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from hosts.daemon.layout import Identity, Notice, PoolState
 from hosts.daemon.statefile import INVALID, NO_STATEFILE, Snapshot, StatefileError, open_statefile
+
+ALONE = "I made sure that all other hosts of this pool are switched off"
+"""What an operator promises who lets an excluded host form a liveset."""
 
 
 def declare(path: Path, identity: Identity, owner: int, state: PoolState) -> None:
@@ -45,16 +49,52 @@ def exclude(path: Path, identity: Identity, owner: int) -> None:
     _notify(path, identity, owner, lambda snapshot: _exclusion(path, snapshot, owner, True))
 
 
-def clear_excluded(path: Path, identity: Identity, owner: int) -> None:
+def clear_excluded(path: Path, identity: Identity, owner: int, promise: str, watch: float) -> None:
     """Take the exclusion of a host back, so that it may form a liveset by itself.
 
     It is the operator's way out when all hosts that are not excluded are gone for good. What this host knows of the
-    pool may be old: whoever clears it says that nobody knows more.
+    pool may be old, and hosts that live without the statefile (survival rule 2) do not count an excluded host, so that
+    they would go on beside it: whoever clears it says that there are none. A host that writes is seen, and refuses it.
+
+    Arguments:
+        promise: `ALONE`, word by word.
+        watch: seconds for which the file is watched for writes of other hosts: D.
 
     Raises:
-        StatefileError: the file cannot be used, or HA is not active.
+        StatefileError: another promise, a host that lives, one that is not excluded; the file cannot be used, or HA is
+            not active.
     """
-    _notify(path, identity, owner, lambda snapshot: _exclusion(path, snapshot, owner, False))
+    if promise != ALONE:
+        raise StatefileError(f"{path}: whoever takes an exclusion back promises: {ALONE}", INVALID)
+    before = _written(path, identity)
+    time.sleep(watch)
+
+    def cleared(snapshot: Snapshot) -> Notice:
+        notice = _exclusion(path, snapshot, owner, False)
+        if owner not in snapshot.excluded:
+            raise StatefileError(f"{path}: this host is not excluded; start it", INVALID)
+        now = _numbers(snapshot)
+        moved = [host for host in range(len(now)) if host != owner and now[host] != before[host]]
+        if moved:
+            raise StatefileError(f"{path}: the host with index {moved[0]} lives; start this one, and it joins", INVALID)
+        return notice
+
+    _notify(path, identity, owner, cleared)
+
+
+def _numbers(snapshot: Snapshot) -> list[tuple[int, int]]:
+    """Incarnation and sequence of each host's record: what every write of a host changes."""
+    return [(record.incarnation, record.sequence) if record else (0, 0) for record in snapshot.records]
+
+
+def _written(path: Path, identity: Identity) -> list[tuple[int, int]]:
+    statefile = open_statefile(path, identity)
+    try:
+        return _numbers(statefile.read())
+    except OSError as error:
+        raise StatefileError(f"{path}: the statefile failed: {error.strerror}", NO_STATEFILE) from None
+    finally:
+        statefile.close()
 
 
 def _exclusion(path: Path, snapshot: Snapshot, owner: int, excluded: bool) -> Notice:

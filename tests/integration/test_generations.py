@@ -13,7 +13,7 @@ from attrs import evolve
 
 from hosts.daemon.client import Outcome
 from hosts.daemon.layout import MarkWord, PoolState
-from hosts.daemon.notices import clear_excluded
+from hosts.daemon.notices import ALONE
 from hosts.daemon.statefile import Snapshot, open_statefile
 from tests.integration.daemon_pool import DaemonPool, daemon_pool
 
@@ -106,8 +106,7 @@ def test_an_excluded_host_forms_when_nobody_knows_more(way: str) -> None:
             assert await client.set_excluded() == OK
         assert read(pool).excluded == {0, 1}
         if way == "cleared":
-            settings = pool.clients[1].settings
-            clear_excluded(settings.statefile, settings.identity, 1)
+            await pool.clients[1].clear_excluded(ALONE)
         assert await pool.clients[1].start() == STARTED
         assert pool.live(1) == {1}
         assert read(pool).excluded == {0}
