@@ -52,7 +52,8 @@ def test_a_bug_is_found(mutant: Defect, tmp_path: Path, request: pytest.FixtureR
     assert len(verdict.trace) == mutant.steps
     story = STORIES / f"{mutant.file}.txt"
     if request.config.getoption("--rewrite-traces"):
-        found = Found(result.space, Origin(mutant.system, mutant.changes(), tuple(mutant.without)), verdict.trace, verdict.property)
+        origin = Origin(mutant.system, mutant.changes(), tuple(mutant.without))
+        found = Found(result.space, origin, verdict.trace, verdict.property)
         story.write_text(f"# {mutant.name}: {mutant.story}.\n{render(found, GOLDEN)}", "utf-8")
     assert play(story, folder).text == story.read_text("utf-8"), f"run pytest --rewrite-traces, and read {story.name}"
 

@@ -151,10 +151,10 @@ def bugs() -> str:
         lines += _bug(defect)
     lines += [
         "## Of those lists, what is no entry", "",
-        "B15, an emergency disable by force of a host that others cannot hear, is no bug of rows: it rests on what the",
-        "operator promises. The system `forced` reaches two masters where that is false (`broken`). N3, a host that never",
-        "hears that HA is off, is `never told`. N6, a coordinator that nobody lets be master again, is shown by what was",
-        "tried against it and does not do (`N6 asks only`).",
+        "B15, an emergency disable by force of a host that others cannot hear, is no bug of rows: it rests on what",
+        "the operator promises. The system `forced` reaches two masters where that is false (`broken`). N3, a host",
+        "that never hears that HA is off, is `never told`. N6, a coordinator that nobody lets be master again, is",
+        "shown by what was tried against it and does not do (`N6 asks only`).",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -165,7 +165,6 @@ def _bug(defect: Defect) -> Iterator[str]:
     yield f"{defect.story[0].upper()}{defect.story[1:]}."
     yield ""
     happens = " and ".join(defect.faults) if defect.faults else "no fault"
-    happens += "".join(f", without {clause}" for clause in defect.without)
     happens += "".join(f", without {clause}" for clause in defect.without)
     where = f"in {defect.steps} steps of the system `{defect.system}`, with {happens}"
     yield f"Violates **{defect.killer}** {where}: [the story](../tests/traces/defects/{defect.file}.txt)."
