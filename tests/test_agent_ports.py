@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from attrs import define, field
@@ -15,17 +15,13 @@ from attrs import define, field
 from fsm import Event, Operation, Signal
 from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.daemon_port import DaemonPort, StoragePort
-from hosts.agent.database_port import DatabasePort, Reign
 from hosts.agent.toolstack_port import ToolstackPort
 from hosts.daemon.layout import PoolState
 from hosts.daemon.notices import declare
 from hosts.daemon.statefile import open_statefile, read_generation
-from hosts.database import Database
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
 from hosts.pool_file import PoolFile
-from hosts.redo_log import RedoLog
-from hosts.rpc import TermKeeper
 from hosts.supervisor import DaemonStatus, RunningVm, SupervisorClient
 from hosts.supervisor.jsonlines import Fields, Unanswered, serve
 
@@ -230,146 +226,6 @@ def test_a_statefile_of_another_pool_is_not_attached(pool: PoolDir, tmp_path: Pa
         asyncio.run(port.perform(attach))
     assert port.failure(attach, refusal.value) == ("failed", {})
     assert pool.statefile.read_bytes() == content
-
-
-# --- database -------------------------------------------------------------------------------------
-
-
-@define
-class Master:
-    """A port with its reign; `told` are the hosts to which the term was told, which answer `kept`."""
-
-    pool: PoolDir
-    terms_file: Path
-    kept: bool = True
-    told: list[int] = field(factory=list)
-    loaded: list[Mapping[str, Any]] = field(factory=list)
-    terms: TermKeeper = field(init=False)
-    reign: Reign = field(init=False)
-    port: DatabasePort = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.terms = TermKeeper(self.terms_file)
-        self.reign = Reign(self.terms)
-        own = TermKeeper(self.terms_file.with_name("reign.json"))
-        self.port = DatabasePort(self.pool, 0, self.reign, self._tell, self._load, own)
-
-    async def _tell(self, host: int) -> bool:
-        assert self.on_disk().pool.term < self.reign.term  # nothing is written before all have kept it
-        self.told.append(host)
-        return self.kept
-
-    async def _load(self, variables: Mapping[str, Any]) -> None:
-        self.loaded.append(variables)
-
-    async def take_over(self, *live: int, reign: int = 1) -> Any:
-        return await self.ask("take_over", live=frozenset(live), reign=reign)
-
-    async def ask(self, name: str, **arguments: Any) -> Any:
-        return await self.port.perform(Operation("life", "database", name, arguments))
-
-    def on_disk(self) -> Database:
-        log = RedoLog.open(self.pool.redo_log, str(self.pool.uuid))
-        database = Database.from_replay(log.read(), "redo log")
-        log.close()
-        assert database is not None
-        return database
-
-
-@pytest.fixture
-def make(pool: PoolDir) -> Callable[[int], Master]:
-    """A host as master, by its index."""
-    return lambda host: Master(pool, pool.host_dir(host) / "term.json")
-
-
-def test_a_reign_begins_once_every_live_host_knows_its_term(make: Callable[[int], Master]) -> None:
-    """The term is above all, kept here, told to the others, and written last; then changes are taken."""
-
-    async def story() -> None:
-        master = make(0)
-        with pytest.raises(PoolError, match="only the master writes"):
-            await master.reign.commit({"ha": "on"})
-        assert await master.take_over(0, 1) == ("ok", {"term": 2})
-        assert (master.told, master.terms.term, master.reign.term, master.loaded) == ([1], 2, 2, [{}])
-        await master.reign.commit({"ha": "enabling"})
-        assert (master.on_disk().pool.term, master.on_disk().variables) == (2, {"ha": "enabling"})
-        assert [master.reign.incarnation() for _ in range(2)] == [2_000_001, 2_000_002]
-
-    asyncio.run(story())
-
-
-def test_a_host_that_does_not_keep_the_term_stops_the_reign(make: Callable[[int], Master]) -> None:
-    """Then nothing is written, and the next try has a higher term."""
-
-    async def story() -> None:
-        master = make(0)
-        master.kept = False
-        assert await master.take_over(0, 1) == ("failed", {})
-        with pytest.raises(PoolError, match="only the master writes"):
-            await master.reign.commit({"ha": "on"})
-        assert master.on_disk().pool.term == 1
-        master.kept = True
-        assert await master.take_over(0, 1) == ("ok", {"term": 3})
-        assert master.on_disk().pool.term == 3
-
-    asyncio.run(story())
-
-
-def test_an_old_master_writes_no_more(make: Callable[[int], Master]) -> None:
-    """From the new one's claim on; and the new one has read everything that the old one acknowledged."""
-
-    async def story() -> None:
-        old, new = make(0), make(1)
-        assert await old.take_over() == ("ok", {"term": 2})
-        await old.reign.commit({"ha": "on"})
-        assert await new.take_over(1) == ("ok", {"term": 3})
-        assert new.loaded == [{"ha": "on"}]
-        with pytest.raises(PoolError, match="term 2 is refused"):
-            await old.reign.commit({"ha": "disabling"})
-        assert new.on_disk().variables == {"ha": "on"}
-        assert await old.take_over(0) == ("ok", {"term": 4})  # the liveset has given it the lock
-
-    asyncio.run(story())
-
-
-def test_a_former_master_does_not_get_the_database_without_a_lock(make: Callable[[int], Master]) -> None:
-    """With HA off: superseded, and nothing is claimed. A host that was named gets it, and one after a crash its own."""
-
-    async def story() -> None:
-        old, new = make(0), make(1)
-        assert await old.take_over() == ("ok", {"term": 2})
-        assert await new.take_over(reign=1) == ("superseded", {})
-        assert await new.take_over(reign=3) == ("ok", {"term": 4})  # decided on, for the term after the old master's
-        assert await old.take_over(reign=2) == ("superseded", {})
-        assert await make(1).take_over(reign=3) == ("ok", {"term": 5})  # it died before it knew of its reign
-        assert await old.ask("read") == ("ok", {"term": 5})
-
-    asyncio.run(story())
-
-
-def test_a_host_that_is_named_by_force_keeps_all_others_from_the_database(make: Callable[[int], Master]) -> None:
-    """Its term is above the next one, which may have been decided on; nobody writes until it takes over itself."""
-
-    async def story() -> None:
-        old, new = make(0), make(1)
-        assert await old.take_over() == ("ok", {"term": 2})
-        assert await new.ask("seize") == ("ok", {"term": 4})
-        assert await old.take_over(reign=3) == ("superseded", {})
-        with pytest.raises(PoolError, match="only the master writes"):
-            await new.reign.commit({"ha": "enabling"})
-        assert await new.take_over(reign=4) == ("ok", {"term": 5})
-
-    asyncio.run(story())
-
-
-def test_a_broken_log_is_not_taken_over(make: Callable[[int], Master], pool: PoolDir) -> None:
-    """failed, with nothing overwritten."""
-    master = make(0)
-    pool.redo_log.write_bytes(content := b"\x07" * 300_000)
-    with pytest.raises(PoolError, match="redo log") as refusal:
-        asyncio.run(master.take_over())
-    assert master.port.failure(Operation("life", "database", "take_over"), refusal.value) == ("failed", {})
-    assert pool.redo_log.read_bytes() == content
 
 
 # --- alerts ---------------------------------------------------------------------------------------

@@ -146,8 +146,8 @@ def test_each_mutant_loses_what_it_has_acknowledged(folder: Path, name: str) -> 
     assert way(explore(only, stop_at_first=True, limit_seconds=240), "S7")[-1].startswith(last)
 
 
-@pytest.mark.parametrize(("clause", "falls"), [("look", "one_writer"), ("ended", "S7")])
+@pytest.mark.parametrize(("clause", "falls"), [("look", "one_writer"), ("ended", "S7"), ("unique", "S7")])
 def test_what_is_assumed_of_the_disk_is_needed(clause: str, falls: str) -> None:
-    """Without the second look, or with writes that end when they like, the promises do not hold."""
+    """Without the second look, where writes end when they like, or two hosts have one term, a promise falls."""
     found = system(specs(), "faults.crash=0").without(clause)
     assert way(explore(found, stop_at_first=True, limit_seconds=240), falls)

@@ -1,9 +1,10 @@
 """The port `database`, and the store of the pool variables: the reign of this host as master.
 
-A reign begins with a term that is higher than any that this host or the redo log has seen. It is kept here, claimed in
-the log (from then on an older master writes no more), told to every host of the liveset, each of which keeps it before
-it answers (from then on none of them obeys an older master), and only then is the log begun for writing. A reign ends
-with the process, or with the next one: nothing is written in a term that has been left.
+A reign begins with a term that is higher than any that this host or the redo log has seen, and that no other host ever
+claims (`RedoLog.own_term`). It is kept here, claimed in the log (from then on an older master writes no more), told to
+every host of the liveset, each of which keeps it before it answers (from then on none of them obeys an older master),
+and only then is the log begun for writing. A reign ends with the process, or with the next one: nothing is written in a
+term that has been left.
 
 With HA off there is no lock, so it is the log that says who has reigned: a host whose own last reign is older than the
 last one there is superseded and gets nothing. What it claims it writes down first, or it would take its own claim for
@@ -28,8 +29,8 @@ from hosts.rpc import TermKeeper, as_term
 
 _STARTS = 1_000_000
 """More starts of VMs than there are in one reign: an incarnation is term * this + how many were before."""
-_BEYOND = 2
-"""A candidate may have been decided on for the next term, so who is named by force takes the one after it."""
+_NEXT = 1
+"""A candidate may have been decided on for the next term, so who is named by force takes one after it."""
 
 
 @define(eq=False)
@@ -106,12 +107,12 @@ class DatabasePort:
             return "ok", {"term": term}
         reign, self.reign.store = self.reign, None
         if operation.name == "seize":
-            await asyncio.to_thread(self._claim, 0, _BEYOND)
+            await asyncio.to_thread(self._claim, 0, _NEXT)
             return "ok", {"term": reign.term}
         live, held = operation.arguments["live"], as_term(operation.arguments["reign"])
         if not live and await asyncio.to_thread(self._superseded, held):
             return "superseded", {}
-        log, database = await asyncio.to_thread(self._claim, held, 1)
+        log, database = await asyncio.to_thread(self._claim, held, 0)
         told = await asyncio.gather(*(self.tell_term(host) for host in sorted(live - {self.me})))
         if not all(told):
             return "failed", {}
@@ -135,13 +136,13 @@ class DatabasePort:
         return self._read()[1] > max(held, self.own.term)
 
     def _claim(self, held: int, ahead: int) -> tuple[RedoLog, Database]:
-        """Raise the term here and in the log, and read what the log holds."""
+        """Raise the term here and in the log, by more than `ahead`, and read what the log holds."""
         if self._log is not None:
             self._log.close()
         log = self._log = RedoLog.open(
             self.pool.redo_log, str(self.pool.uuid), self.me, writer_node(self.pool.timeout), self.alerts
         )
-        term = max(self.reign.terms.term, log.read().term, held) + ahead
+        term = log.own_term(max(self.reign.terms.term, log.read().term, held) + ahead)
         self.own.raise_to(term)
         self.reign.terms.raise_to(term)
         self.reign.begin(term)

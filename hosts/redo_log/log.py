@@ -191,6 +191,15 @@ class RedoLog:
         """The term under which this handle has claimed the log; 0 before it did."""
         return self._term
 
+    def own_term(self, above: int) -> int:
+        """The lowest term over `above` that is this host's own.
+
+        Two hosts that read the log at once must not claim one term: neither would be the newer master, to the log or to
+        any host, and the log would lose what one of them has acknowledged. So terms are dealt out by index, as the
+        numbers of ballots are: of n hosts, host i has those that leave i when divided by n.
+        """
+        return above + 1 + (self._port.me - above - 1) % self._port.identity.hosts
+
     @property
     def state(self) -> str:
         """The state of the machine redo_log."""

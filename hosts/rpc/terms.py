@@ -4,6 +4,10 @@ A term is the number of a reign: a new master raises it on every live host befor
 nothing that an older master sends is obeyed. That must outlive a restart, or a host that comes back would
 obey a master that everybody else has left: so the number is on disk before anything is done in its name.
 
+No two masters ever have the same one, for each host has terms of its own (`RedoLog.own_term`): of two that take over at
+once one is the newer, to every host and to the redo log. The term that a candidate is decided on for, with HA off, is
+only compared; to act it claims one of its own.
+
 It only rises. Whoever sees a higher one (a call arrived, this host became master) raises it with the same
 function.
 """

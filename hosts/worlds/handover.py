@@ -1,8 +1,9 @@
 """The world of a pool whose HA is off: power, calls between hosts, and the redo log, which knows who has reigned last.
 
-Terms are small numbers here, and the reigns of a story few. The redo log is what the port `database` says of it: a host
-that takes it over names the term of which it holds itself to be master, and is superseded where the log has seen a
-later one that is not its own. Its own is what it has claimed itself, which it keeps.
+Terms are small numbers here, and the reigns of a story few. Hosts claim one after the other, so no two have one term,
+which in truth they never have (`RedoLog.own_term`); how far apart terms are makes no difference. The redo log is what
+the port `database` says of it: a host that takes it over names the term of which it holds itself to be master, and is
+superseded where the log has seen a later one that is not its own. Its own is what it has claimed, which it keeps.
 
 Faults: crash (a host loses power), restart (its agent dies and starts again, perhaps after it has claimed the log and
 before it knows), loss (a request or a reply between hosts), late (a request arrives when its caller has given up), disk

@@ -5,7 +5,8 @@ steps: it looks at the marks and begins; it lands, looks again and is reported. 
 or land later, or in part. A process may die at any moment, its write lands then, later, in part or
 never; or somebody loses patience with it while it goes on.
 
-`CLAUSES` are what the machines do not keep by themselves; that a former master's writes end, its fence sees to.
+`CLAUSES` are what the machines do not keep by themselves; that a former master's writes end, its fence sees to;
+that terms are unique, who gives them out (`RedoLog.own_term`).
 
 Kinds of fault: commit (a change is made), takeover (a host takes the log under a new term), again
 (it repeats its claim, or takes the log with the database that it has), crash, failure
