@@ -23,7 +23,7 @@ from fsm.search.result import Limits
 from tools.stories import Story, entry_line, rewrite, story
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "frontier.yaml"
-SECONDS = 60.0
+STATES = 3_000_000
 """After which an exploration is cut."""
 Budgets = Mapping[str, str]
 """Kind of fault -> how often, of those that happen at all."""
@@ -79,7 +79,7 @@ class Bears:
                 system = system.with_setting(name, value)
             return PoolSpace(evolve(system, properties=tuple(p for p in system.properties if p.kind != "reachable")))
 
-        limits = Limits(seconds=SECONDS)
+        limits = Limits(states=STATES)
         at_once = self.at_once
         return frontier(space_with, lambda space: search.explore(space, limits=limits), self.kinds, at_once)
 

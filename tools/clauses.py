@@ -2,7 +2,8 @@
 
 An entry is an exploration (`tools.stories`) that is made once as it is and once without each clause of its world. It
 says what breaks then, after how many moves. What holds without a clause holds with these faults; a promise that nothing
-breaks stands by itself there, or is not tried hard enough. `kept` says why a clause is there that nothing needs.
+breaks stands by itself there, or is not tried hard enough. `kept` says why a clause is there that nothing needs, and
+`left_out` why a system is not asked.
 
 Left out: two clauses at a time.
 """
@@ -22,6 +23,7 @@ from fsm.language.document import read
 from fsm.search import explore as search
 from fsm.search.ablation import Ablation, ablate
 from fsm.search.result import OPEN, VIOLATED, Limits
+from hosts.worlds.pool import CLAUSES
 from tools.stories import Story, entry_line, rewrite, story
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "ablation.yaml"
@@ -56,6 +58,13 @@ class Ablated:
     def seconds(self) -> float:
         """Of CPU, of all explorations."""
         return self.story.seconds
+
+    @property
+    def world(self) -> str:
+        """The world of its system in a word, `pool`: that of a larger one with the same clauses is the same. Errors:
+        `SpecError`."""
+        module = str(self.story.load().world.value).partition(":")[0].rpartition(".")[2]
+        return "pool" if self.without.keys() == CLAUSES.keys() else module
 
     def clauses(self) -> Mapping[str, str]:
         """The clauses of its world with what they say. Errors: `SpecError`."""
@@ -127,8 +136,14 @@ def load(path: Path = FILE) -> tuple[Ablated, ...]:
 
 @cache
 def kept(path: Path = FILE) -> Mapping[str, str]:
-    """Why clauses are kept that no promise here needs, by name. Errors: as of `load`."""
+    """Why clauses are kept that no promise here needs, by world and name: `pool.K7`. Errors: as of `load`."""
     return {entry["clause"]: entry["why"] for entry in read(path, str(path)).plain()["kept"]}
+
+
+@cache
+def left_out(path: Path = FILE) -> Mapping[str, str]:
+    """Systems whose worlds have clauses, and that are not asked, with the reason. Errors: as of `load`."""
+    return {entry["system"]: entry["why"] for entry in read(path, str(path)).plain()["left_out"]}
 
 
 def save(entries: Sequence[Ablated], path: Path = FILE) -> None:

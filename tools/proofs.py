@@ -87,19 +87,26 @@ def _breaking(entry: Bears) -> Iterator[str]:
 
 
 def _ablation() -> Iterator[str]:
-    pools = [entry for entry in clauses.load() if entry.without.keys() == CLAUSES.keys()]
+    worlds: dict[str, list[Ablated]] = {}
+    for entry in clauses.load():
+        worlds.setdefault(entry.world, []).append(entry)
     yield "## What it rests on"
     yield ""
     yield "What is assumed of the real thing are clauses of the worlds, which can be switched off one at a time. Each"
-    yield "was, in each of the systems below. In brackets stand the moves of the shortest story in which the promise"
+    yield "was, in each of the systems below. In brackets stand the moves of the shortest story in which a promise"
     yield "breaks. What is not named stands without any one clause. Pools of hosts assume:"
     yield ""
     yield from (f"- **{name}** {says}" for name, says in CLAUSES.items())
     yield ""
-    yield from _pools(pools)
-    yield "Of the parts below that, each system has a world of its own:"
+    yield from _pools(worlds.pop("pool", []))
+    yield "The parts of the daemon and of the redo log, and the change of master, have worlds of their own:"
     yield ""
-    yield from _parts([entry for entry in clauses.load() if entry not in pools])
+    yield "| world | clause | what it says | what breaks without it |"
+    yield "|---|---|---|---|"
+    for world, entries in worlds.items():
+        for clause, says in entries[0].clauses().items():
+            breaks = [f"{system}: {_broken(broken)}" for system, broken in _merged(entries, clause).items()]
+            yield _line([world, clause, says, "<br>".join(breaks) or f"nothing: {clauses.kept()[f'{world}.{clause}']}"])
     yield ""
     yield from _explored()
 
@@ -109,16 +116,20 @@ def _pools(entries: Sequence[Ablated]) -> Iterator[str]:
     yield "|---|---|---|"
     needed: dict[str, dict[str, None]] = {}
     for clause in CLAUSES:
-        for system, broken in _merged(entries, clause).items():
+        found = _merged(entries, clause)
+        for system, broken in found.items():
             yield _line([clause, system, _broken(broken)])
-            for promise in broken:
+            for promise in _folded(broken):
                 needed.setdefault(promise, {})[clause] = None
+        if not found:
+            yield _line([clause, "all", f"nothing: {clauses.kept()[f'pool.{clause}']}"])
     yield ""
     yield "| promise | needs |"
     yield "|---|---|"
-    yield from (_line([promise, ", ".join(by)]) for promise, by in sorted(needed.items()))
-    yield ""
-    yield from (f"{name} is needed by nothing here. It is kept: {why}." for name, why in clauses.kept().items())
+    for promise, by in sorted(
+        needed.items(), key=lambda one: (not one[0].startswith("S"), one[0][0].islower(), one[0])
+    ):
+        yield _line([promise, ", ".join(by)])
     yield ""
 
 
@@ -132,28 +143,32 @@ def _merged(entries: Iterable[Ablated], clause: str) -> Mapping[str, Mapping[str
     return found
 
 
-def _parts(entries: Iterable[Ablated]) -> Iterator[str]:
-    yield "| system | clause | what it says | what breaks without it |"
-    yield "|---|---|---|---|"
-    for entry in entries:
-        for clause, says in entry.clauses().items():
-            broken = _broken(entry.without[clause]) or "nothing"
-            yield _line([entry.story.system, clause, says, f"{broken}, so far: cut" if clause in entry.cut else broken])
-
-
 def _broken(broken: Mapping[str, int]) -> str:
-    return ", ".join(f"{promise} ({moves})" for promise, moves in sorted(broken.items(), key=lambda one: one[1]))
+    shown = sorted(_folded(broken).items(), key=lambda one: one[1])
+    return ", ".join(f"{promise} ({moves})" for promise, moves in shown)
+
+
+def _folded(broken: Mapping[str, int]) -> Mapping[str, int]:
+    """The same, with one name for all that other systems begin with."""
+    found: dict[str, int] = {}
+    for promise, moves in broken.items():
+        name = "what others begin with" if promise.startswith("begins_") else promise
+        found[name] = min(moves, found.get(name, moves))
+    return found
 
 
 def _explored() -> Iterator[str]:
-    yield "Explored so, once with every clause and once without each:"
+    yield "Explored so, once with every clause and once without each. Without those in the column `cut` there are more"
+    yield f"than {clauses.STATES:,} states, and only so many were looked at: more may break there."
     yield ""
-    yield "| system | hosts | faults | orders | settings | s |"
-    yield "|---|--:|---|---|---|--:|"
+    yield "| system | hosts | faults | orders | settings | cut | s |"
+    yield "|---|--:|---|---|---|---|--:|"
     for entry in clauses.load():
-        story = entry.story
-        settings = [_settings(story), f"{story.seconds:g}"]
-        yield _line([story.system, _hosts(story), _faults(story), story.operator, *settings])
+        story, cut = entry.story, ", ".join(entry.cut)
+        about = [_faults(story), story.operator, _settings(story), cut, f"{story.seconds:g}"]
+        yield _line([story.system, _hosts(story), *about])
+    yield ""
+    yield from (f"Not asked is `{system}`: {why}." for system, why in clauses.left_out().items())
 
 
 def _line(cells: Iterable[str]) -> str:

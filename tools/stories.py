@@ -149,7 +149,7 @@ def save(stories: Sequence[Story], path: Path = FILE) -> None:
 
 def rewrite(path: Path, key: str, lines: Sequence[str]) -> None:
     """Write the list that ends a file anew. Arguments: key: its name; lines: its entries."""
-    head = path.read_text("utf-8").partition(f"\n{key}:\n")[0]
+    head = path.read_text("utf-8").partition(f"\n{key}:")[0]
     path.write_text(f"{head}\n{key}:\n" + "".join(f"{line}\n" for line in lines), "utf-8")
 
 
