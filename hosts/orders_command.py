@@ -1,8 +1,8 @@
 """The orders of an operator: `liveset enable`, `disable`, `shutdown`, `emergency-disable`, `rejoin`, `hand-over`,
 `prevent-restarts` and `clear-exclusion`.
 
-Each is one public call to the agent of one host, and decides nothing: what is printed is the sentence of the row that
-fired there. An order that is accepted takes its time, and `liveset status` shows what came of it. Those that rest on
+Each is one public call to the agent of one host, and decides nothing: what is printed are the sentences of the rows
+that fire there. One that changes the pool is followed until it is over, and what came of it is said. Those that rest on
 something that no host can know want it promised word by word.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from hosts.errors import PoolError
+from hosts.order_followed import LIMIT, Goal, follow
 
 if TYPE_CHECKING:
     from hosts.pool_dir import PoolDir
@@ -34,6 +35,7 @@ class Order:
 
     host: whether it is for a certain host; else it is for the acting master, unless one is named.
     call: from the words of the command and the names of the hosts, a method of the agent with its parameters.
+    goal: what is followed until it is over; None for an order whose answer is all.
     """
 
     help: str
@@ -41,6 +43,7 @@ class Order:
     host: bool
     call: Callable[[argparse.Namespace, list[str]], Call]
     options: Callable[[argparse.ArgumentParser], object] = lambda parser: None
+    goal: Goal | None = None
 
 
 def _shutdown(args: argparse.Namespace, names: list[str]) -> Call:
@@ -105,17 +108,27 @@ def _seconds_option(parser: argparse.ArgumentParser) -> None:
 
 
 ORDERS = {
-    "enable": Order("switch HA on for the pool", "POOL", False, lambda *_: ("pool.enable_ha", ())),
-    "disable": Order("switch HA off for the pool", "POOL", False, lambda *_: ("pool.disable_ha", ())),
+    "enable": Order(
+        "switch HA on for the pool", "POOL", False, lambda *_: ("pool.enable_ha", ()),
+        goal=Goal("enable", "HA is on", lambda said: said["ha"] == "on"),
+    ),
+    "disable": Order(
+        "switch HA off for the pool", "POOL", False, lambda *_: ("pool.disable_ha", ()),
+        goal=Goal("disable", "HA is off", lambda said: said["ha"] == "off"),
+    ),
     "prevent-restarts": Order(
         "have the master restart no VM for a while", "POOL --seconds 60", False,
         _prevent_restarts, _seconds_option,
     ),
-    "hand-over": Order("make a host the master, with HA off", "POOL host2", True, _hand_over, _hand_over_options),
+    "hand-over": Order(
+        "make a host the master, with HA off", "POOL host2", True, _hand_over, _hand_over_options,
+        Goal("handover", "this host is the master", lambda said: bool(said["acting"])),
+    ),
     "shutdown": Order("take a host down in order", "POOL host2 --reboot", True, _shutdown, _shutdown_options),
     "emergency-disable": Order(
         "take a host out of HA, whatever the pool says; its VMs are stopped", "POOL host2 --soft", True,
         _disable, _disable_options,
+        Goal("withdraw", "this host is out of HA", lambda said: said["withdrawn"] or said["life"] == "out"),
     ),
     "rejoin": Order("put a host back into HA", "POOL host2", True, lambda *_: ("Host.rejoin", ())),
     "clear-exclusion": Order(
@@ -127,13 +140,19 @@ ORDERS = {
 """The orders by their names."""
 
 
+_EXIT = {
+    False: "0 accepted, 1 refused, 2 not asked or not answered.",
+    True: f"0 done, 1 refused or not done, 2 not asked, not answered, or not over in {LIMIT:g} s.",
+}
+
+
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
     for name, order in ORDERS.items():
         parser = subparsers.add_parser(
             name,
             help=order.help,
-            description=f"Order: {order.help}. Exit code 0 accepted, 1 refused, 2 not asked or not answered.",
+            description=f"Order: {order.help}. Exit code {_EXIT[order.goal is not None]}",
             epilog=f"example: liveset {name} {order.example.replace('POOL', '/tmp/liveset-k3n/pool')}",
         )
         parser.add_argument("pool", metavar="POOL_DIR", type=Path, help="the directory of a pool")
@@ -155,9 +174,7 @@ def run(args: argparse.Namespace) -> int:
         raise PoolError(f"{args.pool}: no host {args.host!r}; there are {', '.join(names)}")
     method, params = ORDERS[args.command].call(args, names)
     index = asyncio.run(_master(pool)) if args.host is None else names.index(args.host)
-    answer = asyncio.run(_give(pool, index, method, params))
-    print(f"{names[index]}: {answer['why']}")
-    return 0 if answer["accepted"] else 1
+    return asyncio.run(_give(pool, index, ORDERS[args.command].goal, method, params))
 
 
 async def _master(pool: PoolDir) -> int:
@@ -170,15 +187,18 @@ async def _master(pool: PoolDir) -> int:
     raise PoolError(f"{pool.path}: nobody acts as master; `liveset status` shows who answers")
 
 
-async def _give(pool: PoolDir, index: int, method: str, params: tuple[Any, ...]) -> Any:
+async def _give(pool: PoolDir, index: int, goal: Goal | None, method: str, params: tuple[Any, ...]) -> int:
     from hosts.rpc import Door, Failure, Unanswered
     from hosts.secret import read_secret
 
-    door = Door(pool.address(index), read_secret(pool.secret))
+    name, door = pool.hosts[index].name, Door(pool.address(index), read_secret(pool.secret))
     try:
-        return await door.request(method, *params, timeout=PATIENCE)
+        answer = await door.request(method, *params, timeout=PATIENCE)
+        if goal is None or not answer["accepted"]:
+            print(f"{name}: {answer['why']}")
+            return 0 if answer["accepted"] else 1
+        return 0 if await follow(door, name, goal, answer["since"]) else 1
     except (Failure, Unanswered) as error:
-        name = pool.hosts[index].name
         raise PoolError(f"{name}: {error}; its log is {pool.host_dir(index) / 'supervisor.log'}") from None
     finally:
         await door.close()

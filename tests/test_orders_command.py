@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from attrs import define, field
 
+from fsm import Event, specs
+from fsm.engine.turn import Fired, Turn
+from fsm.language.load import Library
 from hosts import cli, status_command
 from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.agent.public import Public
+from hosts.agent.steps import Steps
 from hosts.daemon.notices import ALONE
 from hosts.orders_command import ORDERS
 from hosts.pool_dir import PoolDir
@@ -20,11 +25,22 @@ from hosts.rpc import Door, Unanswered
 
 @define
 class Agents:
-    """The agents of a pool, of which host 1 acts as master; what they are asked, by port."""
+    """The agents of a pool, of which host 1 acts as master; what they are asked, by port. An order that they accept is
+    followed by `steps`, one at each look, and ends with `status`."""
 
-    answer: dict[str, Any] = field(factory=lambda: {"accepted": True, "why": "as you wish"})
+    answer: dict[str, Any] = field(factory=lambda: {"accepted": True, "why": "as you wish", "since": 7})
+    steps: list[tuple[str, str, list[int] | None, str]] = field(factory=list)
+    status: dict[str, Any] = field(factory=lambda: {"ha": None, "withdrawn": False, "life": "plain"})
     asked: list[tuple[int, str, tuple[Any, ...]]] = field(factory=list)
     silent: bool = False
+
+    def next_step(self, since: int) -> dict[str, Any]:
+        """One step more, until there is none."""
+        if since - 7 == len(self.steps):
+            return {"now": since, "steps": [], "busy": []}
+        machine, state, step, why = self.steps[since - 7]
+        said = {"n": since + 1, "machine": machine, "state": state, "step": step, "why": why}
+        return {"now": since + 1, "steps": [said], "busy": [machine]}
 
 
 @pytest.fixture
@@ -44,7 +60,9 @@ def agents(pool: PoolDir, monkeypatch: pytest.MonkeyPatch) -> Agents:
         if found.silent:
             raise Unanswered(False, "nobody listens")
         if method == "pool.status":
-            return {"index": index, "acting": index == 1}
+            return {"index": index, "acting": index == 1} | found.status
+        if method == "Host.progress":
+            return found.next_step(params[0])
         found.asked.append((index, method, params))
         return found.answer
 
@@ -75,14 +93,72 @@ def agents(pool: PoolDir, monkeypatch: pytest.MonkeyPatch) -> Agents:
 def test_an_order_is_one_call(
     words: list[str], call: tuple[Any, ...], pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """To the host that is named, or to the master; its sentence is printed, and accepted is 0, refused 1."""
+    """To the host that is named, or to the master; what is not followed is accepted with its sentence and 0; what is
+    refused is 1."""
     words = [str(pool.path) if word == "POOL" else word for word in words]
-    assert cli.main(words) == 0
+    assert cli.main(words) == (1 if ORDERS[words[0]].goal else 0)
     assert agents.asked == [call]
-    assert capsys.readouterr().out == f"host{call[0] + 1}: as you wish\n"
+    said = "not done: it was interrupted" if ORDERS[words[0]].goal else "as you wish"
+    assert capsys.readouterr().out == f"host{call[0] + 1}: {said}\n"
     agents.answer = {"accepted": False, "why": "refused, HA_IS_ENABLED: HA is on already"}
     assert cli.main(words) == 1
     assert capsys.readouterr().out.endswith("HA_IS_ENABLED: HA is on already\n")
+
+
+MADE = ("enable", "joining", [3, 4], "a fresh statefile says init")
+LEFT = ("enable", "idle", None, "a host did not join")
+UNDONE = ("disable", "idle", None, "every trace is gone")
+
+
+@pytest.mark.parametrize(
+    ("order", "steps", "status", "lines"),
+    [
+        (
+            ["enable", "POOL"],
+            [MADE, ("enable", "idle", None, "commit point")],
+            {"ha": "on"},
+            ["step 3 of 4, joining: a fresh statefile says init", "commit point", "done: HA is on"],
+        ),
+        (
+            ["enable", "POOL"],
+            [MADE, LEFT, UNDONE],
+            {"ha": "off"},
+            [f"step 3 of 4, joining: {MADE[3]}", LEFT[3], UNDONE[3], "not done: a host did not join"],
+        ),
+        (["disable", "POOL"], [UNDONE], {"ha": "off"}, ["every trace is gone", "done: HA is off"]),
+        (
+            ["hand-over", "POOL", "host2"],
+            [("handover", "aborting", None, "a host does not answer"), ("handover", "idle", None, "it grows old")],
+            {"acting": False},
+            ["a host does not answer", "it grows old", "not done: a host does not answer"],
+        ),
+        (["emergency-disable", "POOL", "host2"], [], {"withdrawn": True}, ["done: this host is out of HA"]),
+        (["emergency-disable", "POOL", "host2", "--soft"], [], {"life": "out"}, ["done: this host is out of HA"]),
+    ],
+)
+def test_an_order_that_takes_its_time_is_followed_to_its_end(
+    order: list[str], steps: list[Any], status: dict[str, Any], lines: list[str], pool: PoolDir, agents: Agents,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Each row that fires is a line, with the step where there are so many; the last says whether it is done, or why it
+    is not: with the row by which it left its way."""
+    agents.steps = steps
+    agents.status |= status
+    done = lines[-1].startswith("done")
+    assert cli.main([str(pool.path) if word == "POOL" else word for word in order]) == (0 if done else 1)
+    assert capsys.readouterr().out.splitlines() == [f"host2: {line}" for line in lines]
+
+
+def test_steps_are_numbered_and_an_enable_has_so_many() -> None:
+    """What fires in the machines of operations is kept with its number, all else is not."""
+    steps = Steps({name: Library(specs()).machine(name) for name in ("enable", "life")})
+    enable = [("enable", state) for state in ("preconfiguring", "verifying", "idle")]
+    for machine, state in [("life", "plain"), *enable, ("disable", "idle")]:
+        fired = Fired(machine, "row", "idle", "event", {}, state, {}, "why")
+        steps.observe(0.0, Event(machine, "event"), cast(Turn, SimpleNamespace(fired=(fired,))))
+    assert steps.now == 4
+    assert [step["step"] for step in steps.since(0)] == [[1, 4], [4, 4], None, None]
+    assert [step["n"] for step in steps.since(3)] == [4]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from hosts.agent.host_store import JsonHostStore
 from hosts.agent.planner_port import PlannerPort
 from hosts.agent.power_port import PowerPort
 from hosts.agent.public import SERVING, Public
+from hosts.agent.steps import Steps
 from hosts.agent.terms_port import TermsPort
 from hosts.agent.timer_port import TimerPort
 from hosts.agent.toolstack_port import ToolstackPort
@@ -80,6 +81,7 @@ class Agent:
     toolstack: ToolstackPort = field(init=False)
     planner: PlannerPort = field(init=False)
     host: HostPort = field(init=False)
+    steps: Steps = field(init=False)
     driver: AsyncDriver = field(init=False)
     server: RpcServer = field(init=False)
 
@@ -120,6 +122,7 @@ class Agent:
         }
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))
         self.driver = AsyncDriver(name, self.node, adapters, clock, journal, store, self.reign)
+        self.steps = Steps({machine.name: machine for machine in self.node.machines})
         public = Public(self).methods()
         self.server = RpcServer(self.me, len(addresses), secret, self.terms, serving.handle, public, self.deaf)
 
@@ -128,6 +131,7 @@ class Agent:
         await self.toolstack.load()
         await self.daemon.client.find()
         self.driver.observe(self.planner.observe)
+        self.driver.observe(self.steps.observe)
         self.driver.start()
         await self.driver.send(Event("life", "boot"))
         await self.server.start(self.pool.address(self.me))

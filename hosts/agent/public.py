@@ -1,7 +1,7 @@
 """What clients may ask an agent: the pool's state, HA on and off, a VM to be started. Each is an event or a look.
 
 An answer to a request is the sentence of the row that fired: accepted when that row left its state or set something.
-What follows takes its time, and `pool.status` shows it.
+What follows takes its time; `Host.progress` tells what happens, and `pool.status` what came of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from attrs import define
 from fsm import Event
 from fsm.engine.turn import Turn
 from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
+from hosts.agent.steps import OPERATIONS
 from hosts.errors import PoolError
 from hosts.pool_file import VmEntry
 from hosts.supervisor.process import log
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SERVING = ("running", "plain")
 """The states of life in which a host whose role is its own acts as master."""
+
+_PASSING = ("down", "reading", "starting", "claiming", "taking_over", "leaving")
+"""The states of life in which what an operation has decided is still being carried out."""
 
 TEST_VARIABLE = "LIVESET_TEST"
 """Set to 1 where calls that injure a host are allowed."""
@@ -60,6 +64,7 @@ class Public:
             "pool.prevent_restarts": self.prevent_restarts,
             "pool.plan_out_of_date": self.plan_out_of_date,
             "VM.start": self.start_vm,
+            "Host.progress": self.progress,
             "Host.shutdown": self.shutdown,
             "Host.may_shut_down": self.may_shut_down,
             "Host.emergency_disable": self.emergency_disable,
@@ -95,6 +100,14 @@ class Public:
             "warnings": [_unprotected(vm.name) for vm in agent.pool.vms if not vm.restart_priority],
             "vms": {vm.name: self._vm(vm, acting) for vm in agent.pool.vms},
         }
+
+    async def progress(self, since: int) -> dict[str, Any]:
+        """What the operations of an operator do here: the steps after number `since`, the number of the last one, and
+        the machines that are not at rest."""
+        agent = self.agent
+        busy = [machine for machine in OPERATIONS if agent.state(machine) != "idle"]
+        busy += ["life"] if agent.state("life") in _PASSING else []
+        return {"now": agent.steps.now, "steps": agent.steps.since(since), "busy": busy}
 
     async def enable_ha(self) -> dict[str, Any]:
         """Switch HA on for the pool; the acting master alone can."""
@@ -211,16 +224,18 @@ class Public:
         self, machine: str, event: str, ignored: str, payload: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """An order to this host: what its machine said last in the turn, for it may look before it refuses."""
+        before = self.agent.steps.now
         turn: Turn = await self.agent.driver.send(Event(machine, event, dict(payload or {})))
         said = [row.why for row in turn.fired if row.machine == machine]
         why = turn.refused or (said[-1] if said else ignored)
-        return {"accepted": turn.refused is None and not why.startswith("refused"), "why": why}
+        return {"accepted": turn.refused is None and not why.startswith("refused"), "why": why, "since": before}
 
     async def _ask(self, machine: str, event: str, ignored: str) -> dict[str, Any]:
+        before = self.agent.steps.now
         turn: Turn = await self.agent.driver.send(Event(machine, event))
         if turn.refused is not None:
             return {"accepted": False, "why": turn.refused}
         if not turn.fired:
             return {"accepted": False, "why": ignored}
         first = turn.fired[0]
-        return {"accepted": first.target != first.source or bool(first.set), "why": first.why}
+        return {"accepted": first.target != first.source or bool(first.set), "why": first.why, "since": before}
