@@ -78,7 +78,7 @@ def test_a_good_failover_holds_all_promises() -> None:
         "S3": "held: 1 restart; the closest, vm1, 1.80 s after ash was down",
         "S4": "held: 2 rows with decisions off, on birch, cedar",
         "S5": "held: 0 rows fired after it; none took the lock or started a VM",
-        "S6": "not exercised: no host was excluded",
+        "S6": "not exercised: no host was dropped",
         "S7": "not exercised: no later master, and nobody looked into the redo log",
         "S8": "not exercised: no master was changed in order",
         "S9": "not exercised: no enable came to its end",

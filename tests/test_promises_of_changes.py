@@ -57,13 +57,13 @@ EXCLUDED = Evidence(
 
 def test_S6_an_excluded_host_that_does_nothing_is_as_promised() -> None:
     """Its last line is from before it was dropped, and it is counted."""
-    assert said(EXCLUDED, "S6") == "held: 1 exclusion, of ash"
+    assert said(EXCLUDED, "S6") == "held: dropped: ash"
 
 
 def test_S6_a_vm_that_runs_on_an_excluded_host_is_seen() -> None:
     """A line after it was dropped breaks the promise, with the line and who dropped it as proof."""
     found = verdict(evolve(EXCLUDED, lines={"vm1": (line("ash", 5.3),)}), "S6")
-    assert (found.word, found.evidence) == ("BROKEN", "ash ran vm1 at +5.30 s, excluded")
+    assert (found.word, found.evidence) == ("BROKEN", "ash ran vm1 at +5.30 s, dropped")
     assert found.proof == ("birch dropped ash at +5.00 s", "vm1.disk:5.3  vm1 ash 1 5.3")
 
 
@@ -71,8 +71,8 @@ def test_S6_an_excluded_master_is_seen() -> None:
     """A host that acts on after it was dropped breaks the promise; one that died before does not."""
     acts = (fired("ash", 0.6, "life.x/y", role=0), fired("ash", 0.7, "life.x/y", "running"))
     run = evolve(EXCLUDED, entries=(*EXCLUDED.entries, *acts))
-    assert said(run, "S6") == "BROKEN: ash was master at +5.00 s, excluded"
-    assert said(evolve(run, fences=(Fence("ash", 4.95, "killed"),)), "S6").startswith("held")
+    assert said(run, "S6") == "BROKEN: ash was master at +5.00 s, dropped"
+    assert said(evolve(run, fences=(Fence("ash", 4.95, "killed"),)), "S6") == "held: dropped: ash (fenced)"
 
 
 @pytest.mark.parametrize(

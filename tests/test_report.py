@@ -111,7 +111,7 @@ GOOD = """\
       lock and restarts nothing
  S5   after disable nobody takes a           held            0 rows fired after it; none took the
       failover action                                        lock or started a VM
- S6   an excluded host runs no VM and is     not exercised   no host was excluded
+ S6   an excluded host runs no VM and is     not exercised   no host was dropped
       no master
  S7   a change that was acknowledged         not exercised   no later master, and nobody looked
       survives                                               into the redo log
@@ -153,7 +153,7 @@ BROKEN = """\
       lock and restarts nothing
  S5   after disable nobody takes a           held            0 rows fired after it; none took the
       failover action                                        lock or started a VM
- S6   an excluded host runs no VM and is     not exercised   no host was excluded
+ S6   an excluded host runs no VM and is     not exercised   no host was dropped
       no master
  S7   a change that was acknowledged         not exercised   no later master, and nobody looked
       survives                                               into the redo log

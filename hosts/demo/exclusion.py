@@ -1,8 +1,9 @@
 """S6: a host that has been excluded runs no VM and is no master.
 
-A host is excluded when a daemon that goes on drops it from its liveset while it is in HA: it is armed, or an operator
-has taken it out (withdrawn). Hosts that leave because HA is switched off are not armed any more. The exclusion ends
-when it is in a liveset again, when HA is off for the pool, or where an operator makes it serve by force.
+That is said of every host that the others count out, whether it was fenced or lost, or left on purpose: it is out when
+a daemon that goes on drops it from its liveset while it is in HA: it is armed, or an operator has taken it out
+(withdrawn). Hosts that leave because HA is switched off are not armed any more. It ends when it is in a liveset again,
+when HA is off for the pool, or where an operator makes it serve by force.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from attrs import frozen
 from hosts.demo.evidence import Entry, Evidence
 from hosts.demo.timeline import Departure, departures
 from hosts.demo.vms import Life
-from hosts.demo.words import Reign, Verdict, Words, count, seconds
+from hosts.demo.words import Reign, Verdict, Words, seconds
 
 
 @frozen
@@ -38,16 +39,21 @@ def excluded_idle(
         dropped = f"{out.by} dropped {out.host} at {seconds(evidence, out.begin)}"
         for line in (line for lived in lives.values() for life in lived for line in life.lines):
             if line.host == out.host and out.begin < line.time < out.end:
-                said = f"{out.host} ran {line.vm} at {seconds(evidence, line.time)}, excluded"
+                said = f"{out.host} ran {line.vm} at {seconds(evidence, line.time)}, dropped"
                 return Verdict("S6", claim, "BROKEN", said, (dropped, f"{line.at}  {line.text}"))
         for reign in reigns:
             if reign.host == out.host and reign.begin < out.end and out.begin < reign.end:
-                said = f"{out.host} was master at {seconds(evidence, max(reign.begin, out.begin))}, excluded"
+                said = f"{out.host} was master at {seconds(evidence, max(reign.begin, out.begin))}, dropped"
                 return Verdict("S6", claim, "BROKEN", said, (dropped,))
     if not found:
-        return Verdict("S6", claim, "not exercised", "no host was excluded")
-    hosts = ", ".join(dict.fromkeys(out.host for out in found))
-    return Verdict("S6", claim, "held", f"{count(len(found), 'exclusion')}, of {hosts}")
+        return Verdict("S6", claim, "not exercised", "no host was dropped")
+    return Verdict("S6", claim, "held", f"dropped: {', '.join(dict.fromkeys(_told(evidence, out) for out in found))}")
+
+
+def _told(evidence: Evidence, out: Exclusion) -> str:
+    """A host that was dropped, and whether it had died: others have left on purpose, or their end was not noted."""
+    died = any(fence.host == out.host and fence.when <= out.begin for fence in evidence.deaths())
+    return f"{out.host} (fenced)" if died else out.host
 
 
 def exclusions(evidence: Evidence, words: Words) -> Iterator[Exclusion]:
