@@ -194,8 +194,8 @@ class LockWorld:
     def perform(self, w: Pair, host: int, effects: Effects) -> Pair:
         """Signals change what the next write publishes; operations begin; a state without one is the pause."""
         mine = w[host]
-        if effects.abandoned:
-            mine = evolve(mine, paused="membership" in effects.abandoned and mine.armed)
+        if "membership" in effects.abandoned:
+            mine = evolve(mine, paused=mine.armed)
         for signal in effects.signals:
             mine = self.signalled(w, host, mine, signal)
         for operation in effects.operations:
