@@ -39,6 +39,9 @@ def add(subparsers: Any) -> None:
     how = command.add_mutually_exclusive_group()
     how.add_argument("--symmetry", action="store_true", help="count permutations of hosts, VMs or indices once")
     how.add_argument(
+        "--subsume", action="store_true", help="leave out states that differ only by fewer faults and orders to come"
+    )
+    how.add_argument(
         "--random",
         type=states,
         nargs="?",
@@ -73,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     else:
         result = explore(
-            explored, engine=args.engine, symmetry=args.symmetry, limits=limits(args), progress=on_the_way.progress,
-            stop_at_first=args.first,
+            explored, engine=args.engine, symmetry=args.symmetry, subsume=args.subsume, limits=limits(args),
+            progress=on_the_way.progress, stop_at_first=args.first,
         )  # fmt: skip
         # with less of it, less happens; with symmetry it happens to some hosts only
         if result.finished and not args.set and not args.without and not args.symmetry:
@@ -92,6 +95,7 @@ def _refuse(args: argparse.Namespace) -> None:
     """Errors: `SpecError` for options that say nothing together."""
     tables = assumptions.asked(args)
     alone = {"--trace": args.trace, "--save": args.save, "--random": args.random, "--first": args.first}
+    alone |= {"--subsume": args.subsume}
     said = [option for option, given in alone.items() if given]
     message = ""
     if args.markdown and (args.json or not tables):
@@ -150,7 +154,9 @@ def _counts(result: Result) -> str:
             f"{result.distinct:,} states seen in {result.generated:,} moves, {result.depth - 1:,} in the longest walk"
         )
         return f"{result.space.name}: walks by chance: {seen}, {result.seconds:.1f} s{so_far}"
-    how = f"{result.seconds:.1f} s" + (", symmetry" if result.symmetry else "")
+    how = (
+        f"{result.seconds:.1f} s" + (", symmetry" if result.symmetry else "") + (", subsumed" if result.subsume else "")
+    )
     how += ", reference engine" if result.engine == "reference" else ""
     counts = f"{result.distinct:,} states, {result.edges:,} edges, depth {result.depth}, {how}"
     unfinished = "" if result.finished else "not finished: "
@@ -164,6 +170,7 @@ def report(result: Result) -> dict[str, Any]:
         "system": result.space.name,
         "engine": result.engine,
         "symmetry": result.symmetry,
+        "subsume": result.subsume,
         "distinct": result.distinct,
         "generated": result.generated,
         "edges": result.edges,

@@ -71,7 +71,7 @@ class Joint:
         said = {f"fault {name}": budget for name, budget in system.faults.items()}
         said |= {f"operator {o.machine}.{o.event}": o.budget for o in system.operator}
         counted = {name: budget for name, budget in said.items() if budget is not None}
-        self.budgets, self._full = tuple(counted), tuple(counted.values())
+        self.budgets, self.full = tuple(counted), tuple(counted.values())
         self._operated = [self._orders(host) for host in range(self.n)]
         self._kinds = frozenset(system.faults)
         self._hosts = self._initial_hosts(system.host)
@@ -83,7 +83,7 @@ class Joint:
         if not worlds:
             raise self._wrong("there is no world at the beginning: initial() gives none")
         locals_ = tuple(node.boot(values) for node, values in zip(self.nodes, self._hosts, strict=True))
-        return [JointState(locals_, self._pool, w, self._full) for w in worlds]
+        return [JointState(locals_, self._pool, w, self.full) for w in worlds]
 
     def moves(self, state: JointState) -> Iterator[Move]:
         """Every move out of a state, those that change nothing included."""
@@ -93,7 +93,7 @@ class Joint:
     def choices(self, state: JointState) -> Iterator[Choice]:
         """Everything that may happen in a state, within the budgets that are left."""
         by_world = list(self.by_world(state))
-        if any(choice.action.prompt for choice in by_world):
+        if any(choice.action.prompt and choice.budget is None for choice in by_world):
             yield from (choice for choice in by_world if choice.action.prompt or choice.action.restart)
             return
         for host, local in enumerate(state.locals):

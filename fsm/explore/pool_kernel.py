@@ -28,7 +28,7 @@ from fsm.explore.pool_seen import PoolSeen
 from fsm.explore.pool_tables import LOCAL_BITS, NONE, POOL_BITS, PoolTables
 from fsm.explore.world import Action
 from fsm.explore.world_words import WORD, Fields, Relaid
-from fsm.search.space import Batch, Property, Widened
+from fsm.search.space import Batch, Budget, Property, Widened
 
 if TYPE_CHECKING:
     from fsm.explore.pool_space import PoolSpace
@@ -99,6 +99,15 @@ class PoolKernel:
     def groups(self) -> list[tuple[str, str | None]]:
         """(group, fault) of every number so far."""
         return self._tables.groups.values
+
+    @property
+    def budgets(self) -> Sequence[Budget]:
+        """Those of faults and orders."""
+        joint, shifts = self._joint, self._fields.shifts[self._n + 2 :]
+        return [
+            Budget(name.removeprefix("fault ").partition(" ")[0], shift, full)
+            for name, shift, full in zip(joint.budgets, shifts, joint.full, strict=True)
+        ]
 
     def initial(self) -> Packed:
         """The states at the beginning."""
@@ -233,7 +242,7 @@ class PoolKernel:
         prompt = actions.prompt.array[rows]
         if prompt.any():
             waits = np.ones(len(chunk.states), np.bool_)
-            waits[at[prompt]] = False
+            waits[at[prompt & (actions.budget.array[rows] == NONE)]] = False
             able = np.flatnonzero(prompt | actions.restart.array[rows] | waits[at])
             at, rows, after = at[able], rows[able], after[able]
         return _Pairs(at, rows.astype(np.int32), after.astype(np.int64))

@@ -61,6 +61,11 @@ class ModelKernel:
         """The bits of all slots together."""
         return self.packing.bits
 
+    @property
+    def budgets(self) -> tuple[()]:
+        """None: what a model counts are slots like all others, and formulas may speak of them."""
+        return ()
+
     def pack(self, state: State) -> int:
         """The number of a state."""
         return self.packing.pack(state)

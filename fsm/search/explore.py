@@ -45,6 +45,7 @@ def explore(
     *,
     engine: str = FAST,
     symmetry: bool = False,
+    subsume: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - it is immutable
     progress: Callable[[Progress], None] | None = None,
     stop_at_first: bool = False,
@@ -55,14 +56,17 @@ def explore(
         space: what to explore.
         engine: FAST, or REFERENCE, which is plain Python and slow.
         symmetry: count the permutations of interchangeable hosts, VMs or indices once.
+        subsume: leave out states where less is left of some fault or order than in one that was found, and not more
+            of any (`fsm.search.subsuming`): of a system, by the fast engine, without symmetry.
         limits: when to stop.
         progress: called about once a second.
         stop_at_first: stop at the first violation or refused turn, which is enough to reject a mutant.
-    Errors: `SpecError` where the world breaks its own rules, or symmetry is asked for where there is none.
+    Errors: `SpecError` where the world breaks its own rules, or symmetry is asked for where there is none, or where
+        nothing is counted that could be left.
     """
     began = time.monotonic()
     with _uncollected(), blamed(space):
-        search = _search(space, engine, symmetry)
+        search = _search(space, engine, symmetry, subsume)
         whole = _run(space, search, symmetry, limits, progress, stop_at_first)
         ask_again(space, search)
         lassos = _afterwards(space, search, engine, _left(limits, began)) if whole else {}
@@ -70,15 +74,19 @@ def explore(
         verdicts = [
             _verdict(space, search, p, whole and p.name not in late, lassos, symmetry) for p in space.properties
         ]
-        refusals = [
-            Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, None, message))
-            for message, key in search.refused.items()
-        ]
+        refusals = _refusals(space, search, symmetry)
     return Result(
-        space, engine, symmetry, search.distinct, search.generated, search.edges, search.depth,
+        space, engine, symmetry, subsume, search.distinct, search.generated, search.edges, search.depth,
         time.monotonic() - began, whole and not late, tuple(verdicts), tuple(refusals), frozenset(search.fired),
         frozenset(search.groups if isinstance(search, ReferenceSearch) else (name for name, _ in search.kernel.groups)),
     )  # fmt: skip
+
+
+def _refusals(space: Space[Any], search: Search, symmetry: bool) -> list[Refusal]:
+    return [
+        Refusal(message, _story(space, search, Lasso(search.path(key)), symmetry, None, message))
+        for message, key in search.refused.items()
+    ]
 
 
 def _run(space: Space[Any], search: Search, symmetry: bool, limits: Limits, *how: Any) -> bool:
@@ -107,12 +115,20 @@ def _complaint(space: Space[S], state: S) -> str | None:
     return None
 
 
-def _search(space: Space[Any], engine: str, symmetry: bool) -> ReferenceSearch[Any] | FastSearch:
+def _search(space: Space[Any], engine: str, symmetry: bool, subsume: bool) -> ReferenceSearch[Any] | FastSearch:
+    if subsume and (engine == REFERENCE or symmetry):
+        raise SpecError(
+            space.at, "only the fast engine subsumes, and not with symmetry; leave one of them out", "usage"
+        )
     if engine == REFERENCE:
         return ReferenceSearch(space, symmetry)
     from fsm.search.fast import FastSearch
 
-    return FastSearch(space.kernel(), symmetry)
+    kernel = space.kernel()
+    if subsume and not kernel.budgets:
+        message = f"{space.name} counts no fault and no order, so no state has less left than another"
+        raise SpecError(space.at, f"{message}; explore it without subsuming", "usage")
+    return FastSearch(kernel, symmetry, subsume)
 
 
 def _left(limits: Limits, began: float) -> Limits:

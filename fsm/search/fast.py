@@ -8,7 +8,8 @@ A chunk of the frontier and all that is computed from it should stay in the cach
 call of numpy costs little against its work: some ten thousand states.
 
 With symmetry each target is replaced by the one state that stands for all its images before it is looked up. A step
-property is judged on the edge as it is, from the representative that was expanded to the target itself.
+property is judged on the edge as it is, from the representative that was expanded to the target itself. A search that
+subsumes leaves out states where less is left of some budget than in one that was found (`fsm.search.subsuming`).
 
 Left out: properties of runs (`fsm.search.liveness`), what a verdict is, and how a trace is told (`fsm.search.explore`).
 """
@@ -49,8 +50,8 @@ class FastSearch:
         refused: what nodes said that refused a turn, and the first state where.
     """
 
-    def __init__(self, kernel: Kernel[Any], symmetry: bool) -> None:
-        self.kernel, self.symmetry = kernel, symmetry
+    def __init__(self, kernel: Kernel[Any], symmetry: bool, subsume: bool = False) -> None:
+        self.kernel, self.symmetry, self.subsume = kernel, symmetry, subsume
         self._forget()
 
     def _forget(self) -> None:
@@ -65,9 +66,17 @@ class FastSearch:
         self._states = [p for p in properties if p.kind in ("always", "reachable", "deadlock")]
         self._steps = [p for p in properties if p.kind == "step"]
         self._needing = [p for p in properties if p.needs]
-        self._visited: Visited = visited(self.kernel.bits)
+        self._visited: Visited = self._nothing()
         self._numbered = -1
         self._violated = False
+
+    def _nothing(self) -> Visited:
+        if not self.subsume:
+            return visited(self.kernel.bits)
+        from fsm.search.subsuming import Subsuming
+
+        counted_on = [kind for promised in self.kernel.space.properties for kind in promised.counting_on]
+        return Subsuming(self.kernel.budgets, counted_on)
 
     @property
     def distinct(self) -> int:

@@ -42,17 +42,34 @@ def decide_fast(
 
     Arguments:
         search: a finished one. What was found with symmetry is found once more without, unless all that is asked is
-            `recoverable`: fairness tells hosts apart.
+            `recoverable`: fairness tells hosts apart. What is violated where states were left out is looked for once
+            more among all of them: what was found may want more faults than there are, in the order of the story.
         asked: the properties.
-        limits: of that second search, and the seconds of all of it; what they cut short is not decided.
+        limits: of a second search, and the seconds of all of it; what they cut short is not decided.
     Returns: for each that is decided by its name a counterexample, the keys of which are packed states, or None.
     Errors: `SpecError` where a formula has no value.
     """
     until = math.inf if limits.seconds is None else time.monotonic() + limits.seconds
     if search.symmetry and any(property_.kind != "recoverable" for property_ in asked):
-        search = FastSearch(search.kernel, False)
-        if not search.run(limits):
-            return {}
+        return _decide_again(search, asked, limits, until)
+    decided = _decide(search, asked, until)
+    violated = [property_ for property_ in asked if decided.get(property_.name) is not None]
+    if search.subsume and violated:
+        for property_ in violated:
+            del decided[property_.name]
+        decided |= _decide_again(search, violated, limits, until)
+    return decided
+
+
+def _decide_again(
+    search: FastSearch, asked: Sequence[Property], limits: Limits, until: float
+) -> dict[str, Lasso | None]:
+    """The same over all states, nothing left out."""
+    whole = FastSearch(search.kernel, False)
+    return _decide(whole, asked, until) if whole.run(limits) else {}
+
+
+def _decide(search: FastSearch, asked: Sequence[Property], until: float) -> dict[str, Lasso | None]:
     graph, decided = Graph.of(search, until), dict[str, Lasso | None]()
     if graph is not None:
         future = _Future(search, graph)

@@ -198,8 +198,8 @@ class _Walker(Generic[S]):
         verdicts = tuple(self.verdict(promised) for promised in self.space.properties)
         refusals = tuple(Refusal(message, trace) for message, trace in self.refused.items())
         return Result(
-            self.space, ENGINE, False, len(self.seen), self.steps, self.edges, self.depth, seconds, False, verdicts,
-            refusals, frozenset(self.fired),
+            self.space, ENGINE, False, False, len(self.seen), self.steps, self.edges, self.depth, seconds, False,
+            verdicts, refusals, frozenset(self.fired),
         )  # fmt: skip
 
     def verdict(self, promised: Property) -> Verdict:

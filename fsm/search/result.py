@@ -70,6 +70,7 @@ class Result:
     Arguments:
         engine: reference or fast.
         symmetry: whether states that are permutations of one another were counted once.
+        subsume: whether states were left out that have less left of what is counted than another.
         fired: the ids of rows that fired (of a model: actions that were taken).
         groups: the names of the groups of moves that happened, for fairness.
     """
@@ -77,6 +78,7 @@ class Result:
     space: Space[Any] = field(repr=False)
     engine: str
     symmetry: bool
+    subsume: bool
     distinct: int
     generated: int
     edges: int

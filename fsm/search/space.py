@@ -239,6 +239,21 @@ class Batch:
         return self._group() if callable(self._group) else self._group
 
 
+@frozen
+class Budget:
+    """Bits of a packed state that say how much is left of a kind of fault, or of an order.
+
+    Arguments:
+        kind: the fault, or `operator`.
+        shift: the lowest bit.
+        full: how much there is of it at the beginning; less is left later.
+    """
+
+    kind: str
+    shift: int
+    full: int
+
+
 class Widened(Exception):
     """States need more room than they had: those that a search holds are worth nothing any more, it begins again.
 
@@ -259,6 +274,11 @@ class Kernel(Protocol[S]):
     @property
     def groups(self) -> Sequence[tuple[str, str | None]]:
         """(group, fault) of every number that a batch has used so far."""
+
+    @property
+    def budgets(self) -> Sequence[Budget]:
+        """Where in a state it says how much is left of what is counted, from the lowest bits on; they are its topmost
+        bits, and nothing else in the space goes by them but that a move is possible. Empty where nothing is so."""
 
     def initial(self) -> Packed:
         """The states at the beginning, each once."""
