@@ -66,10 +66,6 @@ class Bears:
         """Those of fault that are varied."""
         return tuple(self.story.faults)
 
-    def promises(self) -> tuple[str, ...]:
-        """The names of what its system promises now. Errors: `SpecError`."""
-        return tuple(p.name for p in self.story.load().properties if p.kind != "reachable")
-
     def explore(self) -> Frontier:
         """Finds the frontier. Errors: `SpecError`."""
 
@@ -91,11 +87,11 @@ class Bears:
         now = self.explore()
         if now.faultless:
             raise ValueError(f"{self.story.name}: {', '.join(now.faultless)}: broken without any fault")
-        spent = round(time.process_time() - began, 1)
+        spent, asked = round(time.process_time() - began, 1), self.story.promises()
         return evolve(
-            self, story=evolve(self.story, seconds=spent), asked=self.promises(), together=now.together,
-            breaks=broken(now), runs=len(now.runs),
-            unknown=tuple(name for name in self.promises() if name not in now.settled and not now.smallest.get(name)),
+            self, story=evolve(self.story, seconds=spent), asked=asked, together=now.together, breaks=broken(now),
+            unknown=tuple(name for name in asked if name not in now.settled and not now.smallest.get(name)),
+            runs=len(now.runs),
         )  # fmt: skip
 
     def different(self, now: Bears) -> Iterator[str]:

@@ -28,7 +28,7 @@ from tools.stories import Story, entry_line, rewrite, story
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "data" / "ablation.yaml"
 STATES = 150_000
-"""After which an exploration is cut: without a clause it may be much larger than with it, or have no end."""
+"""After which an exploration is cut, where an entry says no other number: without a clause it may have no end."""
 Broken = Mapping[str, int]
 """Promise -> moves of the shortest story in which it breaks."""
 
@@ -42,12 +42,14 @@ class Ablated:
         asked: the promises.
         without: clause -> what breaks.
         cut: clauses without which it was too large to be explored whole.
+        most: states after which it is cut.
     """
 
     story: Story
     asked: tuple[str, ...] = ()
     without: Mapping[str, Broken] = field(factory=dict, hash=False)
     cut: tuple[str, ...] = ()
+    most: int = STATES
 
     @property
     def name(self) -> str:
@@ -61,19 +63,9 @@ class Ablated:
 
     @property
     def world(self) -> str:
-        """The world of its system in a word, `pool`: that of a larger one with the same clauses is the same. Errors:
-        `SpecError`."""
-        module = str(self.story.load().world.value).partition(":")[0].rpartition(".")[2]
+        """The world of its system in a word, `pool`; a larger one with the same clauses is the same one here."""
+        module = self.story.world().partition(":")[0].rpartition(".")[2]
         return "pool" if self.without.keys() == CLAUSES.keys() else module
-
-    def clauses(self) -> Mapping[str, str]:
-        """The clauses of its world with what they say. Errors: `SpecError`."""
-        said = PoolSpace(self.story.load()).joint.world.clauses
-        return dict(said) if isinstance(said, Mapping) else dict.fromkeys(said, "")
-
-    def promises(self) -> tuple[str, ...]:
-        """The names of what its system promises now. Errors: `SpecError`."""
-        return tuple(p.name for p in self.story.load().properties if p.kind != "reachable")
 
     def explore(self, clauses: Iterable[str]) -> Ablation:
         """Once as it is, and once without each of these. Errors: `SpecError`."""
@@ -84,7 +76,7 @@ class Ablated:
                 system = system.without(clause)
             return PoolSpace(evolve(system, properties=tuple(p for p in system.properties if p.kind != "reachable")))
 
-        limits = Limits(states=STATES)
+        limits = Limits(states=self.most)
         named = dict.fromkeys(clauses, "")
         return ablate(space_with, lambda space: search.explore(space, limits=limits), named, ())
 
@@ -93,12 +85,18 @@ class Ablated:
 
         Errors: `SpecError`; `ValueError` where a promise is broken with all clauses."""
         began = time.process_time()
-        ablation = self.explore(self.clauses())
+        ablation = self.explore(self.story.clauses())
         if bad := [name for name, cell in ablation.before.items() if cell.verdict in (VIOLATED, OPEN)]:
             raise ValueError(f"{self.story.name}: {', '.join(bad)}: broken, or not decided, with all clauses")
         spent = round(time.process_time() - began, 1)
         cut = tuple(column.name for column in ablation.columns if not column.finished)
-        return Ablated(evolve(self.story, seconds=spent), self.promises(), broken(ablation), cut)
+        return evolve(
+            self,
+            story=evolve(self.story, seconds=spent),
+            asked=self.story.promises(),
+            without=broken(ablation),
+            cut=cut,
+        )
 
     def different(self, now: Ablated) -> Iterator[str]:
         """What is not as it is written down, a line each. Arguments: now: what was found."""
@@ -116,7 +114,8 @@ class Ablated:
         """The entry as it stands in the file."""
         one = self.story
         said: dict[str, object] = {"system": one.system, "hosts": one.hosts, "faults": dict(one.faults)}
-        said |= {"operator": one.operator, "set": dict(one.set), "cut": list(self.cut), "seconds": one.seconds}
+        said |= {"operator": one.operator, "set": dict(one.set), "most": self.most if self.most != STATES else 0}
+        said |= {"cut": list(self.cut), "seconds": one.seconds}
         return entry_line({**said, "without": {c: dict(b) for c, b in self.without.items()}, "asked": list(self.asked)})
 
 
@@ -152,6 +151,7 @@ def save(entries: Sequence[Ablated], path: Path = FILE) -> None:
 
 
 def _ablated(entry: Mapping[str, Any]) -> Ablated:
-    own = {"without", "asked", "cut"}
+    own = {"without", "asked", "cut", "most"}
     told = story({"in": "verify", **{key: value for key, value in entry.items() if key not in own}})
-    return Ablated(told, tuple(entry.get("asked", ())), entry.get("without", {}), tuple(entry.get("cut", ())))
+    without, cut = entry.get("without", {}), tuple(entry.get("cut", ()))
+    return Ablated(told, tuple(entry.get("asked", ())), without, cut, entry.get("most", STATES))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from attrs import evolve, field, frozen
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.language.document import read
+from fsm.language.load import Library
 from fsm.locate import specs
 from fsm.search import explore as search
 from fsm.search.result import HOLDS, NOT_REACHED, OPEN, VACUOUS, Limits, Result
@@ -97,6 +99,24 @@ class Story:
         for name, value in self.set:
             system = system.with_setting(name, value)
         return evolve(system, properties=tuple(p for p in system.properties if p.name not in self.not_asked))
+
+    def promises(self) -> tuple[str, ...]:
+        """The names of what is promised of every state and run: all that is asked but what is to be reached.
+
+        Errors: `SpecError` where the system's file cannot be read."""
+        said = Library(specs()).document(f"systems/{self.system}.yaml").plain()
+        own = [name for name, kind in said["properties"].items() if "reachable" not in kind]
+        return tuple(n for n in [*own, *(f"begins_{n}" for n in said.get("then", {}))] if n not in self.not_asked)
+
+    def world(self) -> str:
+        """What the system's world is called: `hosts.worlds.pool:PoolWorld`. Errors: as of `promises`."""
+        return str(Library(specs()).document(f"systems/{self.system}.yaml").plain()["world"])
+
+    def clauses(self) -> Mapping[str, str]:
+        """The clauses of that world, with what they say. Errors: as of `promises`."""
+        module, _, name = self.world().partition(":")
+        clauses = getattr(getattr(import_module(module), name), "clauses", None) if name else None
+        return clauses if isinstance(clauses, Mapping) else {}
 
     def explore(self) -> Result:
         """All of it, or as much as the limit allows. Errors: `SpecError`."""
@@ -184,4 +204,6 @@ def _written(value: object) -> str:
     if isinstance(value, dict):
         entries = (f"{json.dumps(key) if '.' in key else key}: {_written(of)}" for key, of in value.items())
         return f"{{{', '.join(entries)}}}"
-    return f"[{', '.join(map(_written, value))}]" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(json.dumps(one) if one in ('true', 'false') else _written(one) for one in value)}]"
+    return str(value)
