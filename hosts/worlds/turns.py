@@ -25,7 +25,7 @@ from hosts.worlds.instantless import Instantless
 
 ME, PEER = frozenset({0}), frozenset({1})
 NOBODY, BOTH = frozenset[int](), frozenset({0, 1})
-NOTHING = "nothing"
+NOTHING, HUNG = "nothing", "hung"
 PAYLOAD: Mapping[str, Value] = {
     "pool": "active", "excluded": False, "online": False, "closure": NOBODY, "listed": False, "absent": NOBODY,
     "gone": NOBODY, "first": None, "joiners": NOBODY, "mutual": PEER, "ruled_out": False, "deciding": False,
@@ -46,7 +46,7 @@ TOLD = (NOTHING, "granted", "refused", "kept")
 GIVEN = ("free", "own", "foreign")
 
 
-FLAGS = ("waits", "armed", "renewed", "fenced", "requested", "marked", "hurried")
+FLAGS = ("waits", "armed", "renewed", "fenced", "requested", "marked", "hurried", "anew")
 """Fields of `Daemon` that are facts as they stand."""
 SHOWN = ("excluded", "online", "listed", "first", "ruled_out", "deciding", "settled", "split", "asker", "preempted",
          "void", "taken")  # fmt: skip
@@ -99,7 +99,8 @@ class Daemon:
         told: what the agent heard in the last step. waits: it waits for the answer to a proposal.
         armed: the guard ends this host unless renewed; renewed: in the last step. fenced: it was told to end it.
         requested, given, marked: what the lock wants to be written. hurried: soon, as of the last step.
-        phase: the last operation but a read.
+        anew: the daemon was replaced by another in the last step.
+        phase: the last operation but a read, or that it never ends.
         moved: the last step was an action of this world, not a timer.
     """
 
@@ -115,13 +116,22 @@ class Daemon:
     given: str = "free"
     marked: bool = False
     hurried: bool = False
+    anew: bool = False
     phase: str = "read"
     moved: bool = False
 
     def later(self) -> Daemon:
         """The same a step later."""
         return evolve(
-            self, asked=NOTHING, heard=NOTHING, shown=(), told=NOTHING, renewed=False, hurried=False, moved=True
+            self,
+            asked=NOTHING,
+            heard=NOTHING,
+            shown=(),
+            told=NOTHING,
+            renewed=False,
+            hurried=False,
+            anew=False,
+            moved=True,
         )
 
     def signalled(self, signal: Signal) -> Daemon:
@@ -158,7 +168,7 @@ class TurnsWorld(Instantless):
     Arguments:
         n: 2.
         off: there are no clauses.
-        faults: there are none.
+        faults: restart (the daemon is gone and another begins), hang (a goodbye is never written).
         routes: not used, no host calls another.
         shows: what reads differ in: members, or lock.
     """
@@ -169,7 +179,7 @@ class TurnsWorld(Instantless):
     routes: Routes
     shows: str = "members"
     clauses: Mapping[str, str] = field(factory=dict, init=False)
-    faults = ()
+    faults = ("restart", "hang")
 
     def __attrs_post_init__(self) -> None:
         if self.n != 2 or self.shows not in ("members", "lock"):
@@ -221,8 +231,9 @@ class TurnsWorld(Instantless):
             yield Action(
                 f"network: {name}", evolve(now, heard=name), host=0, event=Event("membership", f"network.{name}", said)
             )
-        for _, operation in pending[0]:
+        for _, operation in pending[0] if w.phase != HUNG else ():
             yield from self.ends(now, operation.partition(".")[2])
+        yield Action("another daemon begins", Daemon(anew=True), "restart", restart=(0,))
 
     def ends(self, w: Daemon, name: str) -> Iterator[Action[Daemon]]:
         """How an operation may end."""
@@ -240,3 +251,5 @@ class TurnsWorld(Instantless):
             outcome, payload = ("said", {}) if name == "write_bye" else ("wrote", WRITTEN)
             event = Event("membership", f"statefile.{outcome}", payload)
             yield Action(f"{name}: {outcome}", evolve(w, heard=outcome), host=0, event=event)
+        if name == "write_bye":
+            yield Action(f"{name} hangs", evolve(w, phase=HUNG, moved=False), "hang")
