@@ -19,7 +19,7 @@ TWO = {"hosts": "2", "settings.reigns": "5", "operator.handover.hand_over": "any
 TOLD = {
     "any": (TWO, (74_046, 541_412, 54)),
     "master 1": ({**TWO, "settings.master": "1", "host.role": "1"}, (74_046, 541_412, 54)),
-    "rivals": ({"hosts": "3", "operator.handover.hand_over": "2"}, (105_171, 370_645, 46)),
+    "rivals": ({"hosts": "3", "operator.handover.hand_over": "2"}, (111_619, 394_799, 48)),
 }
 
 
