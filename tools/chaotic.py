@@ -29,7 +29,7 @@ from hosts.rpc import Door, Failure, Unanswered
 from hosts.secret import read_secret
 from hosts.supervisor import HostControl
 from hosts.supervisor.kernel import now
-from tools.injuries import FAULTS, ORDERS, Injury, hand_over, rejoin
+from tools.injuries import FAULTS, ORDERS, Injury, hand_over, name_master, rejoin
 
 Status = Mapping[str, Any]
 LIMIT = 60.0  # s, for what takes a few at most: a join may have to wait for its deadline and begin again
@@ -183,7 +183,7 @@ class Chaos:
     def _injury(self, stage: str) -> Injury:
         """A fault, or an order; a change of master is ordered where it is not refused."""
         if stage == "off" and self.chance.random() < 0.4:
-            return hand_over
+            return self.chance.choice((hand_over, hand_over, name_master))
         return self.chance.choice(FAULTS if self.chance.random() < 0.6 else ORDERS)
 
     async def _disable(self, master: int, wait: bool) -> None:

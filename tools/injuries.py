@@ -10,10 +10,11 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.daemon.settings import SOCKET
 from hosts.demo.evidence import Fence, Stop
 from hosts.errors import PoolError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Injury = Callable[["Chaos", int], Awaitable[None]]
 AGENT_PAUSE = 0.25  # s after which a killed agent has been started again
+OFF_LIMIT = 5.0  # s for a host to end that was switched off
 STEP = 0.002  # s between two looks at a journal, to hit a host in the middle of something
 
 
@@ -191,6 +193,15 @@ async def rejoin(chaos: Chaos, index: int) -> None:
     await chaos.ask(index, "Host.rejoin")
 
 
+async def force_out(chaos: Chaos, index: int) -> None:
+    """An operator takes it out of HA by force, and keeps the promise: its VMs run nowhere else, and no other host is
+    master, for all others have been switched off, and nobody boots one before this host is off, too."""
+    if await _switched_off(chaos, [other for other in chaos.hosts if other != index]):
+        await chaos.ask(index, "Host.force_out", PROMISE)
+        await asyncio.sleep(chaos.chance.random() * 2 * chaos.pool.timeout)
+        await _switched_off(chaos, [index])
+
+
 async def hold(chaos: Chaos, index: int) -> None:
     """An operator prevents restarts on the master for a while, or lets them go on."""
     seconds = chaos.chance.choice((0, 1 + chaos.chance.random() * 2 * chaos.pool.timeout))
@@ -201,6 +212,29 @@ async def hand_over(chaos: Chaos, index: int) -> None:
     """An operator names it master; refused unless HA is off. Another one may be named at the same time."""
     hosts = {index, chaos.chance.choice(chaos.hosts)}
     await asyncio.gather(*(chaos.ask(at, "pool.hand_over") for at in sorted(hosts)))
+
+
+async def name_master(chaos: Chaos, index: int) -> None:
+    """An operator names it master by force, and keeps the promise: the hosts that need not answer have been switched
+    off, and nobody boots one before it is over; the master is among them, if it is another."""
+    down = {await chaos.master(index), *chaos.hosts[: chaos.chance.randint(0, 1)]} - {index}
+    if await _switched_off(chaos, sorted(down)):
+        await chaos.ask(index, "pool.force_master", sorted(down), SWITCHED_OFF)
+        while "handover" in (await chaos.ask(index, "Host.progress", 0) or {"busy": []})["busy"]:
+            await asyncio.sleep(AGENT_PAUSE)
+
+
+async def _switched_off(chaos: Chaos, hosts: Sequence[int]) -> bool:
+    """Switch hosts off, whatever they do; whether nothing of them runs any more."""
+    for index in hosts:
+        with suppress(PoolError):
+            await power_off(chaos, index)
+    limit = now() + OFF_LIMIT
+    while set(hosts) & set(chaos.alive()):
+        if now() > limit:
+            return False
+        await asyncio.sleep(AGENT_PAUSE)
+    return True
 
 
 async def _nothing(chaos: Chaos, index: int) -> None:
@@ -223,5 +257,5 @@ FAULTS: tuple[Injury, ...] = (
 )  # fmt: skip
 """What happens to a host."""
 
-ORDERS: tuple[Injury, ...] = (halfway, switch, shut_down, take_out, hold, hand_over)
-"""What an operator does."""
+ORDERS: tuple[Injury, ...] = (halfway, switch, shut_down, take_out, force_out, hold, hand_over)
+"""What an operator does; `name_master` besides, with HA off."""
