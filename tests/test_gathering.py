@@ -29,7 +29,7 @@ def gathering(life: int, drop: int, owner: int = 0, *off: str, stop: bool = Fals
     return explore(system, stop_at_first=stop or bool(off))
 
 
-@pytest.mark.parametrize(("life", "owner", "exact"), [(1, 0, (24_857, 47)), (1, 1, (27_506, 47))])
+@pytest.mark.parametrize(("life", "owner", "exact"), [(1, 0, (6_781, 43)), (1, 1, (6_945, 43))])
 def test_a_live_host_is_in_every_live_hosts_liveset(life: int, owner: int, exact: tuple[int, int]) -> None:
     """D = W + K + 1, whichever index the slow host has, and whether or not it is told to leave."""
     result = gathering(life, life + 1, owner)
@@ -53,6 +53,30 @@ def test_each_rule_is_needed(clause: str) -> None:
     """A lease from the confirmation, a record whose change is no sign of life, a
     first write without a lease: each breaks a promise."""
     assert gathering(1, 2, 0, clause, stop=True).exit_code == 1
+
+
+THREE = {"brisk": "true", "network": "true", "formed": "2"}
+NEEDED = [
+    ((), {"watcher": "2", "stranger": "2"}, "silent", 22),
+    (("capped",), {"watcher": "2"}, "silent", 27),
+]
+
+
+@pytest.mark.parametrize(("off", "different", "promise", "moves"), NEEDED)
+def test_three_hosts_with_heartbeats(off: tuple[str, ...], different: dict[str, str], promise: str, moves: int) -> None:
+    """A joiner that waits a tick less than Ws + K + 1, or a member that lives by the others without limit: a live host
+    is taken for gone by one that it does not ask."""
+    system = GATHERING.with_setting("hosts", "3")
+    for name, value in (THREE | different).items():
+        system = system.with_setting(f"settings.{name}", value)
+    for fault in ("stop", "exclude"):
+        system = system.with_setting(f"faults.{fault}", "0")
+    for clause in off:
+        system = system.without(clause)
+    verdict = explore(system, stop_at_first=True).verdict(promise)
+    assert verdict.verdict == "violated"
+    assert verdict.trace is not None
+    assert len(verdict.trace.steps) == moves
 
 
 def test_a_joiner_that_nobody_asks_waits_longer() -> None:

@@ -34,6 +34,20 @@ def test_beyond_ws_only_while_all_are_without(hosts: int, life: int, cap: int, e
     assert not result.refusals
 
 
+@pytest.mark.parametrize(("life", "cap"), [(1, 2), (2, 3), (1, 3)])
+def test_a_tick_less_is_outlived(life: int, cap: int) -> None:
+    """Ws is exact: a host whose last write is as old as that may live on by its liveset, which has the statefile."""
+    system = SURVIVAL
+    for name, value in {"life": life, "cap": cap, "less": 1}.items():
+        system = system.with_setting(f"settings.{name}", str(value))
+    verdict = explore(system, stop_at_first=True).verdict("K5")
+    assert verdict.verdict == "violated"
+    assert verdict.trace is not None
+    told = [step.label for step in verdict.trace.steps]
+    assert told.count("a tick") == cap
+    assert "host 0 is told: acked" in told
+
+
 def test_a_dead_host_that_is_not_excluded_ends_all() -> None:
     """It may be starting alone, with the statefile: so it has to say that it has none, and cannot."""
     result = survival(3, dead=1)

@@ -4,7 +4,11 @@ What K1 says is said of two hosts, the one that is dropped and the one that drop
 whose acknowledgements it lives, is a matter of all. So here are all of a small pool, and the time of one. Host `owner`
 may be slow, frozen, cut off or dead at any moment, its lease is timed, and every other host watches its silence. Of the
 others nothing ends: take the first moment at which K1 is broken anywhere, and call that host the owner; until then K1
-holds for the others, so that none of them is silent once its first record has been seen.
+holds for the others, so that none of them is silent once its first record has been seen. The same moment says who
+breaks it, so that where somebody is live already one `watcher` is enough: until then no other takes the owner for gone,
+and its silence is not counted there. What the owner hears of such a host cannot harm, so it always has just heard it.
+
+Ages are forgotten where nothing depends on them any more (`kept`), and so is what a snapshot shows and no row reads.
 
 One thing alone is urgent: a lease that has run out ends its owner before the next tick. Messages are lost or pass at
 once, for one that is late brings older evidence and a younger sign of life. Writes of the owner start, land and are
@@ -34,11 +38,11 @@ from hosts.daemon.layout import Phase
 from hosts.daemon.timing import Timing
 from hosts.daemon.view import NOBODY, Hosts
 from hosts.worlds import books
-from hosts.worlds.gathering_parts import CLAUSES, Clock, Disk, Host, ends, put, subsets, up_to
+from hosts.worlds.gathering_parts import CLAUSES, Clock, Disk, Host, ends, kept, looks, needed, put
 from hosts.worlds.instantless import InParts
 
 HOSTS = Domain("hosts")
-FREE = -1
+FREE = ALL = -1
 Act = Callable[[Parts, Pending], Iterator[Then]]
 
 
@@ -56,6 +60,7 @@ class Gathering(InParts):
         brisk: a turn of another host goes without a break up to the start of its read; the highest of them ends that
             at once, too.
         formed: so many hosts, from the lowest on, are live at the beginning; a script leads there.
+        watcher: the one host that finds the owner silent, and whose reads take time though turns are brisk; -1 for all.
     """
 
     n: int
@@ -71,7 +76,12 @@ class Gathering(InParts):
     slow: bool = False
     brisk: bool = False
     formed: int = 0
+    watcher: int = ALL
     timing: Timing = field(init=False)
+    watching: Hosts = field(init=False)
+    busy: int = field(init=False)
+    disks: tuple[int, ...] = field(init=False)
+    everything: tuple[int, ...] = field(init=False)
     script: tuple[tuple[int, Event], ...] = field(init=False)
     sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
@@ -80,6 +90,12 @@ class Gathering(InParts):
     def __attrs_post_init__(self) -> None:
         if self.owner not in range(self.n) or not 1 <= self.life <= min(self.drop, self.cap):
             raise ValueError("the owner is a host; life is at least 1 tick, and neither drop nor cap is less")
+        if self.watcher != ALL and (self.watcher not in self.others or not self.formed):
+            raise ValueError("the watcher is another host than the owner, and somebody is live")
+        self.watching = frozenset(self.others if self.watcher == ALL else {self.watcher})
+        # parts: the clock, the hosts, their records, and which host is in the middle of a brisk turn
+        self.busy, self.disks = 1 + 2 * self.n, tuple(map(self.disk, range(self.n)))
+        self.everything = tuple(range(self.busy + 1))
         self.timing = books.ticks(self.life, self.drop, self.cap, self.stranger)
         self.script = tuple(books.way_to_a_liveset(self.timing, self.n, tuple(range(self.formed))))
         self.sources = tuple(self._sources())
@@ -91,21 +107,6 @@ class Gathering(InParts):
     def disk(self, host: int) -> int:
         """The part of its record."""
         return 1 + self.n + host
-
-    @property
-    def everything(self) -> tuple[int, ...]:
-        """All parts."""
-        return tuple(range(2 + 2 * self.n))
-
-    @property
-    def busy(self) -> int:
-        """The part that says which host is in the middle of a brisk turn."""
-        return 1 + 2 * self.n
-
-    @property
-    def disks(self) -> tuple[int, ...]:
-        """The parts of all records."""
-        return tuple(map(self.disk, range(self.n)))
 
     def _sources(self) -> Iterator[Source]:
         """All that may happen, for as long as the owner has not ended; in the middle of a brisk turn, nothing else."""
@@ -123,7 +124,7 @@ class Gathering(InParts):
         yield source(None, (mine,), (), self.orders, False)
         for p in range(self.n):
             yield source(p, (self.host(p),), (p,), partial(self.turns, p), False)
-            if p != self.owner and self.network:
+            if p in self.watching and self.network:
                 yield source(None, (0, self.host(p)), (), partial(self.beats, p), False)
             yield source(p, (0, self.host(p), *self.disks), (p,), partial(self.reads, p), True)
             yield source(p, (0, *hosts, self.disk(p)), (p,), partial(self.writes, p), True)
@@ -174,6 +175,11 @@ class Gathering(InParts):
         return put(w, parts)
 
     @property
+    def others(self) -> tuple[int, ...]:
+        """All hosts but the owner."""
+        return tuple(p for p in range(self.n) if p != self.owner)
+
+    @property
     def old(self) -> int:
         """An age at which all ages are alike."""
         return max(self.drop, self.stranger)
@@ -188,8 +194,7 @@ class Gathering(InParts):
             if host == self.owner and signal.name in ("drop", "fence"):
                 return [Update(self.everything, self.over)]
             if signal.port == "supervisor":
-                deadline = signal.arguments.get("deadline")
-                found.append(Update(at, self.supervised, (host, signal.name, deadline)))
+                found.append(Update(at, self.supervised, (host, signal.name, signal.arguments.get("deadline"))))
         for operation in effects.operations:
             found.append(Update(at, self.begins, (host, operation.name, operation.arguments.get("live"))))
         return found
@@ -224,13 +229,15 @@ class Gathering(InParts):
             return put(w, {0: clock, self.host(host): reading, self.busy: busy})
         if host == self.owner and operation != "write_bye":
             clock = evolve(clock, write=0, landed=False)
-        phase = books.PHASES[operation]
-        return put(w, {0: clock, self.host(host): evolve(me, phase=phase, live=me.live if live is None else live)})
+        writing = evolve(me, phase=books.PHASES[operation], live=me.live if live is None else live)
+        if writing.phase is Phase.LIVE and writing.live == frozenset(range(self.n)):
+            writing = evolve(writing, moved=writing.live - {host})  # nobody is left who might join
+        return put(w, {0: clock, self.host(host): writing})
 
     def silent(self, clock: Clock, host: int, me: Host) -> bool:
         """Whether the owner is silent for a host now."""
-        silence = min(clock.got[host], clock.noted[host])
-        return host != self.owner and books.finds_silent(self.timing, silence, me.phase is Phase.LIVE)
+        silence = min(clock.got[host] if "beats" not in self.off else self.old, clock.noted[host])
+        return host in self.watching and books.finds_silent(self.timing, silence, me.phase is Phase.LIVE)
 
     # -- what may happen
 
@@ -243,21 +250,20 @@ class Gathering(InParts):
             label = "the lease of the owner ends"
             yield Then(Action(label, w, restart=(self.owner,)), (Update(self.everything, self.over),))
             return
-        older = evolve(
-            clock,
-            left=max(clock.left - 1, 0),
-            confirmed=up_to(clock.confirmed, self.cap),
-            counted=up_to(clock.counted, self.life + 1),
-            write=up_to(clock.write, self.life + 1),
-            got=tuple(min(age + 1, self.old) for age in clock.got),
-            noted=tuple(min(age + 1, self.old) for age in clock.noted),
-        )
-        yield Then(Action("a tick", put(w, {0: older})))
+        after = put(w, {0: clock.older(self.life, self.cap, self.old)})
+        yield Then(Action("a tick", after), tuple(Update((0, self.host(p)), self.kept, (p,)) for p in self.others))
+
+    def kept(self, w: Parts, p: int) -> Parts:
+        """The world without the ages of the owner, as host p sees it, on which nothing depends any more."""
+        if w[0].over or "beats" in self.off:
+            return w
+        enough = self.drop if w[self.host(p)].phase is Phase.LIVE else self.old
+        return put(w, {0: kept(w[0], p, p in self.watching, enough, self.drop, self.life, self.old)})
 
     def beats(self, p: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """A heartbeat of the owner reaches another host."""
         clock: Clock = w[0]
-        if clock.bound and w[self.host(p)].started and clock.got[p] and "beats" not in self.off:
+        if clock.bound and w[self.host(p)].started and clock.got[p]:
             reached = put(w, {0: clock.with_("got", p, 0)})
             yield Then(Action(f"a heartbeat of the owner reaches host {p}", reached))
 
@@ -270,12 +276,14 @@ class Gathering(InParts):
             return
         if not all(w[self.host(p)].begun for p in others):
             return
-        ages = tuple(clock.got[p] for p in others)
+        ages = tuple(clock.got[p] if p in self.watching else 0 for p in others)
         if "everybody" in self.off:
             ages = (min(ages),)
         left = books.by_acknowledgements(self.timing, ages, clock.confirmed if "capped" not in self.off else 0)
         if left > clock.left:
             counted = max(ages) if clock.counted is None else min(max(ages), clock.counted)
+            if all(w[self.host(p)].phase is Phase.LIVE for p in self.watching):
+                counted = None
             after = put(w, {0: evolve(clock, counted=counted)})
             event = Event("membership", "network.acked", {"deadline": left})
             yield Then(Action("the owner is acknowledged by all", after, host=self.owner, event=event))
@@ -307,11 +315,13 @@ class Gathering(InParts):
 
     def waits(self, p: int, me: Host) -> bool:
         """Whether a read under way may take time."""
-        return me.begun and not (self.brisk and p == max(set(range(self.n)) - {self.owner}))
+        hasty = p == self.others[-1] if self.watcher == ALL else p not in (self.owner, self.watcher)
+        return me.begun and not (self.brisk and hasty)
 
     def unheard(self, w: Parts, p: int) -> Parts:
         """Host p has heard nothing of the owner since now."""
-        return put(w, {0: w[0].with_("got", p, self.old).with_("noted", p, 0)})
+        noted = 0 if p in self.watching else self.old
+        return put(w, {0: w[0].with_("got", p, self.old).with_("noted", p, noted)})
 
     def writes(self, p: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """A write lands and is confirmed."""
@@ -320,8 +330,9 @@ class Gathering(InParts):
         if clock.over or not any(name.startswith("write") for name in names):
             return
         # that a host has moved is known once and for all; of the owner it matters when
+        watching = self.watching if p == self.owner else NOBODY
         running = frozenset(r for r in range(self.n) if r != p and w[self.host(r)].started
-                            and (p == self.owner or p not in w[self.host(r)].moved))  # fmt: skip
+                            and (r in watching or p not in w[self.host(r)].moved))  # fmt: skip
         landed = put(w, {self.disk(p): Disk(books.Word(me.phase, me.live, 1), running)})
         said = "said" if me.phase is Phase.BYE else "wrote"
         if p != self.owner or said == "said":
@@ -343,7 +354,8 @@ class Gathering(InParts):
             disks = [w[at] for at in self.disks]
             news = frozenset(r for r, disk in enumerate(disks) if p in disk.unread)
             seen = {at: evolve(d, unread=d.unread - {p}) for at, d in zip(self.disks, disks, strict=True)}
-            shown = evolve(me, shown=(tuple(d.word for d in disks), news))
+            words = tuple(d.word for d in disks)
+            shown = evolve(me, shown=needed(me, words, news) if p == self.owner else (words, news))
             taken = put(w, {**seen, self.host(p): shown})
             if p == self.owner or self.slow:
                 yield Then(Action(f"the read of host {p} sees the file", taken))
@@ -358,32 +370,21 @@ class Gathering(InParts):
         clock: Clock = w[0]
         if "read" in self.off:
             me = evolve(me, quiet=self.silent(clock, p, me))
-        others = frozenset(range(self.n)) - {p}
-        unheard = frozenset(r for r in others - {self.owner} if words[r].phase is None)
         moved = me.moved | (news if me.looked else NOBODY)
         mute = frozenset({self.owner}) if me.quiet and p != self.owner else NOBODY
-        stale = clock.noted[p] >= self.drop and self.owner not in news and p != self.owner
-        fresh = moved - (frozenset({self.owner}) if stale else NOBODY)
-        news_told = news if "records" not in self.off else NOBODY
+        mute -= news if "records" not in self.off else NOBODY
         look = evolve(me, reading=False, quiet=False, shown=None, looked=me.begun, moved=moved if me.begun else NOBODY)
-        for silent in subsets(unheard if me.begun and me.phase is Phase.JOINING else NOBODY):
-            for near in subsets(frozenset(r for r in fresh if words[r].phase is Phase.JOINING)):
-                late = self.late(clock, near) if p == self.owner else NOBODY
-                payload = books.gathered(
-                    self.timing, p, words, me.live, fresh, (mute - news_told) | silent, near, late, me.begun
-                )
-                after = evolve(look, asked=near - me.live if p == self.owner else NOBODY)
-                judged = self.judged(w, clock, p, payload["gone"], news)
-                busy = FREE if me.begun else w[self.busy]
-                read = put(w, {0: judged, self.host(p): after, self.busy: busy})
-                yield Then(ends(read, p, "seen", **payload))
-
-    def late(self, clock: Clock, near: Hosts) -> Hosts:
-        """Joiners that have not acknowledged as late as the owner's evidence says."""
-        if "asked" in self.off or clock.counted is None:
-            return NOBODY
-        counted = clock.counted
-        return frozenset(r for r in near if clock.got[r] > counted)
+        owner = frozenset({self.owner}) - {p}
+        stale = owner if clock.noted[p] >= self.drop else NOBODY
+        freshes = [moved - (stale - news)] if p in self.watching or not owner else [moved, moved - owner]
+        for silent, fresh, near in looks(p, me, words, owner, freshes):
+            late = clock.late(near & self.watching) if p == self.owner and "asked" not in self.off else NOBODY
+            payload = books.gathered(self.timing, p, words, me.live, fresh, mute | silent, near, late, me.begun)
+            after = evolve(look, asked=(near & self.watching) - me.live if self.network and p == self.owner else NOBODY)
+            judged = self.judged(w, clock, p, payload["gone"], news)
+            busy = FREE if me.begun else w[self.busy]
+            read = put(w, {0: judged, self.host(p): after, self.busy: busy})
+            yield Then(ends(read, p, "seen", **payload))
 
     def judged(self, w: Parts, clock: Clock, p: int, gone: Value, news: Hosts) -> Clock:
         """What a finished read of host p notes of the owner."""
@@ -392,7 +393,7 @@ class Gathering(InParts):
         assert isinstance(gone, frozenset)
         begun = w[self.host(p)].begun
         sight = w[self.disk(self.owner)].word.phase is not None and books.first_sight_counts(self.timing)
-        if (self.owner in news) if begun else sight:
+        if p in self.watching and ((self.owner in news) if begun else sight):
             clock = clock.with_("noted", p, 0)
         wrong = clock.bound and self.owner in gone and w[self.disk(self.owner)].word.phase is Phase.LIVE
         return evolve(clock, misjudged=clock.misjudged or wrong)

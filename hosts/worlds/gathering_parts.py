@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, combinations
 
 from attrs import evolve, frozen
@@ -57,6 +57,27 @@ class Clock:
         changed = (*ages[:host], age, *ages[host + 1 :])
         return evolve(self, got=changed) if name == "got" else evolve(self, noted=changed)
 
+    def older(self, life: int, cap: int, old: int) -> Clock:
+        """The same a tick later; old: the age at which all ages are alike."""
+        left = max(self.left - 1, 0)
+        confirmed = up_to(self.confirmed, cap)
+        counted = up_to(self.counted, old)
+        return evolve(
+            self,
+            left=left,
+            # evidence by network would bring no longer lease than there is
+            confirmed=None if confirmed is not None and cap - confirmed <= left else confirmed,
+            counted=None if counted == old else counted,
+            write=up_to(self.write, life + 1),
+            got=tuple(min(age + 1, old) for age in self.got),
+            noted=tuple(min(age + 1, old) for age in self.noted),
+        )
+
+    def late(self, joiners: Hosts) -> Hosts:
+        """Those of some joiners that have not acknowledged as late as the owner's evidence says."""
+        counted = self.counted
+        return NOBODY if counted is None else frozenset(r for r in joiners if self.got[r] > counted)
+
 
 @frozen(cache_hash=True)
 class Host:
@@ -88,6 +109,44 @@ class Disk:
 
     word: books.Word = UNWRITTEN
     unread: Hosts = NOBODY
+
+
+def kept(clock: Clock, p: int, watches: bool, enough: int, drop: int, life: int, old: int) -> Clock:
+    """The clock without the ages of host p on which nothing depends any more.
+
+    Arguments:
+        watches: p finds the owner silent. enough: silence that is enough for that, as long as p is what it is.
+        drop: D. life: W + K. old: the age at which all ages are alike. All in ticks.
+    """
+    got, noted = (clock.got[p], clock.noted[p]) if watches else (old, old)
+    if noted >= enough or (noted >= drop and got <= noted):
+        noted = old
+    counts = got <= life or (clock.counted is not None and got <= clock.counted)
+    if not counts and (noted <= got or got >= enough):
+        got = old
+    return clock.with_("got", p, got).with_("noted", p, noted)
+
+
+def needed(me: Host, words: tuple[books.Word, ...], news: Hosts) -> tuple[tuple[books.Word, ...], Hosts]:
+    """What a snapshot shows the owner: the records and whose are news; to a live one, of the others only who joins."""
+    news = news - me.moved if me.looked else NOBODY
+    if me.phase is not Phase.LIVE:
+        return words, news
+    joining = frozenset(r for r in (me.moved | news) - me.live if words[r].phase is Phase.JOINING)
+    joiner, member = books.Word(Phase.JOINING, NOBODY, 1), books.Word(Phase.LIVE, me.live, 1)
+    return tuple(joiner if r in joining else member for r in range(len(words))), news
+
+
+def looks(
+    p: int, me: Host, words: tuple[books.Word, ...], owner: Hosts, freshes: Sequence[Hosts]
+) -> Iterator[tuple[Hosts, Hosts, Hosts]]:
+    """Every way in which a read of host p may have found the others, but for the silence of the owner: who of those
+    that it has never heard was silent; who was fresh; which joiners exchange heartbeats with it."""
+    unheard = frozenset(r for r in range(len(words)) if words[r].phase is None) - {p} - owner
+    for silent in subsets(unheard if me.begun and me.phase is Phase.JOINING else NOBODY):
+        for fresh in freshes:
+            for near in subsets(frozenset(r for r in fresh if words[r].phase is Phase.JOINING)):
+                yield silent, fresh, near
 
 
 def put(w: Parts, parts: Mapping[int, object]) -> Parts:

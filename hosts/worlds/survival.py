@@ -70,6 +70,7 @@ class Survival(Instantless):
         n, off, faults, routes: as of every world; nobody calls.
         life: A = W + K, ticks. cap: Ws + K, ticks.
         dead: so many of the highest hosts are not excluded, and never answer.
+        less: K5 is asked of a life that is so many ticks shorter than `cap`.
     """
 
     n: int
@@ -79,6 +80,7 @@ class Survival(Instantless):
     life: int = 1
     cap: int = 2
     dead: int = 0
+    less: int = 0
     clauses = CLAUSES
     faults = ()
 
@@ -105,7 +107,7 @@ class Survival(Instantless):
 
     def state_facts(self, w: Lease) -> Mapping[str, Value]:
         """The values of `facts`."""
-        beyond = w.lives and w.confirmed > self.cap
+        beyond = w.lives and w.confirmed > self.cap - self.less
         astray = beyond and any(max(peer.since, peer.got) > self.life for peer in w.peers)
         return {name: OWNER if holds else frozenset()
                 for name, holds in (("alive", w.lives), ("beyond", beyond), ("astray", astray))}  # fmt: skip
