@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import chain, combinations, permutations
+from itertools import chain, combinations
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -76,7 +76,6 @@ class Arbitration(Instantless):
     Arguments:
         n, off, faults, routes: as of every world; nobody calls.
         brisk: a write lands before anything else happens.
-        parts: only links between the parts are lost into which the network falls, all of them.
     """
 
     n: int
@@ -84,7 +83,6 @@ class Arbitration(Instantless):
     may: frozenset[str] = field(alias="faults")
     routes: Routes
     brisk: bool = True
-    parts: bool = False
     clauses = CLAUSES
     faults = ("crash",)
 
@@ -119,14 +117,8 @@ class Arbitration(Instantless):
         pairs = list(combinations(range(self.n), 2))
         hosts = tuple(Host(everybody, everybody, disk=(everybody, everybody - {p}, everybody)) for p in range(self.n))
         for size in range(1, len(pairs) + 1):
-            for cut in map(frozenset, combinations(pairs, size)):
-                if not self.parts or all(self.apart(cut, *trio) for trio in permutations(everybody, 3)):
-                    yield Pool(0, hosts, cut)
-
-    def apart(self, cut: frozenset[Pair], p: int, q: int, r: int) -> bool:
-        """Whether two hosts that lost each other are both lost to a third, or one of them."""
-        lost = [tuple(sorted(pair)) in cut for pair in ((p, q), (p, r), (q, r))]
-        return not lost[0] or lost[1] or lost[2]
+            for cut in combinations(pairs, size):
+                yield Pool(0, hosts, frozenset(cut))
 
     def perform(self, w: Pool, host: int, effects: Effects) -> Pool:
         """A write holds what the host holds; a fence is death."""
