@@ -86,6 +86,7 @@ def reads(phase: str, shows: str) -> Iterator[Mapping[str, Value]]:
     else:
         yield from varied(pool=("invalid",))
         yield from varied(gone=(PEER,))
+        yield from varied(split=(True,), asker=(1,))
         for asker, preempted in ((None, False), (1, False), (1, True)):
             yield from varied(asker=(asker,), preempted=(preempted,), granted=(NOBODY, ME, BOTH), void=YES, taken=YES)
 
