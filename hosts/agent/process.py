@@ -81,9 +81,13 @@ class Agent:
     toolstack: ToolstackPort = field(init=False)
     planner: PlannerPort = field(init=False)
     host: HostPort = field(init=False)
-    steps: Steps = field(init=False)
     driver: AsyncDriver = field(init=False)
     server: RpcServer = field(init=False)
+    steps: Steps = field(init=False)
+
+    @steps.default
+    def _no_steps(self) -> Steps:
+        return Steps({machine.name: machine for machine in self.node.machines})
 
     def __attrs_post_init__(self) -> None:
         directory, clock = self.pool.host_dir(self.me), LoopClock()
@@ -122,7 +126,6 @@ class Agent:
         }
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))
         self.driver = AsyncDriver(name, self.node, adapters, clock, journal, store, self.reign)
-        self.steps = Steps({machine.name: machine for machine in self.node.machines})
         public = Public(self).methods()
         self.server = RpcServer(self.me, len(addresses), secret, self.terms, serving.handle, public, self.deaf)
 
