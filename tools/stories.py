@@ -3,7 +3,7 @@
 An entry is one exploration: the system, how many hosts, which kinds of fault how often, what an operator may do, other
 settings; and the states, edges and depth that were found when it was written down. A count that moves says that the
 machines or the world do something else than before. One that collapses is an alarm: promises hold for nothing where
-nothing happens.
+nothing happens. Where faults or orders are counted, states that differ only by fewer of them to come are counted once.
 
 What is shown to be needed, and how many faults it takes, is in `tools.clauses` and `tools.budgets`.
 """
@@ -120,7 +120,8 @@ class Story:
 
     def explore(self) -> Result:
         """All of it, or as much as the limit allows. Errors: `SpecError`."""
-        return search.explore(PoolSpace(self.load()), limits=Limits(seconds=self.limit or None))
+        space = PoolSpace(self.load())
+        return search.explore(space, subsume=bool(space.joint.budgets), limits=Limits(seconds=self.limit or None))
 
     def wrong(self, result: Result) -> Iterator[str]:
         """What does not hold, or is not as it was written down, a line each."""

@@ -56,8 +56,7 @@ def explore(
         space: what to explore.
         engine: FAST, or REFERENCE, which is plain Python and slow.
         symmetry: count the permutations of interchangeable hosts, VMs or indices once.
-        subsume: leave out states where less is left of some fault or order than in one that was found, and not more
-            of any (`fsm.search.subsuming`): of a system, by the fast engine, without symmetry.
+        subsume: leave out states that differ only by less of what is counted (`fsm.search.subsuming`): of a system.
         limits: when to stop.
         progress: called about once a second.
         stop_at_first: stop at the first violation or refused turn, which is enough to reject a mutant.
