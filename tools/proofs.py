@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
-from fsm.explore.system import System
+from fsm.language.load import Library
 from fsm.locate import specs
 from hosts.worlds.pool import CLAUSES
 from tools import budgets, clauses, stories
@@ -60,7 +60,7 @@ def _hosts(story: Story) -> str:
 @cache
 def _usual(system: str) -> int:
     """How many hosts a system has where nobody says otherwise."""
-    return System.load(specs() / "systems" / f"{system}.yaml").n
+    return int(Library(specs()).document(f"systems/{system}.yaml").plain()["hosts"])
 
 
 def _frontier() -> Iterator[str]:
