@@ -85,7 +85,7 @@ class PoolKernel:
         self._orders = [ByNumber(self._ordering(host)) for host in range(n)]
         self._seen = PoolSeen(space.observer, self._tables)
         first = space.joint.initial()[0]
-        budgets = [max(1, left.bit_length()) for left in first.budgets]
+        budgets = [left.bit_length() for left in first.budgets]
         local = max(1, min(12, (WORD - WORLD_BITS - 9 - sum(budgets)) // n))
         pool = max(1, min(12, WORD - WORLD_BITS - n * local - sum(budgets)))
         self._fields = Fields([*[local] * n, pool, WORLD_BITS, *budgets])

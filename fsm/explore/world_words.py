@@ -116,7 +116,7 @@ class Fields:
 
         Errors: `SpecError` where they have no room together.
         """
-        least = [max(1, (count - 1).bit_length()) for count in needed]
+        least = [(count - 1).bit_length() for count in needed]
         grown = [now if now >= low else low + 1 for now, low in zip(self.widths, least, strict=True)]
         if sum(grown) > WORD:
             grown = least
