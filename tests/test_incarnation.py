@@ -49,9 +49,33 @@ def test_a_disk_that_refuses_gives_no_number(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(PoolError, match="cannot be noted"):
             take(path, 4)
     assert take(path, 4) == 6
-    path.write_text("{}")
+
+
+def test_a_disk_that_takes_a_part_leaves_the_record_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short write is no error of the disk's, yet a record that is torn would say no number."""
+    path, write = tmp_path / "incarnation.json", os.write
+    take(path, 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda fd, text: write(fd, text[:9]))
+        with pytest.raises(PoolError, match=r"cannot be noted.*only a part"):
+            take(path, 4)
+    assert take(path, 4) == 6
+
+
+@pytest.mark.parametrize("said", ["", "{}", "7", '{"incarnation": %s}'])
+@pytest.mark.parametrize("number", ["1e999", "NaN", "7.5", '"7"', "true", "-1", "4294967295"])
+def test_a_record_without_a_number_gives_none(said: str, number: str, tmp_path: Path) -> None:
+    """Whatever it says instead: one clear error, upon which the daemon ends without a lease."""
+    path = tmp_path / "incarnation.json"
+    path.write_text(said.replace("%s", number))
     with pytest.raises(PoolError, match="does not say"):
         take(path, 4)
+
+
+def test_a_disk_that_cannot_be_written_is_not_said_to_be_full(tmp_path: Path) -> None:
+    """The remedy fits whatever is in the way."""
+    with pytest.raises(PoolError, match=r"No such file or directory.*a disk that can be written"):
+        take(tmp_path / "gone" / "incarnation.json", 4)
 
 
 def _refuse(descriptor: int) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 from hosts.errors import PoolError
 from hosts.supervisor.record import write_durably
 
+_DISK = "its directory must be there, and on a disk that can be written and has room"
+_END = (1 << 32) - 1  # the one after it still has room in a sector of the statefile
+
 
 def take(path: Path, shown: int) -> int:
     """The next incarnation of this host, noted in the file `path` when this returns.
@@ -28,12 +31,21 @@ def take(path: Path, shown: int) -> int:
         PoolError: the record cannot be read or written; the number may not be used.
     """
     try:
-        taken = int(json.loads(path.read_bytes())["incarnation"]) if path.exists() else 0
-        incarnation = 1 + max(taken, shown)
+        incarnation = 1 + max(_taken(path), shown)
         write_durably(path, {"incarnation": incarnation})
     except OSError as error:
-        raise PoolError(f"{path}: the incarnation cannot be noted ({error.strerror}); free the disk") from None
+        raise PoolError(f"{path}: the incarnation cannot be noted ({error.strerror}); {_DISK}") from None
     except (ValueError, KeyError, TypeError):
         what = "remove it once no write of a former life of this host can land any more"
         raise PoolError(f"{path}: it does not say which incarnation was the last; {what}") from None
     return incarnation
+
+
+def _taken(path: Path) -> int:
+    """The number that the record says, 0 where there is none. Raises ValueError where it says no such number."""
+    if not path.exists():
+        return 0
+    said = json.loads(path.read_bytes())["incarnation"]
+    if type(said) is not int or not 0 <= said < _END:
+        raise ValueError(said)
+    return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -11,12 +12,14 @@ from pathlib import Path
 def write_durably(path: Path, record: Mapping[str, object]) -> None:
     """Put `record` as JSON into the file `path`, whole or not at all, and on the disk when this returns.
 
-    Raises OSError when the disk refuses.
+    Raises OSError when the disk refuses, or takes only a part: then the file is as it was before.
     """
+    text = json.dumps(record).encode() + b"\n"
     new = path.with_name(path.name + ".new")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        os.write(fd, json.dumps(record).encode() + b"\n")
+        if os.write(fd, text) != len(text):  # a disk that is full takes what fits, without an error
+            raise OSError(errno.EIO, "the disk took only a part of it")
         os.fsync(fd)
     finally:
         os.close(fd)
