@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,9 @@ from fsm import Event, Operation, Signal
 from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.daemon_port import DaemonPort, StoragePort
 from hosts.agent.toolstack_port import ToolstackPort
+from hosts.daemon.client import DaemonClient
 from hosts.daemon.layout import PoolState
-from hosts.daemon.notices import declare
+from hosts.daemon.notices import ALONE, declare, exclude
 from hosts.daemon.statefile import open_statefile, read_generation
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
@@ -199,6 +201,36 @@ def test_a_host_whose_daemon_does_not_run_is_excluded_by_a_notice(pool: PoolDir)
     statefile.close()
     settings.statefile.unlink()
     assert asyncio.run(excluded()) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("states", "excluded"),
+    [(["running"], {1}), (["exited", "running"], {1}), (["exited", "exited"], set())],
+    ids=["before", "meanwhile", "never"],
+)
+def test_an_exclusion_is_taken_back_while_no_daemon_runs(
+    states: list[Literal["running", "absent", "exited"]], excluded: set[int], pool: PoolDir,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It is asked before the file is watched, and again after, for D is long and somebody may start one meanwhile."""
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def cleared() -> None:
+        await DaemonClient(settings, Supervisor(states=list(states))).clear_excluded(ALONE)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    settings = pool.settings(1)
+    declare(settings.statefile, settings.identity, 0, PoolState.ACTIVE)
+    exclude(settings.statefile, settings.identity, 1)
+    with nullcontext() if not excluded else pytest.raises(PoolError, match="the daemon of this host runs"):
+        asyncio.run(cleared())
+    assert pauses == [settings.timing.drop] * (len(states) - 1)
+    statefile = open_statefile(settings.statefile, settings.identity)
+    assert statefile.read().excluded == excluded
+    statefile.close()
 
 
 def test_a_daemon_is_disarmed_once_it_is_gone(pool: PoolDir) -> None:

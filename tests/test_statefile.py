@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import struct
-import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -32,7 +31,7 @@ from hosts.daemon.layout import (
     pack_record,
     unpack_record,
 )
-from hosts.daemon.notices import ALONE, clear_excluded, declare, exclude
+from hosts.daemon.notices import ALONE, clear_excluded, declare, exclude, watched
 from hosts.daemon.statefile import (
     INVALID,
     Statefile,
@@ -303,38 +302,37 @@ def test_an_operator_takes_an_exclusion_back(tmp_path: Path) -> None:
     path = tmp_path / "statefile"
     file = made(path)
     with pytest.raises(StatefileError, match="nobody is excluded") as refused:
-        clear_excluded(path, identity(), 1, ALONE, 0)
+        clear_excluded(path, identity(), 1, watched(path, identity(), ALONE))
     assert refused.value.code == INVALID
     declare(path, identity(), 0, PoolState.ACTIVE)
     exclude(path, identity(), 1)
     file.write_record(1, record(incarnation=4, phase=Phase.BYE, excluded=True))
     assert file.read().excluded == {1}
-    clear_excluded(path, identity(), 1, ALONE, 0)
+    clear_excluded(path, identity(), 1, watched(path, identity(), ALONE))
     assert file.read().excluded == frozenset()
     exclude(path, identity(), 1)
     assert file.read().excluded == {1}
     file.close()
 
 
-def test_an_exclusion_is_taken_back_by_promise_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exclusion_is_taken_back_by_promise_alone(tmp_path: Path) -> None:
     """Who does not promise is refused; so is the promise where another host writes meanwhile, or nothing is excluded.
     A host that lives without the statefile cannot be seen here: for that there is the promise."""
     path = tmp_path / "statefile"
     file = made(path)
     declare(path, identity(), 0, PoolState.ACTIVE)
     with pytest.raises(StatefileError, match="not excluded"):
-        clear_excluded(path, identity(), 1, ALONE, 0)
+        clear_excluded(path, identity(), 1, watched(path, identity(), ALONE))
     exclude(path, identity(), 1)
     with pytest.raises(StatefileError, match="promises: I made sure"):
-        clear_excluded(path, identity(), 1, "yes", 0)
+        watched(path, identity(), "yes")
     file.write_record(2, record(incarnation=4))
-    writes = iter([record(incarnation=4, sequence=2)])
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "sleep", lambda _: file.write_record(2, next(writes)))
-        with pytest.raises(StatefileError, match="index 2 lives"):
-            clear_excluded(path, identity(), 1, ALONE, 1.0)
+    before = watched(path, identity(), ALONE)
+    file.write_record(2, record(incarnation=4, sequence=2))
+    with pytest.raises(StatefileError, match="index 2 lives"):
+        clear_excluded(path, identity(), 1, before)
     assert file.read().excluded == {1}
-    clear_excluded(path, identity(), 1, ALONE, 0)
+    clear_excluded(path, identity(), 1, watched(path, identity(), ALONE))
     assert file.read().excluded == frozenset()
     file.close()
 

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from fsm.language.domains import Value
 from hosts.daemon.layout import PoolState
-from hosts.daemon.notices import clear_excluded, declare, exclude
+from hosts.daemon.notices import clear_excluded, declare, exclude, watched
 from hosts.daemon.settings import SOCKET, Settings
 from hosts.daemon.statefile import INVALID, NO_STATEFILE, StatefileError, create_statefile, open_statefile
 from hosts.errors import PoolError
@@ -86,6 +86,7 @@ class DaemonClient:
     newest: Snapshot | None = field(default=None, init=False)
     _watcher: asyncio.Task[None] | None = field(default=None, init=False)
     _news: asyncio.Event = field(factory=asyncio.Event, init=False)
+    _starting: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     async def start(self) -> Outcome:
         """Start the daemon, or find it: started once its liveset has formed; invalid (with the host that is marked as
@@ -95,7 +96,8 @@ class DaemonClient:
         it, or when the master is and has made the pool active: until then it says nothing of who is missing.
         """
         try:
-            await self.supervisor.start_daemon(self.settings.to_json())
+            async with self._starting:
+                await self.supervisor.start_daemon(self.settings.to_json())
             await self._watch()
             async with asyncio.timeout(2 * self.settings.timing.join):
                 while self.newest is not None and not self._formed(self.newest):
@@ -192,11 +194,14 @@ class DaemonClient:
         Raises:
             PoolError: why not; nothing has changed.
         """
-        if self.query()[0] != "gone":
-            raise PoolError("the daemon of this host runs, and gives up when nobody lets it in: ask again then")
         settings = self.settings
-        drop = settings.timing.drop
-        await asyncio.to_thread(clear_excluded, settings.statefile, settings.identity, settings.me, promise, drop)
+        path, identity = settings.statefile, settings.identity
+        await self._ask_that_none_runs()
+        before = await asyncio.to_thread(watched, path, identity, promise)
+        await asyncio.sleep(settings.timing.drop)
+        async with self._starting:  # the host may have been put back into HA meanwhile, which starts a daemon
+            await self._ask_that_none_runs()
+            await asyncio.to_thread(clear_excluded, path, identity, settings.me, before)
 
     async def quit(self) -> None:
         """Stop the daemon, disarmed and with its goodbye said, and wait for its end. Nothing when none runs."""
@@ -272,6 +277,11 @@ class DaemonClient:
         await self._ask(name, self._patience())
         with suppress(TimeoutError):
             await self._exit_code()  # else the next start would find it running
+
+    async def _ask_that_none_runs(self) -> None:
+        """Raises PoolError when a daemon runs here: what it writes itself would overtake a notice."""
+        if self.query()[0] != "gone" or (await self.supervisor.daemon_status()).state == "running":
+            raise PoolError("the daemon of this host runs, and gives up when nobody lets it in: ask again then")
 
     async def _ask(self, name: str, timeout: float) -> None:
         await call(self.settings.directory / SOCKET, timeout, name)

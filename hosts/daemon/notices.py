@@ -9,8 +9,7 @@ runs writes into its record instead.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hosts.daemon.layout import Identity, Notice, PoolState
@@ -18,6 +17,9 @@ from hosts.daemon.statefile import INVALID, NO_STATEFILE, Snapshot, StatefileErr
 
 ALONE = "I made sure that all other hosts of this pool are switched off"
 """What an operator promises who lets an excluded host form a liveset."""
+
+Written = Sequence[tuple[int, int]]
+"""Incarnation and sequence of each host's record, which every write of a host changes."""
 
 
 def declare(path: Path, identity: Identity, owner: int, state: PoolState) -> None:
@@ -49,25 +51,39 @@ def exclude(path: Path, identity: Identity, owner: int) -> None:
     _notify(path, identity, owner, lambda snapshot: _exclusion(path, snapshot, owner, True))
 
 
-def clear_excluded(path: Path, identity: Identity, owner: int, promise: str, watch: float) -> None:
-    """Take the exclusion of a host back, so that it may form a liveset by itself.
+def watched(path: Path, identity: Identity, promise: str) -> Written:
+    """What every host has written by now, for `clear_excluded` to compare D later.
+
+    Arguments:
+        promise: `ALONE`, word by word.
+
+    Raises:
+        StatefileError: another promise; the file cannot be used.
+    """
+    if promise != ALONE:
+        raise StatefileError(f"{path}: whoever takes an exclusion back promises: {ALONE}", INVALID)
+    statefile = open_statefile(path, identity)
+    try:
+        return _numbers(statefile.read())
+    except OSError as error:
+        raise StatefileError(f"{path}: the statefile failed: {error.strerror}", NO_STATEFILE) from None
+    finally:
+        statefile.close()
+
+
+def clear_excluded(path: Path, identity: Identity, owner: int, before: Written) -> None:
+    """Take the exclusion of a host back, so that it may form a liveset by itself. Its daemon does not run.
 
     It is the operator's way out when all hosts that are not excluded are gone for good. What this host knows of the
     pool may be old, and hosts that live without the statefile (survival rule 2) do not count an excluded host, so that
     they would go on beside it: whoever clears it says that there are none. A host that writes is seen, and refuses it.
 
     Arguments:
-        promise: `ALONE`, word by word.
-        watch: seconds for which the file is watched for writes of other hosts: D.
+        before: what was `watched` D ago.
 
     Raises:
-        StatefileError: another promise, a host that lives, one that is not excluded; the file cannot be used, or HA is
-            not active.
+        StatefileError: a host that lives, one that is not excluded; the file cannot be used, or HA is not active.
     """
-    if promise != ALONE:
-        raise StatefileError(f"{path}: whoever takes an exclusion back promises: {ALONE}", INVALID)
-    before = _written(path, identity)
-    time.sleep(watch)
 
     def cleared(snapshot: Snapshot) -> Notice:
         notice = _exclusion(path, snapshot, owner, False)
@@ -82,19 +98,8 @@ def clear_excluded(path: Path, identity: Identity, owner: int, promise: str, wat
     _notify(path, identity, owner, cleared)
 
 
-def _numbers(snapshot: Snapshot) -> list[tuple[int, int]]:
-    """Incarnation and sequence of each host's record: what every write of a host changes."""
+def _numbers(snapshot: Snapshot) -> Written:
     return [(record.incarnation, record.sequence) if record else (0, 0) for record in snapshot.records]
-
-
-def _written(path: Path, identity: Identity) -> list[tuple[int, int]]:
-    statefile = open_statefile(path, identity)
-    try:
-        return _numbers(statefile.read())
-    except OSError as error:
-        raise StatefileError(f"{path}: the statefile failed: {error.strerror}", NO_STATEFILE) from None
-    finally:
-        statefile.close()
 
 
 def _exclusion(path: Path, snapshot: Snapshot, owner: int, excluded: bool) -> Notice:
