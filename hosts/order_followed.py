@@ -6,11 +6,11 @@ Nothing is known here but what the agent says: its steps, which of its machines 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import define, frozen
 
 from hosts.errors import PoolError
 
@@ -34,51 +34,82 @@ class Goal:
         machine: which carries it out.
         done: how it is said that it has come about.
         reached: whether it has, from the status of the host.
+        well: states and rows of the machine by which it ends without having failed.
     """
 
     machine: str
     done: str
     reached: Callable[[Mapping[str, Any]], bool]
+    well: tuple[str, ...]
+
+    def failed(self, step: Mapping[str, Any]) -> bool:
+        """Whether the operation left its way by this step."""
+        source, _, _ = step["row"].partition("/")
+        well = (f"{self.machine}.idle", *self.well)
+        return step["machine"] == self.machine and step["state"] in _ASIDE and not {source, step["row"]} & {*well}
 
 
-async def follow(door: Door, name: str, goal: Goal, since: int) -> bool:
-    """Print what happens at a host after step `since` until all is at rest there; whether the goal is reached.
+async def follow(door: Door, name: str, goal: Goal, answer: Mapping[str, Any]) -> bool:
+    """Print what happens at a host after its `answer` to an order until all is at rest there; whether the goal is
+    reached.
 
-    Errors: `PoolError` when it is not over in `LIMIT` seconds.
+    Errors: `PoolError` when it is not over in `LIMIT` seconds, `Failure` when the host refuses to be asked.
     """
     from hosts.rpc import Failure, Unanswered
+    from hosts.rpc.wire import INTERNAL_ERROR
 
-    limit, ended = monotonic() + LIMIT, ""
+    limit, silent = monotonic() + LIMIT, False
+    order = _Order(door, name, goal, answer["since"], answer["lives"])
     while monotonic() < limit:
         try:
-            said = await door.request("Host.progress", since, timeout=_ANSWER)
-            if said["now"] < since:
-                print(f"{name}: its agent has started anew")
-                said = await door.request("Host.progress", 0, timeout=_ANSWER)
-            since = said["now"]
-            _show(name, said["steps"])
-            ended = ended or _left(goal, said["steps"])
-            if not said["busy"]:
-                return _over(name, goal, await door.request("pool.status", timeout=_ANSWER), ended)
-        except (Failure, Unanswered):
-            pass  # an agent that restarts is back soon
+            reached = await order.look()
+            if reached is not None:
+                return reached
+            silent = False
+        except (Failure, Unanswered) as error:
+            if isinstance(error, Failure) and error.code != INTERNAL_ERROR:
+                raise
+            if not silent:  # one that restarts is back soon
+                order.say("its agent does not answer; waiting for it")
+            silent = True
         await asyncio.sleep(_LOOK)
-    raise PoolError(f"{name}: not over in {LIMIT:g} s; it goes on, and `liveset status` shows what comes of it")
+    what = "it does not answer, so nobody knows whether it goes on" if silent else f"not over in {LIMIT:g} s"
+    raise PoolError(f"{name}: {what}; `liveset status` shows what comes of it")
 
 
-def _show(name: str, steps: Sequence[Mapping[str, Any]]) -> None:
-    for step in steps:
-        where = f"step {step['step'][0]} of {step['step'][1]}, {step['state']}: " if step["step"] else ""
-        print(f"{name}: {where}{step['why']}", flush=True)
+@define
+class _Order:
+    """An order that is followed: up to which step of which life of the agent, and why it failed, if it did."""
 
+    door: Door
+    name: str
+    goal: Goal
+    since: int
+    lives: str
+    why: str = ""
 
-def _left(goal: Goal, steps: Sequence[Mapping[str, Any]]) -> str:
-    """Why the operation left its way, the first time that it did."""
-    return next((step["why"] for step in steps if step["machine"] == goal.machine and step["state"] in _ASIDE), "")
+    async def look(self) -> bool | None:
+        """Say what has happened since the last look; whether the goal is reached, None where that is open."""
+        said = await self.door.request("Host.progress", self.since, timeout=_ANSWER)
+        if said["lives"] != self.lives:
+            self.say("its agent has started anew")
+            self.lives = said["lives"]
+            said = await self.door.request("Host.progress", 0, timeout=_ANSWER)
+        self.since = said["now"]
+        for step in said["steps"]:
+            where = f"step {step['step'][0]} of {step['step'][1]}, {step['state']}: " if step["step"] else ""
+            self.say(f"{where}{step['why']}")
+            self.why = self.why or (step["why"] if self.goal.failed(step) else "")
+        if set(said["busy"]) - {"life"}:
+            return None
+        if self.goal.reached(await self.door.request("pool.status", timeout=_ANSWER)):
+            self.say(f"done: {self.goal.done}")
+            return True
+        if said["busy"]:
+            return None
+        self.say(f"not done: {self.why or 'it was interrupted; `liveset status` shows what came of it'}")
+        return False
 
-
-def _over(name: str, goal: Goal, status: Mapping[str, Any], ended: str) -> bool:
-    """Say what came of it."""
-    reached = goal.reached(status)
-    print(f"{name}: done: {goal.done}" if reached else f"{name}: not done: {ended or 'it was interrupted'}")
-    return reached
+    def say(self, what: str) -> None:
+        """A line."""
+        print(f"{self.name}: {what}", flush=True)

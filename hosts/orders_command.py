@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hosts.pool_dir import PoolDir
 
 PATIENCE = 30.0
-"""Seconds for an answer: restarts that are under way are waited for."""
+"""Seconds for an answer: restarts that are under way are waited for. An order that watches the pool has D more."""
 
 Call = tuple[str, tuple[Any, ...]]
 
@@ -36,6 +36,7 @@ class Order:
     host: whether it is for a certain host; else it is for the acting master, unless one is named.
     call: from the words of the command and the names of the hosts, a method of the agent with its parameters.
     goal: what is followed until it is over; None for an order whose answer is all.
+    watches: whether the host watches the pool for D before it answers.
     """
 
     help: str
@@ -44,6 +45,7 @@ class Order:
     call: Callable[[argparse.Namespace, list[str]], Call]
     options: Callable[[argparse.ArgumentParser], object] = lambda parser: None
     goal: Goal | None = None
+    watches: bool = False
 
 
 def _shutdown(args: argparse.Namespace, names: list[str]) -> Call:
@@ -110,11 +112,14 @@ def _seconds_option(parser: argparse.ArgumentParser) -> None:
 ORDERS = {
     "enable": Order(
         "switch HA on for the pool", "POOL", False, lambda *_: ("pool.enable_ha", ()),
-        goal=Goal("enable", "HA is on", lambda said: said["ha"] == "on"),
+        goal=Goal("enable", "HA is on", lambda said: said["ha"] == "on", ("enable.verifying/daemon.liveset",)),
     ),
     "disable": Order(
         "switch HA off for the pool", "POOL", False, lambda *_: ("pool.disable_ha", ()),
-        goal=Goal("disable", "HA is off", lambda said: said["ha"] == "off"),
+        goal=Goal(
+            "disable", "HA is off", lambda said: said["ha"] == "off",
+            ("disable.releasing", "disable.reclaiming", "disable.reclaimed"),
+        ),
     ),
     "prevent-restarts": Order(
         "have the master restart no VM for a while", "POOL --seconds 60", False,
@@ -122,19 +127,25 @@ ORDERS = {
     ),
     "hand-over": Order(
         "make a host the master, with HA off", "POOL host2", True, _hand_over, _hand_over_options,
-        Goal("handover", "this host is the master", lambda said: bool(said["acting"])),
+        Goal(
+            "handover", "this host is the master", lambda said: bool(said["acting"]),
+            ("handover.committing", "handover.deposing/all_ok"),
+        ),
     ),
     "shutdown": Order("take a host down in order", "POOL host2 --reboot", True, _shutdown, _shutdown_options),
     "emergency-disable": Order(
         "take a host out of HA, whatever the pool says; its VMs are stopped", "POOL host2 --soft", True,
         _disable, _disable_options,
-        Goal("withdraw", "this host is out of HA", lambda said: said["withdrawn"] or said["life"] == "out"),
+        Goal(
+            "withdraw", "this host is out of HA", lambda said: said["withdrawn"] or said["life"] == "out",
+            ("withdraw.excluding",),
+        ),
     ),
     "rejoin": Order("put a host back into HA", "POOL host2", True, lambda *_: ("Host.rejoin", ())),
     "clear-exclusion": Order(
         "let a host that was taken out of HA go on alone, because the others are gone for good",
         "POOL host2 --force PROMISE", True,
-        lambda args, _: ("Host.clear_exclusion", (args.force,)), _alone_option,
+        lambda args, _: ("Host.clear_exclusion", (args.force,)), _alone_option, watches=True,
     ),
 }  # fmt: skip
 """The orders by their names."""
@@ -172,9 +183,13 @@ def run(args: argparse.Namespace) -> int:
     names = [host.name for host in pool.hosts]
     if args.host is not None and args.host not in names:
         raise PoolError(f"{args.pool}: no host {args.host!r}; there are {', '.join(names)}")
-    method, params = ORDERS[args.command].call(args, names)
-    index = asyncio.run(_master(pool)) if args.host is None else names.index(args.host)
-    return asyncio.run(_give(pool, index, ORDERS[args.command].goal, method, params))
+    order = ORDERS[args.command]
+    call = order.call(args, names)
+    try:
+        index = asyncio.run(_master(pool)) if args.host is None else names.index(args.host)
+        return asyncio.run(_give(pool, index, order, call))
+    except (LookupError, TypeError, ValueError) as error:
+        raise PoolError(f"{pool.path}: an answer makes no sense ({error!r}); install one version everywhere") from None
 
 
 async def _master(pool: PoolDir) -> int:
@@ -187,17 +202,19 @@ async def _master(pool: PoolDir) -> int:
     raise PoolError(f"{pool.path}: nobody acts as master; `liveset status` shows who answers")
 
 
-async def _give(pool: PoolDir, index: int, goal: Goal | None, method: str, params: tuple[Any, ...]) -> int:
+async def _give(pool: PoolDir, index: int, order: Order, call: Call) -> int:
+    from hosts.daemon.timing import Timing
     from hosts.rpc import Door, Failure, Unanswered
     from hosts.secret import read_secret
 
     name, door = pool.hosts[index].name, Door(pool.address(index), read_secret(pool.secret))
+    patience = PATIENCE + (Timing.derive(pool.timeout).drop if order.watches else 0.0)
     try:
-        answer = await door.request(method, *params, timeout=PATIENCE)
-        if goal is None or not answer["accepted"]:
+        answer = await door.request(call[0], *call[1], timeout=patience)
+        if order.goal is None or not answer["accepted"]:
             print(f"{name}: {answer['why']}")
             return 0 if answer["accepted"] else 1
-        return 0 if await follow(door, name, goal, answer["since"]) else 1
+        return 0 if await follow(door, name, order.goal, answer) else 1
     except (Failure, Unanswered) as error:
         raise PoolError(f"{name}: {error}; its log is {pool.host_dir(index) / 'supervisor.log'}") from None
     finally:

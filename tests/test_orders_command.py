@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,35 +13,53 @@ from attrs import define, field
 from fsm import Event, specs
 from fsm.engine.turn import Fired, Turn
 from fsm.language.load import Library
-from hosts import cli, status_command
+from hosts import cli, order_followed, status_command
 from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.agent.public import Public
 from hosts.agent.steps import Steps
 from hosts.daemon.notices import ALONE
-from hosts.orders_command import ORDERS
+from hosts.orders_command import ORDERS, PATIENCE
 from hosts.pool_dir import PoolDir
 from hosts.pool_file import PoolFile
-from hosts.rpc import Door, Unanswered
+from hosts.rpc import Door, Failure, Unanswered
 
 
 @define
 class Agents:
     """The agents of a pool, of which host 1 acts as master; what they are asked, by port. An order that they accept is
-    followed by `steps`, one at each look, and ends with `status`."""
+    followed by `steps`, one at each look, and ends with `status`. `looks` are answers to looks that come before."""
 
-    answer: dict[str, Any] = field(factory=lambda: {"accepted": True, "why": "as you wish", "since": 7})
+    ports: list[int]
+    answer: Any = field(factory=lambda: {"accepted": True, "why": "as you wish", "since": 7, "lives": "3"})
     steps: list[tuple[str, str, list[int] | None, str]] = field(factory=list)
     status: dict[str, Any] = field(factory=lambda: {"ha": None, "withdrawn": False, "life": "plain"})
+    looks: list[Any] = field(factory=list)
+    since: list[int] = field(factory=list)
     asked: list[tuple[int, str, tuple[Any, ...]]] = field(factory=list)
     silent: bool = False
+    patience: float = 0.0
 
-    def next_step(self, since: int) -> dict[str, Any]:
-        """One step more, until there is none."""
+    def look(self, since: int) -> Any:
+        """The next of `looks`; then one step more, until there is none."""
+        self.since.append(since)
+        if self.looks:
+            said = self.looks.pop(0)
+            if isinstance(said, Exception):
+                raise said
+            return said
         if since - 7 == len(self.steps):
-            return {"now": since, "steps": [], "busy": []}
-        machine, state, step, why = self.steps[since - 7]
-        said = {"n": since + 1, "machine": machine, "state": state, "step": step, "why": why}
-        return {"now": since + 1, "steps": [said], "busy": [machine]}
+            return looked(since)
+        row, state, step, why = self.steps[since - 7]
+        return looked(since + 1, (row, state, step, why), busy=[row.partition(".")[0]])
+
+
+def looked(now: int, *steps: tuple[str, str, list[int] | None, str], busy: Any = (), lives: str = "3") -> Any:
+    """An answer to a look."""
+    said = [
+        {"machine": row.partition(".")[0], "row": row, "state": state, "step": step, "why": why}
+        for row, state, step, why in steps
+    ]
+    return {"now": now, "lives": lives, "steps": said, "busy": list(busy)}
 
 
 @pytest.fixture
@@ -52,17 +71,17 @@ def pool(tmp_path: Path) -> PoolDir:
 @pytest.fixture
 def agents(pool: PoolDir, monkeypatch: pytest.MonkeyPatch) -> Agents:
     """Agents that take every order."""
-    found = Agents()
-    ports = [host.agent for host in pool.hosts]
+    found = Agents([host.agent for host in pool.hosts])
 
     async def request(door: Door, method: str, *params: Any, timeout: float) -> Any:
-        index = ports.index(door._address.port)
+        index = found.ports.index(door._address.port)
         if found.silent:
             raise Unanswered(False, "nobody listens")
         if method == "pool.status":
             return {"index": index, "acting": index == 1} | found.status
         if method == "Host.progress":
-            return found.next_step(params[0])
+            return found.look(params[0])
+        found.patience = timeout
         found.asked.append((index, method, params))
         return found.answer
 
@@ -98,16 +117,21 @@ def test_an_order_is_one_call(
     words = [str(pool.path) if word == "POOL" else word for word in words]
     assert cli.main(words) == (1 if ORDERS[words[0]].goal else 0)
     assert agents.asked == [call]
-    said = "not done: it was interrupted" if ORDERS[words[0]].goal else "as you wish"
+    said = f"not done: {LATER}" if ORDERS[words[0]].goal else "as you wish"
     assert capsys.readouterr().out == f"host{call[0] + 1}: {said}\n"
     agents.answer = {"accepted": False, "why": "refused, HA_IS_ENABLED: HA is on already"}
     assert cli.main(words) == 1
     assert capsys.readouterr().out.endswith("HA_IS_ENABLED: HA is on already\n")
 
 
-MADE = ("enable", "joining", [3, 4], "a fresh statefile says init")
-LEFT = ("enable", "idle", None, "a host did not join")
-UNDONE = ("disable", "idle", None, "every trace is gone")
+MADE = ("enable.initing/daemon.ok", "joining", [3, 4], "a fresh statefile says init")
+DONE = ("enable.verifying/daemon.liveset", "idle", None, "commit point")
+LEFT = ("enable.joining/some_failed", "idle", None, "a host did not join")
+UNDONE = ("disable.releasing/all_ok", "idle", None, "every trace is gone")
+SILENT = ("handover.proposing/some_failed", "aborting", None, "a host does not answer")
+OLD = ("handover.aborting/all_ok", "idle", None, "it grows old")
+TAKEN = ("handover.committing/all_ok", "idle", None, "who missed it asks")
+LATER = "it was interrupted; `liveset status` shows what came of it"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +139,7 @@ UNDONE = ("disable", "idle", None, "every trace is gone")
     [
         (
             ["enable", "POOL"],
-            [MADE, ("enable", "idle", None, "commit point")],
+            [MADE, DONE],
             {"ha": "on"},
             ["step 3 of 4, joining: a fresh statefile says init", "commit point", "done: HA is on"],
         ),
@@ -128,10 +152,12 @@ UNDONE = ("disable", "idle", None, "every trace is gone")
         (["disable", "POOL"], [UNDONE], {"ha": "off"}, ["every trace is gone", "done: HA is off"]),
         (
             ["hand-over", "POOL", "host2"],
-            [("handover", "aborting", None, "a host does not answer"), ("handover", "idle", None, "it grows old")],
+            [SILENT, OLD],
             {"acting": False},
-            ["a host does not answer", "it grows old", "not done: a host does not answer"],
+            [SILENT[3], OLD[3], f"not done: {SILENT[3]}"],
         ),
+        (["hand-over", "POOL", "host2"], [TAKEN], {"acting": False}, [TAKEN[3], f"not done: {LATER}"]),
+        (["disable", "POOL"], [("disable.idle/disable/refused", "idle", None, "no")], {}, ["no", f"not done: {LATER}"]),
         (["emergency-disable", "POOL", "host2"], [], {"withdrawn": True}, ["done: this host is out of HA"]),
         (["emergency-disable", "POOL", "host2", "--soft"], [], {"life": "out"}, ["done: this host is out of HA"]),
     ],
@@ -147,6 +173,115 @@ def test_an_order_that_takes_its_time_is_followed_to_its_end(
     done = lines[-1].startswith("done")
     assert cli.main([str(pool.path) if word == "POOL" else word for word in order]) == (0 if done else 1)
     assert capsys.readouterr().out.splitlines() == [f"host2: {line}" for line in lines]
+
+
+def followed(pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str], *looks: Any) -> tuple[int, list[str]]:
+    """The exit code of a disable whose first looks are answered so, and its lines."""
+    agents.looks = list(looks)
+    code = cli.main(["disable", str(pool.path)])
+    told = capsys.readouterr()
+    return code, [line.removeprefix("host2: ") for line in (told.out + told.err).splitlines()]
+
+
+ANEW, NO_ANSWER = "its agent has started anew", "its agent does not answer; waiting for it"
+SOME = ("disable.asking/daemon.liveset", "invalidating", None, "some")
+
+
+def test_an_agent_that_has_started_anew_is_followed_from_its_first_step(
+    pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it counts more steps than its former life did; what it cannot answer meanwhile is said once a silence."""
+    monkeypatch.setattr(order_followed, "_LOOK", 0.0)
+    agents.status["ha"] = "off"
+    gone, broken = Unanswered(False, "nobody listens"), Failure("INTERNAL_ERROR", "it ends")
+    first, back = looked(8, SOME, busy=["disable"]), looked(20, busy=["life"], lives="4")
+    later = looked(27, SOME, UNDONE, busy=["life"], lives="4")
+    told = followed(pool, agents, capsys, first, gone, broken, first, gone, back, later)
+    assert told == (0, ["some", NO_ANSWER, "some", NO_ANSWER, ANEW, "some", UNDONE[3], "done: HA is off"])
+    assert agents.since == [7, 8, 8, 8, 8, 8, 0]
+
+
+def test_an_order_is_not_over_while_its_host_finds_its_way(
+    pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A master in emergency undoes what was begun once it is stranded: until then nothing is known."""
+    agents.status["ha"] = None
+    told = followed(pool, agents, capsys, looked(7, busy=["life"]), looked(7))
+    assert (told, agents.looks) == ((1, [f"not done: {LATER}"]), [])
+
+
+@pytest.mark.parametrize("life", Library(specs()).machine("life").states)
+def test_a_host_is_at_rest_in_few_states(life: str) -> None:
+    """In all but three it is on its way, and says so to whoever follows an order; and which life of its agent it is."""
+    commands = SimpleNamespace(incarnation="4")
+    steps = Steps({})
+    agent = SimpleNamespace(
+        state=lambda machine: life if machine == "life" else "idle",
+        steps=steps,
+        host=SimpleNamespace(commands=commands),
+    )
+    said = asyncio.run(Public(cast(Any, agent)).progress(0))
+    busy = [] if life in ("running", "plain", "out") else ["life"]
+    assert said == {"now": 0, "lives": "4", "steps": [], "busy": busy}
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        (looked(7, busy=["disable"]), ["not over in 0.1 s"]),
+        (Unanswered(False, "x"), [NO_ANSWER, "it does not answer, so nobody knows whether it goes on"]),
+    ],
+)
+def test_what_is_not_over_in_time_is_said_as_far_as_it_is_known(
+    look: Any, told: list[str], pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An agent that answers is still at it; of one that does not, nobody knows."""
+    monkeypatch.setattr(order_followed, "LIMIT", 0.1)
+    monkeypatch.setattr(order_followed, "_LOOK", 0.01)
+    code, lines = followed(pool, agents, capsys, *[look] * 100)
+    assert (code, lines) == (2, [*told[:-1], f"{told[-1]}; `liveset status` shows what comes of it"])
+
+
+def test_an_agent_that_cannot_be_followed_is_not_asked_again(
+    pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of another version has no such method."""
+    code, lines = followed(pool, agents, capsys, Failure("MESSAGE_METHOD_UNKNOWN", "Host.progress"), looked(7))
+    assert (code, len(lines), len(agents.looks)) == (2, 1, 1)
+    assert lines[0].startswith("MESSAGE_METHOD_UNKNOWN(Host.progress); its log is ")
+
+
+@pytest.mark.parametrize("answer", [None, [], "yes", 7, {}, {"accepted": True}, {"accepted": True, "since": 7}])
+def test_an_answer_that_makes_no_sense_is_one_line(
+    answer: Any, pool: PoolDir, agents: Agents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of whatever shape, to the order and to the looks that follow it: exit 2."""
+    looks = followed(pool, agents, capsys, answer if answer != {} else {"now": 7, "lives": "3", "steps": [7]})
+    agents.answer = answer
+    for code, lines in (looks, followed(pool, agents, capsys)):
+        assert (code, len(lines)) == (2, 1)
+        assert "an answer makes no sense" in lines[0]
+
+
+def test_an_exclusion_is_waited_for_until_the_pool_was_watched(tmp_path: Path, agents: Agents) -> None:
+    """With a long T the host watches the others for longer than an answer takes."""
+    slow = PoolDir.create(tmp_path / "slow", PoolFile.default(3, 2), 60.0)
+    agents.ports = [host.agent for host in slow.hosts]
+    assert cli.main(["clear-exclusion", str(slow.path), "host1", "--force", ALONE]) == 0
+    assert agents.patience == PATIENCE + 0.85 * 60.0
+    assert cli.main(["rejoin", str(slow.path), "host1"]) == 0
+    assert agents.patience == PATIENCE
+
+
+@pytest.mark.parametrize("name", [name for name, order in ORDERS.items() if order.goal])
+def test_the_ends_of_an_operation_are_rows_of_its_machine(name: str) -> None:
+    """Each that is named, and by each it can be over."""
+    goal = ORDERS[name].goal
+    assert goal is not None
+    rows = [(row.id, row.target) for row in Library(specs()).machine(goal.machine).rows]
+    ends = [row for row, target in rows if target == "idle"]
+    assert set(goal.well) <= {*ends, *(row.partition("/")[0] for row in ends)}
 
 
 def test_steps_are_numbered_and_an_enable_has_so_many() -> None:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 SERVING = ("running", "plain")
 """The states of life in which a host whose role is its own acts as master."""
 
-_PASSING = ("down", "reading", "starting", "claiming", "taking_over", "leaving")
-"""The states of life in which what an operation has decided is still being carried out."""
+_AT_REST = ("running", "plain", "out")
+"""The states of life in which nothing is awaited. In all others what an operation has decided, or left behind, may be
+carried out still."""
 
 TEST_VARIABLE = "LIVESET_TEST"
 """Set to 1 where calls that injure a host are allowed."""
@@ -102,12 +103,12 @@ class Public:
         }
 
     async def progress(self, since: int) -> dict[str, Any]:
-        """What the operations of an operator do here: the steps after number `since`, the number of the last one, and
-        the machines that are not at rest."""
+        """What the operations of an operator do here: the steps after number `since`, the number of the last one, which
+        life of the agent counts them, and the machines that are not at rest."""
         agent = self.agent
         busy = [machine for machine in OPERATIONS if agent.state(machine) != "idle"]
-        busy += ["life"] if agent.state("life") in _PASSING else []
-        return {"now": agent.steps.now, "steps": agent.steps.since(since), "busy": busy}
+        busy += ["life"] if agent.state("life") not in _AT_REST else []
+        return {"now": agent.steps.now, "lives": self._lives(), "steps": agent.steps.since(since), "busy": busy}
 
     async def enable_ha(self) -> dict[str, Any]:
         """Switch HA on for the pool; the acting master alone can."""
@@ -220,22 +221,29 @@ class Public:
             "reason": agent.planner.reasons.get(vm) if acting else None,
         }
 
+    def _now(self) -> dict[str, Any]:
+        """From where on an order is followed: the number of the last step, and which life of the agent counts it."""
+        return {"since": self.agent.steps.now, "lives": self._lives()}
+
+    def _lives(self) -> str:
+        return self.agent.host.commands.incarnation
+
     async def _order(
         self, machine: str, event: str, ignored: str, payload: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """An order to this host: what its machine said last in the turn, for it may look before it refuses."""
-        before = self.agent.steps.now
+        before = self._now()
         turn: Turn = await self.agent.driver.send(Event(machine, event, dict(payload or {})))
         said = [row.why for row in turn.fired if row.machine == machine]
         why = turn.refused or (said[-1] if said else ignored)
-        return {"accepted": turn.refused is None and not why.startswith("refused"), "why": why, "since": before}
+        return {"accepted": turn.refused is None and not why.startswith("refused"), "why": why, **before}
 
     async def _ask(self, machine: str, event: str, ignored: str) -> dict[str, Any]:
-        before = self.agent.steps.now
+        before = self._now()
         turn: Turn = await self.agent.driver.send(Event(machine, event))
         if turn.refused is not None:
             return {"accepted": False, "why": turn.refused}
         if not turn.fired:
             return {"accepted": False, "why": ignored}
         first = turn.fired[0]
-        return {"accepted": first.target != first.source or bool(first.set), "why": first.why, "since": before}
+        return {"accepted": first.target != first.source or bool(first.set), "why": first.why, **before}

@@ -40,12 +40,11 @@ class Steps:
             if fired.machine in OPERATIONS:
                 self.now += 1
                 step = self._step(fired.machine, fired.target)
-                self._kept.append(
-                    {"n": self.now, "machine": fired.machine, "state": fired.target, "step": step, "why": fired.why}
-                )
+                of = {"machine": fired.machine, "row": fired.row, "state": fired.target}
+                self._kept.append({"n": self.now, **of, "step": step, "why": fired.why})
 
     def since(self, number: int) -> Sequence[Mapping[str, Any]]:
-        """Those after a number, the oldest first: {n, machine, state, step, why}; step: [k, n], or None where the
+        """Those after a number, the oldest first: {n, machine, row, state, step, why}; step: [k, n], or None where the
         machine has no straight way."""
         return [step for step in self._kept if step["n"] > number]
 
