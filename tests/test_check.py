@@ -166,7 +166,7 @@ VALUES: list[tuple[str, str, Edit]] = [
      (E, 'liveset, if: else', 'liveset, label: b, if: "size(live & marked - {me}) > 1"')),
     ("dead-row", "this guard is never true", (E, "decisions and join == idle", "decisions and not decisions")),
     ("dead-row", "leave nothing to the 'else'", (E, "decisions and join == idle", "decisions or not decisions")),
-    ("too-many-assignments", "assignments to try, at most 300000",
+    ("too-many-assignments", "assignments to try, at most 1000000",
      (E, "shared: [decisions, role]\n", "shared: [decisions, role]\nvariables:\n" + "".join(
          f'  {x}: {{type: hosts, store: memory, initial: nobody, why: "a set"}}\n' for x in "abc"))),
     ("not-one", "the([]) needs exactly one member with live = {}, marked = {}",

@@ -25,7 +25,7 @@ from fsm.language.spec import ELSE, Fields, Hook, Row, Tell
 
 Updates = tuple[tuple[str, Expr], ...]
 MOST_TOGETHER = 3_000_000
-"""Assignments that are tried for one machine, forty times what the widest shipped one has; they take some seconds."""
+"""Assignments that are tried for one machine, four times what the widest shipped one has; they take some seconds."""
 
 
 def guard_rules(facts: Facts) -> Iterator[SpecError]:

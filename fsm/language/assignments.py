@@ -19,10 +19,10 @@ from math import prod
 from attrs import evolve, frozen
 
 from fsm.language.domains import Domain, Value
-from fsm.language.expressions import Expr
+from fsm.language.expressions import Expr, compatible
 
 LARGEST_POOL = 4
-MOST = 300_000
+MOST = 1_000_000
 """Assignments that are tried for one (state, event); more would make `check` slow, and the guard unreadable."""
 
 Values = tuple[Value, ...]
@@ -92,21 +92,27 @@ def pools(scope: Mapping[str, Domain], expressions: Sequence[Expr]) -> list[Pool
     hosts = hosts or any(_POOL_WORD.search(expression.template) for expression in expressions)
     ordered = any("f_lowest(" in expression.template for expression in expressions)
     seats = [(n, me) for n in range(1, LARGEST_POOL + 1 if hosts else 2) for me in (range(n) if ordered else range(1))]
-    domains = {name: _told_apart(scope[name], expressions) for name in names}
+    domains = {name: _told_apart(name, scope, names, expressions) for name in names}
     count = sum(prod(_size(domains[name], n) for name in names) for n, _ in seats)
     if count > MOST:
         return count
     return [Pool(n, me, names, tuple(values(domains[name], n) for name in names), hosts) for n, me in seats]
 
 
-def _told_apart(domain: Domain, expressions: Sequence[Expr]) -> Domain:
-    """Of the states of a machine with instances those that are named, and one that stands for all others: it is only
-    ever asked whether some, or all, are in states of a list."""
-    if domain.kind != "enums":
+def _told_apart(name: str, scope: Mapping[str, Domain], names: Sequence[str], expressions: Sequence[Expr]) -> Domain:
+    """Of the states of a machine, or the members of another enumeration, those that are named, and one that stands for
+    all others: conditions only ask whether it is one of a list, unless there is a second name to compare it with."""
+    domain = scope[name]
+    if domain.kind == "enum":
+        others = [scope[other] for other in names if other != name]
+        alone = not any(compatible(domain, other) or compatible(other, domain) for other in others)
+        if not alone or any(expression.domain.kind != "bool" for expression in expressions):
+            return domain
+    elif domain.kind != "enums":
         return domain
     words = {word for expression in expressions for word in _WORD.findall(expression.text)}
-    named = [member for member in domain.members if member in words]
-    return evolve(domain, members=(*named, *[member for member in domain.members if member not in words][:1]))
+    other = next((member for member in domain.members if member not in words), None)
+    return evolve(domain, members=tuple(m for m in domain.members if m in words or m == other))
 
 
 def assignments(pool: Pool) -> Iterator[Values]:
