@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fsm.errors import SpecError
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.locate import specs
@@ -29,7 +36,7 @@ def endings(w: Lone, operation: str) -> set[str]:
 
 
 def test_both_engines_find_the_same() -> None:
-    """So many states, edges and steps, and every promise holds."""
+    """The same number of states, edges and steps, and every promise holds. How many is in tests/data/stories.yaml."""
     system = story("waking")
     found = [explore(PoolSpace(system), engine=engine) for engine in (FAST, REFERENCE)]
     assert len({(one.distinct, one.edges, one.depth) for one in found}) == 1
@@ -55,3 +62,22 @@ def test_nobody_is_superseded_who_has_a_liveset() -> None:
     """Only with HA off may another host have reigned meanwhile."""
     assert "superseded" in endings(Lone(True, OFF, None), "database.take_over")
     assert "superseded" not in endings(Lone(True, LIVE, None, backed=True), "database.take_over")
+
+
+def test_of_the_others_it_is_another_that_fails() -> None:
+    """Not the host that is explored, which no machine calls as one of the others."""
+    made = world(story("coordination"))
+    bad = [payload["bad"] for _, payload, _ in made._endings(Lone(True, LIVE, None), "host.join") if payload]
+    assert bad == [{0}]
+    assert made.me != 0
+
+
+@pytest.mark.parametrize("machine", ["outlook", "handover"])
+def test_an_operation_that_it_does_not_know_is_said_at_once(machine: str, tmp_path: Path) -> None:
+    """Of a port that it does not have, or a question to one host that it could not answer."""
+    copy = tmp_path / "specs"
+    shutil.copytree(specs(), copy)
+    path = copy / "systems" / "waking.yaml"
+    path.write_text(re.sub(r"^machines: \[", f"machines: [{machine}, ", path.read_text(), flags=re.MULTILINE))
+    with pytest.raises(SpecError, match=r"it does not say how (planner|host)"):
+        load_system(path).build_world()

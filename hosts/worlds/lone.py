@@ -19,7 +19,7 @@ together, which the world of pools has (`hosts.worlds.pool`).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -34,6 +34,8 @@ NOTHING = "nothing"
 STAGES = ("clean", "prepared", "invited", "joined", "silenced", "unarmed", "stopping")
 BEGUN = {"preconfigure": "prepared", "join": "invited", "disarm": "unarmed", "stop_daemon": "stopping"}
 """What is so as soon as some of the others may have heard of it."""
+QUERY, ASK = "daemon.query", "host.ask_ha"
+INSTANT = (QUERY, "toolstack.find", "toolstack.look")
 FLAGS = ("locked", "mounted", "busy", "excluded", "owned", "revoked", "dark")
 Seen = tuple[frozenset[int], frozenset[int], bool]
 Ending = tuple[str, dict[str, Any], "Lone"]
@@ -132,9 +134,11 @@ class LoneWorld:
             "said": Domain("enum", (NOTHING, *said)),
             "alert": Domain("enum", (NOTHING, *alerts)),
         }
-        rows = [row for machine in self.routes.machines for row in machine.rows]
-        looks = any(row.do is not None and row.do.name == "daemon.query" for row in rows)
-        self._shown = list(self._may_show()) if looks else [None]
+        asked = [row.do for machine in self.routes.machines for row in machine.rows if row.do is not None]
+        unknown = [do.name for do in asked if do.name not in (*ENDINGS, *INSTANT, ASK) and not do.joined]
+        if unknown:
+            raise ValueError(f"it does not say how {unknown[0]} ends")
+        self._shown = list(self._may_show()) if any(do.name == QUERY for do in asked) else [None]
 
     def _may_show(self) -> Iterator[Seen | None]:
         yield None
@@ -234,17 +238,16 @@ class LoneWorld:
 
     def _endings(self, w: Lone, operation: str) -> Iterator[Ending]:
         """How an operation may end: outcome, payload, the world then."""
-        port, _, name = operation.partition(".")
-        if port == "host":
-            yield from self._of_hosts(w, name)
+        if operation in ENDINGS:
+            yield from ENDINGS[operation](self, w)
         else:
-            yield from getattr(self, f"_{port}_{name}")(w)
+            yield from self._of_hosts(w, operation.removeprefix("host."))
 
     def _of_hosts(self, w: Lone, name: str) -> Iterator[Ending]:
         if name != "ask_ha":
             stage = {"join": "joined", "disable_decisions": "silenced", "release": "clean"}.get(name, w.others)
             yield "all_ok", {}, evolve(w, others=stage)
-            yield "some_failed", {"bad": frozenset({self.n - 1})}, evolve(w, others="clean") if name == "release" else w
+            yield "some_failed", {"bad": frozenset({0})}, evolve(w, others="clean") if name == "release" else w
             return
         for outcome in ("off", "on"):
             yield from ((outcome, {"master": host}, w) for host in range(self.n) if host in w.asked - {self.me})
@@ -307,8 +310,6 @@ class LoneWorld:
     def _power_off(self, w: Lone) -> Iterator[Ending]:
         yield "failed", {}, w
 
-    _power_cut = _power_off
-
     def state_facts(self, w: Lone) -> Mapping[str, Value]:
         """The values of `facts`."""
         mine, nobody = frozenset({self.me}), frozenset[int]()
@@ -318,3 +319,21 @@ class LoneWorld:
         query = {"members": live, "shown": live & marked, "reached": mine if statefile else nobody}
         turn = {"heard": w.heard, "said": w.said, "alert": w.alert}
         return {**flags, **query, **turn, "others": w.others, "asked": w.asked}
+
+
+ENDINGS: Mapping[str, Callable[[LoneWorld, Lone], Iterator[Ending]]] = {
+    "daemon.start": LoneWorld._daemon_start,
+    "daemon.propose": LoneWorld._daemon_propose,
+    "daemon.set_init": LoneWorld._daemon_set_init,
+    "daemon.set_invalid": LoneWorld._daemon_set_invalid,
+    "daemon.disarm": LoneWorld._daemon_disarm,
+    "daemon.exclude": LoneWorld._daemon_exclude,
+    "storage.attach": LoneWorld._storage_attach,
+    "database.read": LoneWorld._database_read,
+    "database.take_over": LoneWorld._database_take_over,
+    "toolstack.stop_all": LoneWorld._toolstack_stop_all,
+    "toolstack.start": LoneWorld._toolstack_start,
+    "power.off": LoneWorld._power_off,
+    "power.cut": LoneWorld._power_off,
+}
+"""How the operations of this host may end; those on the others, all of a kind, have `_of_hosts`."""

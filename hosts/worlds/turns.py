@@ -34,7 +34,7 @@ PAYLOAD: Mapping[str, Value] = {
 }  # fmt: skip
 """A read that shows nothing of interest."""
 POOLS = ("init", "active", "invalid")
-YES = (False, True)
+EITHER = (False, True)
 WRITTEN: Mapping[str, Value] = {"deadline": 0}
 DAEMON = ("start", "stop", "exclude", "invalidate")
 NETWORK: Mapping[str, Mapping[str, Value]] = {
@@ -75,20 +75,22 @@ def reads(phase: str, shows: str) -> Iterator[Mapping[str, Value]]:
     """What a read may show a host before it has written, while it joins, and as a live one."""
     some = (NOBODY, PEER)
     if phase == "read":
-        yield from varied(pool=POOLS, excluded=YES)
+        yield from varied(pool=POOLS, excluded=EITHER)
     elif phase == "write_joining":
         yield from varied(pool=POOLS, absent=some, gone=some, first=(None, 0, 1))
-        yield from varied(pool=POOLS, online=(True,), closure=(PEER,), listed=YES)
-        yield from varied(online=(True,), closure=(PEER,), listed=YES, absent=(PEER,))
+        yield from varied(pool=POOLS, online=(True,), closure=(PEER,), listed=EITHER)
+        yield from varied(online=(True,), closure=(PEER,), listed=EITHER, absent=(PEER,))
     elif shows == "members":
-        yield from varied(pool=POOLS, gone=some, joiners=some, split=YES)
+        yield from varied(pool=POOLS, gone=some, joiners=some, split=EITHER)
         yield from ({**PAYLOAD, **said, "pool": pool} for said in VERDICTS for pool in POOLS)
     else:
         yield from varied(pool=("invalid",))
         yield from varied(gone=(PEER,))
         yield from varied(split=(True,), asker=(1,))
         for asker, preempted in ((None, False), (1, False), (1, True)):
-            yield from varied(asker=(asker,), preempted=(preempted,), granted=(NOBODY, ME, BOTH), void=YES, taken=YES)
+            yield from varied(
+                asker=(asker,), preempted=(preempted,), granted=(NOBODY, ME, BOTH), void=EITHER, taken=EITHER
+            )
 
 
 @frozen(cache_hash=True)
