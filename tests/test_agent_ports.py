@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from fsm import Event, Operation, Signal
 from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.daemon_port import DaemonPort, StoragePort
 from hosts.agent.toolstack_port import ToolstackPort
+from hosts.daemon import client as client_module
 from hosts.daemon.client import DaemonClient
 from hosts.daemon.layout import PoolState
 from hosts.daemon.notices import ALONE, declare, exclude
+from hosts.daemon.settings import Settings
 from hosts.daemon.statefile import open_statefile, read_generation
 from hosts.errors import PoolError
 from hosts.pool_dir import PoolDir
@@ -203,6 +206,14 @@ def test_a_host_whose_daemon_does_not_run_is_excluded_by_a_notice(pool: PoolDir)
     assert asyncio.run(excluded()) == "failed"
 
 
+def left_out(pool: PoolDir) -> Settings:
+    """Host 1 is excluded, and HA is active; its settings."""
+    settings = pool.settings(1)
+    declare(settings.statefile, settings.identity, 0, PoolState.ACTIVE)
+    exclude(settings.statefile, settings.identity, 1)
+    return settings
+
+
 @pytest.mark.parametrize(
     ("states", "excluded"),
     [(["running"], {1}), (["exited", "running"], {1}), (["exited", "exited"], set())],
@@ -212,25 +223,53 @@ def test_an_exclusion_is_taken_back_while_no_daemon_runs(
     states: list[Literal["running", "absent", "exited"]], excluded: set[int], pool: PoolDir,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """It is asked before the file is watched, and again after, for D is long and somebody may start one meanwhile."""
+    """It is asked before the file is watched, and again after, for D is long and somebody may start one meanwhile. The
+    agent that is asked has started no daemon yet."""
     pauses: list[float] = []
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
     async def cleared() -> None:
-        await DaemonClient(settings, Supervisor(states=list(states))).clear_excluded(ALONE)
+        await DaemonPort(pool, 1, Supervisor(states=list(states))).clear_excluded(ALONE)
 
     monkeypatch.setattr(asyncio, "sleep", pause)
-    settings = pool.settings(1)
-    declare(settings.statefile, settings.identity, 0, PoolState.ACTIVE)
-    exclude(settings.statefile, settings.identity, 1)
+    settings = left_out(pool)
     with nullcontext() if not excluded else pytest.raises(PoolError, match="the daemon of this host runs"):
         asyncio.run(cleared())
     assert pauses == [settings.timing.drop] * (len(states) - 1)
     statefile = open_statefile(settings.statefile, settings.identity)
     assert statefile.read().excluded == excluded
     statefile.close()
+
+
+def test_no_daemon_starts_while_an_exclusion_is_taken_back(pool: PoolDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage may hang between the question whether one runs and the notice: a start waits for the end of it."""
+    begun, hangs, seen = threading.Event(), threading.Event(), list[str]()
+
+    class Starts(Supervisor):
+        async def start_daemon(self, arguments: Mapping[str, object] | None = None) -> bool:
+            seen.append("started")
+            raise PoolError("enough")
+
+    def cleared(*_: object) -> None:
+        begun.set()
+        hangs.wait(5)
+        seen.append("cleared")
+
+    async def story() -> None:
+        client = DaemonClient(left_out(pool), Starts(states=["exited", "exited"]))
+        client.settings = evolve(client.settings, target=0.8)
+        clearing = asyncio.create_task(client.clear_excluded(ALONE))
+        await asyncio.to_thread(begun.wait, 5)
+        starting = asyncio.create_task(client.start())
+        await asyncio.sleep(0.02)
+        hangs.set()
+        await asyncio.gather(clearing, starting)
+
+    monkeypatch.setattr(client_module, "clear_excluded", cleared)
+    asyncio.run(story())
+    assert seen == ["cleared", "started"]
 
 
 def test_a_daemon_is_disarmed_once_it_is_gone(pool: PoolDir) -> None:

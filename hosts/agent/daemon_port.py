@@ -79,6 +79,16 @@ class DaemonPort:
         """Nobody there, or it failed. A disarming has no such outcome: what is not known to be disarmed is armed."""
         return _FAILURES[operation.name], {}
 
+    async def clear_excluded(self, promise: str) -> None:
+        """As the client does; the agent may have started since the host was excluded, and knows no generation then.
+
+        Raises:
+            PoolError: why not; nothing has changed.
+        """
+        if self.client.query()[0] == "gone":
+            await self._learn_generation()
+        await self.client.clear_excluded(promise)
+
     async def _start(self) -> Outcome:
         try:
             await self._learn_generation()

@@ -192,7 +192,7 @@ class Public:
             promise: `ALONE`, word by word.
         """
         try:
-            await self.agent.daemon.client.clear_excluded(promise)
+            await self.agent.daemon.clear_excluded(promise)
         except PoolError as error:
             return {"accepted": False, "why": f"refused: {error}"}
         log(f"agent: this host is not excluded any more; the operator has promised: {promise}")
