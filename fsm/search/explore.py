@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -36,6 +37,8 @@ OF_A_STATE = ("no-value", "out-of-domain")
 """Rules whose errors come of one state."""
 TRIED = 10_000
 """States that are asked, one by one, which of them it is that an error is about."""
+MOST_LEFT = 1 << 12
+"""Ways in which budgets can be left that a search with subsumption compares, each with each."""
 AFTERWARDS = ("recoverable", "eventually", "leads_to")
 """Kinds of property that are decided once all states are known."""
 
@@ -127,6 +130,9 @@ def _search(space: Space[Any], engine: str, symmetry: bool, subsume: bool) -> Re
     if subsume and not kernel.budgets:
         message = f"{space.name} counts no fault and no order, so no state has less left than another"
         raise SpecError(space.at, f"{message}; explore it without subsuming", "usage")
+    if subsume and (ways := prod(budget.full + 1 for budget in kernel.budgets)) > MOST_LEFT:
+        message = f"{space.name}: what is counted can be left in {ways} ways, at most {MOST_LEFT} are compared"
+        raise SpecError(space.at, f"{message}; count less, or explore it without subsuming", "usage")
     return FastSearch(kernel, symmetry, subsume)
 
 
