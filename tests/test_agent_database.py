@@ -44,8 +44,7 @@ class Master:
     def __attrs_post_init__(self) -> None:
         self.terms = TermKeeper(self.terms_file)
         self.reign = Reign(self.terms)
-        own = TermKeeper(self.terms_file.with_name("reign.json"))
-        self.port = DatabasePort(self.pool, self.me, self.reign, self._tell, self._load, own)
+        self.port = DatabasePort(self.pool, self.me, self.reign, self._tell, self._load)
 
     async def _tell(self, host: int) -> bool:
         assert self.on_disk().pool.term < self.reign.term  # nothing is written before all have kept it
@@ -167,6 +166,51 @@ def test_a_former_master_does_not_get_the_database_without_a_lock(make: Callable
         assert await old.take_over(reign=2) == ("superseded", {})
         assert await make(1).take_over(reign=3) == ("ok", {"term": 7})  # it died before it knew of its reign
         assert await old.ask("read") == ("ok", {"term": 7})
+
+    asyncio.run(story())
+
+
+def test_a_claim_that_failed_is_no_reign(make: Callable[[int], Master], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A former master wants the log with higher and higher terms, which cannot be written; it dies, and another host is
+    named by force, with a lower one. The former master is superseded, and the other one writes on."""
+    claim = RedoLog.claim
+
+    def unwritten(log: RedoLog, term: int) -> Replay:
+        raise PoolError(f"term {term} cannot be written")
+
+    async def story() -> None:
+        old, forced = make(0), make(1)
+        assert await old.take_over() == ("ok", {"term": 2})
+        monkeypatch.setattr(RedoLog, "claim", unwritten)
+        for _ in range(3):
+            with pytest.raises(PoolError, match="cannot be written"):
+                await old.take_over(reign=2)
+        assert old.terms.term == 8
+        monkeypatch.setattr(RedoLog, "claim", claim)
+        assert await forced.ask("seize") == ("ok", {"term": 5})
+        assert await forced.take_over(reign=5) == ("ok", {"term": 7})
+        assert await make(0).take_over(reign=2) == ("superseded", {})
+        await forced.reign.commit({"ha": "enabling"})
+
+    asyncio.run(story())
+
+
+def test_a_claim_that_was_written_is_a_reign(make: Callable[[int], Master], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is only not known to be: a later try gets the database, and no other host does."""
+    claim = RedoLog.claim
+
+    def unanswered(log: RedoLog, term: int) -> Replay:
+        claim(log, term)
+        raise PoolError(f"is term {term} written?")
+
+    async def story() -> None:
+        assert await make(1).take_over(reign=3) == ("ok", {"term": 5})
+        monkeypatch.setattr(RedoLog, "claim", unanswered)
+        with pytest.raises(PoolError, match="is term 7 written"):
+            await make(1).take_over(reign=5)
+        monkeypatch.setattr(RedoLog, "claim", claim)
+        assert await make(0).take_over(reign=5) == ("superseded", {})
+        assert await make(1).take_over(reign=5) == ("ok", {"term": 9})
 
     asyncio.run(story())
 

@@ -65,7 +65,7 @@ def test_what_is_no_log_of_this_pool_is_not_opened(tmp_path: Path) -> None:
             f"truncated to {SMALLEST - 1} of {SMALLEST} bytes; restore it, or extend it",
         ),
         "short": (good[:20], "no redo log"),
-        "newer": (newer, "format version 3, not 2"),
+        "newer": (newer, "format version 4, not 3"),
         "empty": (b"", "never made a redo log; create one"),
     }
     for name, (content, message) in cases.items():

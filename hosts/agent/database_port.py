@@ -6,9 +6,9 @@ every host of the liveset, each of which keeps it before it answers (from then o
 and only then is the log begun for writing. A reign ends with the process, or with the next one: nothing is written in a
 term that has been left.
 
-With HA off there is no lock, so it is the log that says who has reigned: a host whose own last reign is older than the
-last one there is superseded and gets nothing. What it claims it writes down first, or it would take its own claim for
-another's after a crash in between.
+With HA off there is no lock, so it is the log that says who has reigned: where it has seen a later reign than the one
+that a host holds to be its own, and that was another host's, the host is superseded and gets nothing. Whose a reign was
+its term says. What a host has wanted to claim says nothing: a claim may fail, and be followed by another host's.
 """
 
 from __future__ import annotations
@@ -86,7 +86,6 @@ class DatabasePort:
         reign: what it is as master; this port begins it.
         tell_term: makes the term of the reign known to a host; whether it answered that it has kept it.
         load: gives the driver the pool variables; awaits that it has them.
-        own: the last term in which this host has claimed the log.
         alerts: who hears that the log is broken, and healed.
     """
 
@@ -95,14 +94,13 @@ class DatabasePort:
     reign: Reign
     tell_term: Callable[[int], Awaitable[bool]]
     load: Callable[[Mapping[str, Any]], Awaitable[None]]
-    own: TermKeeper
     alerts: Hears | None = None
     _log: RedoLog | None = field(default=None, init=False)
 
     async def perform(self, operation: Operation) -> Outcome:
         """Read the newest database; take it over, under a new term; or keep all others from it."""
         if operation.name == "read":
-            database, term = await asyncio.to_thread(self._read)
+            database, term, _ = await asyncio.to_thread(self._read)
             await self.load(database.variables)
             return "ok", {"term": term}
         reign, self.reign.store = self.reign, None
@@ -121,19 +119,21 @@ class DatabasePort:
         reign.store = store
         return "ok", {"term": reign.term}
 
-    def _read(self) -> tuple[Database, int]:
+    def _read(self) -> tuple[Database, int, bool]:
+        """The newest database, the newest term that the log has seen, and whether that one is this host's own."""
         log = RedoLog.open(
             self.pool.redo_log, str(self.pool.uuid), self.me, writer_node(self.pool.timeout), self.alerts
         )
         try:
             replay = log.read()
-            return self._database(log, replay), replay.term
+            return self._database(log, replay), replay.term, log.is_own(replay.term)
         finally:
             log.close()
 
     def _superseded(self, held: int) -> bool:
-        """Whether the log has seen a later reign than the one that this host holds to be its own."""
-        return self._read()[1] > max(held, self.own.term)
+        """Whether the log has seen a later reign than the one that this host holds to be its own, of another host."""
+        _, term, own = self._read()
+        return term > held and not own
 
     def _claim(self, held: int, ahead: int) -> tuple[RedoLog, Database]:
         """Raise the term here and in the log, by more than `ahead`, and read what the log holds."""
@@ -143,7 +143,6 @@ class DatabasePort:
             self.pool.redo_log, str(self.pool.uuid), self.me, writer_node(self.pool.timeout), self.alerts
         )
         term = log.own_term(max(self.reign.terms.term, log.read().term, held) + ahead)
-        self.own.raise_to(term)
         self.reign.terms.raise_to(term)
         self.reign.begin(term)
         return log, self._database(log, log.claim(term))

@@ -91,7 +91,6 @@ class Agent:
 
     def __attrs_post_init__(self) -> None:
         directory, clock = self.pool.host_dir(self.me), LoopClock()
-        own = TermKeeper(directory / "reign.json")
         secret, store = read_secret(self.pool.secret), JsonHostStore(directory / "host.json")
         self.terms = TermKeeper(directory / "term.json")
         self.reign = Reign(self.terms)
@@ -117,7 +116,7 @@ class Agent:
             "host": self.host,
             "toolstack": self.toolstack,
             "planner": self.planner,
-            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, own, alerts),
+            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, alerts),
             "storage": StoragePort(self.pool, self.me),
             "terms": TermsPort(),
             "power": PowerPort(HostControl(directory)),

@@ -19,7 +19,8 @@ from uuid import UUID
 from attrs import frozen
 
 SECTOR = 4096
-VERSION = 2
+VERSION = 3
+"""Since 3 the term of a mark says which host has claimed it; a log of before could take one host's for another's."""
 
 _IDENTITY = struct.Struct(">8sH16sQH")
 _MARK = struct.Struct(">8sQQ16s")

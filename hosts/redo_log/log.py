@@ -200,6 +200,10 @@ class RedoLog:
         """
         return above + 1 + (self._port.me - above - 1) % self._port.identity.hosts
 
+    def is_own(self, term: int) -> bool:
+        """Whether a term is this host's own: then no other has ever claimed the log with it."""
+        return term % self._port.identity.hosts == self._port.me
+
     @property
     def state(self) -> str:
         """The state of the machine redo_log."""

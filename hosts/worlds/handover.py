@@ -1,13 +1,14 @@
 """The world of a pool whose HA is off: power, calls between hosts, and the redo log, which knows who has reigned last.
 
-Terms are small numbers here, and the reigns of a story few. Hosts claim one after the other, so no two have one term,
-which in truth they never have (`RedoLog.own_term`); how far apart terms are makes no difference. The redo log is what
-the port `database` says of it: a host that takes it over names the term of which it holds itself to be master, and is
-superseded where the log has seen a later one that is not its own. Its own is what it has claimed, which it keeps.
+Terms are small numbers here, and the reigns of a story few. In truth a term says which host has claimed it
+(`RedoLog.own_term`), and terms are further apart; here the log says beside the newest term whose it is. The redo log is
+what the port `database` says of it: a host that takes it over names the term of which it holds itself to be master, and
+is superseded where the log has seen a later one that is another's. What it claims it writes down here first, so that it
+never wants one term twice, and then in the log; either write may fail, or be the last before its agent dies.
 
-Faults: crash (a host loses power), restart (its agent dies and starts again, perhaps after it has claimed the log and
-before it knows), loss (a request or a reply between hosts), late (a request arrives when its caller has given up), disk
-(the log cannot be read or written), boot (a host that is down boots).
+Faults: crash (a host loses power), restart (its agent dies and starts again, perhaps while it claims the log, or has
+claimed it and does not know), loss (a request or a reply between hosts), late (a request arrives when its caller has
+given up), disk (the log cannot be read or written, or fails after it was claimed), boot (a host that is down boots).
 
 Left out: what the database holds (the story of the redo log), the liveset daemon (there is none with HA off).
 
@@ -42,20 +43,38 @@ CLAUSES = {"log": "the redo log is not given to a host of whose reign it has see
 
 @frozen(cache_hash=True)
 class Kept:
-    """What a host has written down: whom it follows, and the highest term in which it claimed the log or wanted to."""
+    """Whom a host follows; and while it takes the log over, of which term it holds itself to be master."""
 
     role: int
-    claimed: int = 0
+    held: int = 0
 
 
 @frozen(cache_hash=True)
 class Log:
-    """The highest term that the redo log has seen, who may write it, and whether an operator has said that a host is
-    switched off which was not."""
+    """The redo log, and what hosts have written down of it.
 
+    Arguments:
+        wanted: of each host, the highest term with which it wanted to claim the log, 0 for one that the log has seen.
+        term: the highest that the log has seen.
+        owner: who has claimed it with that.
+        writer: who may write it.
+        broken_oath: an operator has said that a host is switched off which was not.
+    """
+
+    wanted: tuple[int, ...]
     term: int = 0
+    owner: int | None = None
     writer: int | None = None
     broken_oath: bool = False
+
+    def wanted_by(self, host: int, term: int) -> Log:
+        """A host has written down that it wants to claim the log with a term."""
+        return evolve(self, wanted=(*self.wanted[:host], term, *self.wanted[host + 1 :]))
+
+    def claimed_by(self, host: int, term: int) -> Log:
+        """And has claimed it."""
+        later = tuple(wanted if wanted > term else 0 for wanted in self.wanted)
+        return evolve(self, wanted=later, term=term, owner=host, writer=host)
 
 
 @define(eq=False)
@@ -98,13 +117,14 @@ class HandoverWorld:
             "up": self._up(w),
             "writer": nobody if log.writer is None else frozenset({log.writer}),
             "agreed": len({w[place].role for place in self.all_kept}) == 1,
-            "spent": log.term + BEYOND > self.reigns,
+            "spent": max(log.term, *log.wanted) + BEYOND > self.reigns,
             "broken_oath": log.broken_oath,
         }
 
     def initial(self) -> Iterable[Parts]:
         """All hosts have power, and no agent runs yet."""
-        yield (*[FRESH] * self.n, *[Kept(self.master)] * self.n, *[Calls()] * self.n, *[()] * self.n, Log())
+        log = Log((0,) * self.n)
+        yield (*[FRESH] * self.n, *[Kept(self.master)] * self.n, *[Calls()] * self.n, *[()] * self.n, log)
 
     def alive(self, w: Parts, host: int) -> bool:
         """A host with power has an agent, but for the moment before its first start."""
@@ -183,10 +203,10 @@ class HandoverWorld:
                 at = self.calls[moves.caller_of(reply.call)]
                 yield Update((at,), _replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
         if "role" in effects.host:
-            yield Update((kept,), _noted, (kept, effects.host["role"], 0))
+            yield Update((kept,), _noted, (kept, "role", effects.host["role"]))
         for operation in effects.operations:
             if operation.name == "take_over":
-                yield Update((kept,), _noted, (kept, None, operation.arguments["reign"]))
+                yield Update((kept,), _noted, (kept, "held", operation.arguments["reign"]))
             if operation.targets is not None:
                 asked = (operation.machine, operation.port, operation.name, items(operation.arguments))
                 yield Update((own,), moves.called, (own, host, *asked, operation.targets, operation.joined))
@@ -224,35 +244,51 @@ class HandoverWorld:
         return (
             Update(self.calls, moves.forgotten, (self.calls, host)),
             Update((self.log,), _let_go, (self.log, host)),
+            Update((self.all_kept[host],), _noted, (self.all_kept[host], "held", 0)),
         )
 
     # -- the database
 
     def database(self, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """How a pending operation of the database may end."""
-        log, kept = w[self.log], w[self.all_kept[host]]
+        log, at = w[self.log], self.all_kept[host]
+        kept, over = w[at], _noted(w, at, "held", 0)
         for machine, operation in pending[host] if w[host] == AWAKE else ():
             if not operation.startswith("database."):
                 continue
             name = operation.partition(".")[2]
-            failed = ended(host, machine, "database", name, "failed", w)
+            failed = ended(host, machine, "database", name, "failed", over)
             yield Then(evolve(failed.action, fault="disk"))
             if name == "read":
                 yield ended(host, machine, "database", name, "ok", w, {"term": log.term})
-            elif name == "take_over" and log.term > kept.claimed and "log" not in self.off:
-                yield ended(host, machine, "database", name, "superseded", w)
+            elif name == "take_over" and self.superseded(host, kept, log) and "log" not in self.off:
+                yield ended(host, machine, "database", name, "superseded", over)
             else:
-                yield from self.claimed(host, machine, name, w)
+                yield from self.claimed(host, machine, name, kept.held, over)
 
-    def claimed(self, host: int, machine: str, name: str, w: Parts) -> Iterator[Then]:
-        """A host claims the log; it may die before it knows."""
-        at, kept = self.all_kept[host], w[self.all_kept[host]]
-        term = max(w[self.log].term, kept.claimed) + (BEYOND if name == "seize" else 1)
-        if term <= self.reigns:
-            after = put(put(w, at, evolve(kept, claimed=term)), self.log, evolve(w[self.log], term=term, writer=host))
-            yield ended(host, machine, "database", name, "ok", after, {"term": term})
-            label = f"host {host} has claimed the log, and its agent restarts"
+    def superseded(self, host: int, kept: Kept, log: Log) -> bool:
+        """Whether the log has seen a later reign than the host holds to be its own, of another host."""
+        return log.term > kept.held and log.owner != host
+
+    def own_term(self, host: int, above: int) -> int:
+        """The term that a host claims, over all that it has seen."""
+        return above + 1
+
+    def claimed(self, host: int, machine: str, name: str, held: int, w: Parts) -> Iterator[Then]:
+        """A host claims the log, in two writes: its own, and that of the log. After each it may die, or fail."""
+        log, ahead = w[self.log], BEYOND - 1 if name == "seize" else 0
+        term = self.own_term(host, max(log.term, log.wanted[host], held) + ahead)
+        if term > self.reigns:
+            return
+        wanted, claimed = (put(w, self.log, after(host, term)) for after in (log.wanted_by, log.claimed_by))
+        yield ended(host, machine, "database", name, "ok", claimed, {"term": term})
+        for how, after in (("wants to claim", wanted), ("has claimed", claimed)):
+            label = f"host {host} {how} the log, and its agent restarts"
             yield Then(Action(label, after, "restart", host, BOOT, (host,)), self._gone(host))
+            failed = ended(host, machine, "database", name, "failed", after).action
+            label = f"host {host} {how} the log, which fails"
+            let_go = Update((self.log,), _let_go, (self.log, host))
+            yield Then(evolve(failed, label=label, fault="disk"), (let_go,))
 
     # -- calls
 
@@ -299,10 +335,9 @@ def order_of_terms(operation: Operation) -> tuple[str, Mapping[str, Value]]:
     return ("next" if heard == kept + 1 else "newer"), {"term": heard}
 
 
-def _noted(w: Parts, place: int, role: int | None, reign: int) -> Parts:
+def _noted(w: Parts, place: int, what: str, value: int) -> Parts:
     """A host writes down whom it follows, or of which term it holds itself to be master."""
-    kept = w[place]
-    return put(w, place, Kept(kept.role if role is None else role, max(kept.claimed, reign)))
+    return put(w, place, evolve(w[place], **{what: value}))
 
 
 def _let_go(w: Parts, place: int, host: int) -> Parts:
