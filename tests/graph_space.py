@@ -79,6 +79,7 @@ class GraphKernel:
     """The same for arrays: one batch for each group."""
 
     bits = 20
+    budgets = ()
 
     def __init__(self, space: GraphSpace) -> None:
         self.space = space
