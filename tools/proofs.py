@@ -31,7 +31,8 @@ def page() -> str:
 
 def _stories() -> Iterator[str]:
     yield "Each line is one exploration of every reachable state; all that its system promises holds there. A kind of"
-    yield "fault without a number happens any number of times, all kinds at once. Seconds are of CPU. Below: [how many"
+    yield "fault without a number happens any number of times, all kinds at once. States that differ only by fewer"
+    yield "faults or orders to come are counted once (`--subsume`). Seconds are of CPU. Below: [how many"
     yield "faults](#how-many-faults) it takes to break a promise, and [what the promises rest on](#what-it-rests-on)."
     yield ""
     yield "| system | hosts | faults | orders | settings | states | edges | depth | s |"

@@ -54,7 +54,7 @@ class Action(Generic[W]):
         event: what that node is told, or None.
         restart: nodes that lose their memory before `event`: they boot again from their host variables.
         prompt: it happens at once. Where such an action is possible nothing else is, but other such actions and those
-            that restart a node.
+            that restart a node. One that a budget counts makes nobody wait: with less left, less would have to wait.
     """
 
     label: str
