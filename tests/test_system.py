@@ -218,22 +218,28 @@ def test_a_machine_can_be_replaced() -> None:
 
 
 def test_hosts_begin_as_the_file_says(folder: Path) -> None:
-    """One mapping for all, or a list with one entry a host."""
+    """One mapping for all, or a list: an entry a host, the last also for the hosts after it."""
     path = changed(folder, "faults:", "host: {epoch: 2}\nfaults:", "asking")
     assert [node.value(local, (), "epoch") for node, local in begun(path)] == [2, 2]
     path = changed(folder, "host: {epoch: 2}", "host: [{epoch: 2}, {}]", "asking")
     assert [node.value(local, (), "epoch") for node, local in begun(path)] == [2, 0]
+    assert [node.value(local, (), "epoch") for node, local in begun(path, hosts=4)] == [2, 0, 0, 0]
 
 
-def begun(path: Path) -> list[tuple[Node, tuple[Any, ...]]]:
+def begun(path: Path, hosts: int = 2) -> list[tuple[Node, tuple[Any, ...]]]:
     """Each host's node and first local state."""
-    joint = Joint(System.load(path))
+    joint = Joint(System.load(path).with_setting("hosts", str(hosts)))
     return list(zip(joint.nodes, joint.initial()[0].locals, strict=True))
 
 
 @pytest.mark.parametrize(
     ("host", "says"),
-    [("[{epoch: 2}]", "1 entries for 2 hosts"), ("{epoch: 3}", "epoch cannot be 3"), ("{epoch: me}", "cannot be 'me'")],
+    [
+        ("[{}, {}, {}]", "3 entries for 2 hosts"),
+        ("[]", "0 entries for 2 hosts"),
+        ("{epoch: 3}", "epoch cannot be 3"),
+        ("{epoch: me}", "cannot be 'me'"),
+    ],
 )
 def test_a_wrong_beginning_is_refused(folder: Path, host: str, says: str) -> None:
     """Values lie in the domains of state.yaml."""

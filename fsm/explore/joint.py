@@ -210,9 +210,10 @@ class Joint:
         entries = [item] * self.n
         if item is not None and isinstance(item.value, list):
             entries = list(item.value)
-            if len(entries) != self.n:
-                raise item.fail(f"{len(entries)} entries for {self.n} hosts; give each its own, or one mapping for all",
-                                "bad-value")  # fmt: skip
+            if not 1 <= len(entries) <= self.n:
+                message = f"{len(entries)} entries for {self.n} hosts; give an entry a host, or one mapping for all"
+                raise item.fail(message, "bad-value")
+            entries += entries[-1:] * (self.n - len(entries))  # a pool of more hosts than the file speaks of
         return [self._values(entry, self.nodes[me].layout.host_slots, me) for me, entry in enumerate(entries)]
 
     def _values(self, item: Item | None, slots: Mapping[str, int], me: int | None) -> Mapping[str, Value]:

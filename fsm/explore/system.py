@@ -9,7 +9,8 @@
     hosts: 2
     machines: [life, election, monitor, restart, guest]
     instances: {vm: [v]}
-    host: {role: 0, armed: true}            # initial host variables, for all or a list with one entry a host
+    host: {role: 0, armed: true}            # initial host variables, for all; or a list, whose last entry is also for
+                                            # the hosts after it
     pool: {ha: on}                          # initial pool variables
     faults: {crash: any, loss: 1}           # any: no counter in the state, the stronger claim; a number is a budget
     operator: {enable.enable: 1}            # events that an operator may send to any living host; budgets likewise
