@@ -72,6 +72,8 @@ def _rows(random: Random, state: str, event: str, waits: dict[str, Any]) -> list
 
 def _row(random: Random, row: dict[str, Any], waits: dict[str, Any]) -> dict[str, Any]:
     target = random.choice([*STATES, "same"])
+    if target == "same" and waits.get(row["from"]) == "far.asked":
+        target = "a"  # where nothing can come any more nobody may stay: such a system is refused
     row |= {"to": target, "why": "w w"}
     if waits.get(target) is not None:
         row["do"] = waits[target]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fsm.errors import SpecError
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.language.load import Library
@@ -74,15 +75,37 @@ properties:
 """
 
 
-def explored(hosts: int, engine: str) -> Result:
-    """The desks, explored."""
+def desks(hosts: int, clerk: str = CLERK) -> System:
+    """The desks."""
     documents = {
-        "machines/clerk.yaml": CLERK,
+        "machines/clerk.yaml": clerk,
         "ports/desk.yaml": DESK,
         "ports/lock.yaml": LOCK,
         "systems/desks.yaml": SYSTEM.replace("HOSTS", str(hosts)),
     }
-    return explore(PoolSpace(System.of(Library.of(documents), "systems/desks.yaml")), engine=engine)
+    return System.of(Library.of(documents), "systems/desks.yaml")
+
+
+def explored(hosts: int, engine: str) -> Result:
+    """The desks, explored."""
+    return explore(PoolSpace(desks(hosts)), engine=engine)
+
+
+def test_a_system_whose_machine_stays_where_nothing_can_come_is_refused() -> None:
+    """An instant answer after which a machine stays, and asks nothing again, would leave it waiting for ever, for what
+    no world knows of: as `fsm check` says it."""
+    stays = CLERK.replace("desk.low,      to: waiting, do: lock.take,", "desk.low,      to: same,")
+    with pytest.raises(SpecError, match=r"clerk.reading/desk.low stays in reading.*; name another state") as error:
+        desks(1, stays)
+    assert (error.value.rule, error.value.place.file) == ("trap", "machines/clerk.yaml")
+
+
+def test_a_turn_that_ends_where_nothing_can_come_is_refused() -> None:
+    """An answer that is let pass leaves its machine there, too: that turn is refused, in any world."""
+    low = next(line for line in CLERK.splitlines(keepends=True) if "desk.low" in line)
+    passed = CLERK.replace(low, "") + '- {in: [reading], on: desk.low, why: "it may be low"}\n'
+    (refusal,) = explore(PoolSpace(desks(1, passed))).refusals
+    assert refusal.message == "clerk stays in reading after desk.low, where nothing can come any more"
 
 
 @pytest.mark.parametrize("hosts", [1, 2])

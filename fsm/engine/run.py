@@ -57,6 +57,7 @@ class Run:
             self.queue.append(event)
             while self.queue or self.recall():
                 self.dispatch(self.queue.popleft())
+            self.gone_on()
         except Refused as refusal:
             return Turn(local, pool, refused=str(refusal))
         return Turn(self.local, self.pool, tuple(self.rows), self.effects(local, pool), tuple(self.reads))
@@ -161,6 +162,15 @@ class Run:
         self.validate(answer)
         self.reads.append((operation.machine, answer.name, payload))
         self.queue.appendleft(answer)
+
+    def gone_on(self) -> None:
+        """Errors: `Refused` where a machine waits for an instant answer that it has had: nothing would end that."""
+        for name, event, _ in self.reads:
+            state = self.node.state(self.local, name)
+            machine, _ = self.node.layout.instances[name]
+            do = machine.pending(state)
+            if do is not None and machine.ports[do.port].operations[do.operation].instant:
+                raise Refused(f"{name} stays in {state} after {event}, where nothing can come any more")
 
     def effects(self, local: tuple[Any, ...], pool: tuple[Any, ...]) -> Effects:
         """Everything that the turn wants done; `local` and `pool` are the state before it."""

@@ -45,6 +45,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from fsm.checks.check import resting_places
+from fsm.checks.facts import Facts
 from fsm.errors import Place, SpecError
 from fsm.explore.any_world import AnyWorld
 from fsm.explore.calls import Routes
@@ -357,7 +359,10 @@ class _Reader:
         name = item.text("a machine")
         if name not in self.library.names():
             raise item.fail(f"there is no machine {name!r}{suggest(name, self.library.names())}", "unknown-name")
-        return self.library.machine(name)
+        machine = self.library.machine(name)
+        for error in resting_places(Facts(machine, self.library)):  # no world knows what such a machine waits for
+            raise error
+        return machine
 
     def instances(self, item: Item | None, machines: tuple[Machine, ...]) -> dict[str, tuple[str, ...]]:
         given = {
