@@ -162,7 +162,7 @@ def test_a_fresh_statefile_is_another_generation(pool: PoolDir) -> None:
 
     async def story() -> None:
         before = read_generation(pool.statefile).uuid
-        port = DaemonPort(pool, 0, Supervisor())
+        port = DaemonPort(pool, 0, Supervisor(), lambda: None)
         assert await port.perform(Operation("enable", "daemon", "set_init")) == ("ok", {})
         after = read_generation(pool.statefile).uuid
         assert before != after == port.client.settings.generation == pool.settings(1).generation
@@ -174,7 +174,7 @@ def test_without_a_statefile_the_daemon_is_not_started(pool: PoolDir) -> None:
     """no_statefile when it is gone, failed when it cannot be believed; gone when nobody runs."""
 
     async def story() -> None:
-        port = DaemonPort(pool, 0, Supervisor(states=["absent", "exited"]))
+        port = DaemonPort(pool, 0, Supervisor(states=["absent", "exited"]), lambda: None)
         content = pool.statefile.read_bytes()
         pool.statefile.unlink()
         assert await port.perform(Operation("life", "daemon", "start")) == ("no_statefile", {})
@@ -189,7 +189,7 @@ def test_a_host_whose_daemon_does_not_run_is_excluded_by_a_notice(pool: PoolDir)
     """Only where HA is active, and never while the daemon may run: the port then answers failed."""
 
     async def excluded() -> str:
-        port = DaemonPort(pool, 1, Supervisor(states=["exited", "exited"]))
+        port = DaemonPort(pool, 1, Supervisor(states=["exited", "exited"]), lambda: None)
         try:
             return (await port.perform(Operation("leave", "daemon", "exclude")))[0]
         except PoolError as error:
@@ -231,7 +231,7 @@ def test_an_exclusion_is_taken_back_while_no_daemon_runs(
         pauses.append(seconds)
 
     async def cleared() -> None:
-        await DaemonPort(pool, 1, Supervisor(states=list(states))).clear_excluded(ALONE)
+        await DaemonPort(pool, 1, Supervisor(states=list(states)), lambda: None).clear_excluded(ALONE)
 
     monkeypatch.setattr(asyncio, "sleep", pause)
     settings = left_out(pool)
@@ -277,7 +277,7 @@ def test_a_daemon_is_disarmed_once_it_is_gone(pool: PoolDir) -> None:
 
     async def story() -> None:
         supervisor = Supervisor(states=["running", "running", "exited"])
-        port = DaemonPort(pool, 0, supervisor)
+        port = DaemonPort(pool, 0, supervisor, lambda: None)
         assert await port.perform(Operation("leave", "daemon", "disarm")) == ("disarmed", {})
         assert not supervisor.states
         with pytest.raises(KeyError):

@@ -18,14 +18,18 @@ Rules.
 - A joined call ends with all_ok or some_failed (payload `bad`: the hosts without the outcome `ok`) once every leg is
   over, a single one with its outcome, or `port.lost`.
 
+- Where requests may be late, one for which nobody waits any more is not gone: it is a *stray*, and may arrive yet. A
+  target takes no request that a later one has overtaken: one of the same machine of the same caller (its *lane*), or of
+  a later life of the caller. And none that was under way to an earlier life of its own, for it has no way to it.
+
 Left out: which fates are possible and which are faults. A host that cannot be reached is `lose_request`, with or
 without a budget; the loopback call of a host to itself is a leg like any other, and it is the world that never loses
-it. Requests that arrive after the caller gave up are left out too: a call that was sent is delivered or lost first.
+it. Of equal strays of one lane the newest is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
@@ -33,7 +37,7 @@ from attrs import evolve, field, frozen
 from fsm.engine.turn import Event, Operation, Reply
 from fsm.errors import Place, SpecError
 from fsm.language.domains import Value
-from fsm.language.spec import Machine
+from fsm.language.spec import SAME, Machine
 
 if TYPE_CHECKING:
     from fsm.explore.renaming import Renaming
@@ -77,6 +81,20 @@ class Routes:
                     raise SpecError(serve.at, message, "bad-arguments")
                 table[call] = machine.name, machine.instance
         return cls(table, at, tuple(machines), instances or {})
+
+    @property
+    def changing(self) -> frozenset[str]:
+        """The calls that change something where they are served: all but those that are answered at once by rows that
+        do nothing else. Nobody can tell whether a question was asked whose answer is dropped."""
+        ends = {call for machine in self.machines for serve in machine.serves.values() for call in serve.cancelled_by}
+        return frozenset(call for call, (name, _) in self.table.items() if call in ends or self._changes(call, name))
+
+    def _changes(self, call: str, machine: str) -> bool:
+        rows = next(m.rows for m in self.machines if m.name == machine)
+        return any(
+            row.event == call and (row.target != SAME or row.reply is None or row.set or row.tell or row.do)
+            for row in rows
+        )
 
     def event(self, call: str, arguments: Items, number: str) -> Event:
         """The event that begins a call at its target. Errors: `SpecError` for a call that no machine serves."""
@@ -134,12 +152,37 @@ class Call:
         return Event(self.machine, f"{port}.{self.answer[0]}", dict(self.answer[1]))
 
 
+@frozen
+class Stray:
+    """A request that nobody waits for any more, and that may arrive yet. `former`: its caller has restarted since."""
+
+    caller: int
+    machine: str
+    call: str
+    arguments: Items
+    target: int
+    former: bool = False
+
+    @property
+    def lane(self) -> tuple[int, str, int]:
+        """What the requests of are taken in their order only."""
+        return self.caller, self.machine, self.target
+
+    def on_way(self, caller: int, target: int) -> bool:
+        """Whether it goes from one host to another."""
+        return (self.caller, self.target) == (caller, target)
+
+
 @frozen(cache_hash=True)
 class Calls:
-    """All calls under way, and the orphans: (caller, machine, target, number) that still run somewhere."""
+    """All calls under way, the orphans: (caller, machine, target, number) that still run somewhere, and the strays,
+    those of each lane in the order of their sending. `late`: the calls, `port.operation`, whose requests may be late,
+    which never changes."""
 
     live: tuple[Call, ...] = ()
     orphans: tuple[tuple[int, str, int, int], ...] = ()
+    strays: tuple[Stray, ...] = ()
+    late: frozenset[str] = frozenset()
 
     def start(self, caller: int, operation: Operation) -> Calls:
         """With a call begun by a machine of `caller`, replacing an earlier one of it."""
@@ -147,7 +190,7 @@ class Calls:
         name = f"{operation.port}.{operation.name}"
         call = Call(caller, operation.machine, name, items(operation.arguments), operation.joined, legs)
         rest = self.abandon(caller, operation.machine)
-        return Calls(tuple(sorted((*rest.live, call), key=lambda c: (c.caller, c.machine))), rest.orphans)
+        return evolve(rest, live=tuple(sorted((*rest.live, call), key=lambda c: (c.caller, c.machine))))
 
     def legs(self, *statuses: str) -> list[Leg]:
         """The legs with one of these statuses; `ok` is a reply that is under way to its caller."""
@@ -168,10 +211,30 @@ class Calls:
         Errors: `SpecError` if no machine serves the call; `KeyError` if the request is not under way.
         """
         call = self._call(leg, SENT)
-        taken = {k for caller, machine, host, k in self.orphans if (caller, machine, host) == leg_key(leg)}
-        number = next(k for k in range(len(taken) + 1) if k not in taken)
+        number = self._free(leg_key(leg))
         event = routes.event(call.call, call.arguments, call_id(leg.caller, leg.machine, number))
-        return self._with(call, call.turned(leg.target, RUNNING, number)), event
+        after = self._with(call, call.turned(leg.target, RUNNING, number))
+        return after._but(lambda s: s.on_way(leg.caller, leg.target) and (s.former or s.lane == leg_key(leg))), event
+
+    def arrive(self, stray: Stray, routes: Routes) -> tuple[Calls, Event]:
+        """A stray arrives, and is an orphan from the beginning; as `deliver`."""
+        number = self._free(stray.lane)
+        event = routes.event(stray.call, stray.arguments, call_id(stray.caller, stray.machine, number))
+        of_lane = [other for other in self.strays if other.lane == stray.lane]
+        overtaken = of_lane[: of_lane.index(stray) + 1]
+        after = self._but(
+            lambda s: s in overtaken or (s.former and not stray.former and s.on_way(stray.caller, stray.target))
+        )
+        orphans = tuple(sorted((*after.orphans, (*stray.lane, number))))
+        return evolve(after, orphans=orphans), event
+
+    def overtaken(self, caller: int, target: int, but: Collection[str] = ()) -> Calls:
+        """A target takes no stray of a caller any more, but of calls named `port.operation`."""
+        return self._but(lambda s: s.on_way(caller, target) and s.call not in but)
+
+    def refused(self, targets: Collection[int]) -> Calls:
+        """Targets take no stray of anybody any more."""
+        return self._but(lambda s: s.target in targets)
 
     def reply(self, target: int, reply: Reply) -> Calls:
         """A reply that `target` sends: it ends the leg that runs there under its number, or is an orphan's and
@@ -183,7 +246,7 @@ class Calls:
                     answer = None if call.joined else (reply.outcome, items(reply.payload))
                     return self._with(call, evolve(done, answer=answer))
         orphans = tuple(o for o in self.orphans if o[2] != target or call_id(*o[:2], o[3]) != reply.call)
-        return Calls(self.live, orphans)
+        return evolve(self, orphans=orphans)
 
     def served(self, target: int, call: str) -> Leg | None:
         """The leg that runs at a target under a number; None for an orphan."""
@@ -193,10 +256,12 @@ class Calls:
                     return Leg(live.caller, live.machine, live.call, host)
         return None
 
-    def lose_request(self, leg: Leg) -> Calls:
-        """The request is lost, or its target is down: nothing happens there, the caller sees a failure."""
+    def lose_request(self, leg: Leg, down: bool = False) -> Calls:
+        """The request is lost, or its target is down: nothing happens there, the caller sees a failure. It may arrive
+        yet where requests may be late, unless the target was down."""
         call = self._call(leg, SENT)
-        return self._with(call, call.turned(leg.target, BAD))
+        after = self._with(call, call.turned(leg.target, BAD))
+        return after if down else after._strayed([call], {leg.target})
 
     def lose_reply(self, leg: Leg) -> Calls:
         """The reply is lost on its way: it is done there, the caller sees a failure."""
@@ -206,16 +271,20 @@ class Calls:
     def give_up(self, leg: Leg) -> Calls:
         """The caller waits no longer for this target, where the call goes on as an orphan."""
         call = self._call(leg, RUNNING)
-        return Calls(self._with(call, call.turned(leg.target, BAD)).live, self._orphaned([call], {leg.target}))
+        return evolve(self._with(call, call.turned(leg.target, BAD)), orphans=self._orphaned([call], {leg.target}))
 
     def target_restarted(self, host: int) -> Calls:
-        """The host has forgotten what it served: those callers see a failure. Requests under way arrive later."""
+        """The host has forgotten what it served: those callers see a failure. Requests under way arrive later, but
+        for strays."""
         live = tuple(call.turned(host, BAD) if call.status(host) == RUNNING else call for call in self.live)
-        return Calls(live, tuple(orphan for orphan in self.orphans if orphan[2] != host))
+        orphans = tuple(orphan for orphan in self.orphans if orphan[2] != host)
+        return evolve(self.refused((host,)), live=live, orphans=orphans)
 
     def caller_restarted(self, host: int) -> Calls:
-        """The host has forgotten what it asked: requests under way are dropped, what runs becomes an orphan."""
-        return self._without([call for call in self.live if call.caller == host])
+        """The host has forgotten what it asked: requests under way are strays, or dropped; what runs becomes an
+        orphan."""
+        after = self._without([call for call in self.live if call.caller == host])
+        return evolve(after, strays=tuple(evolve(s, former=s.former or s.caller == host) for s in after.strays))
 
     def abandon(self, caller: int, machine: str) -> Calls:
         """A machine has left the state that waited: as `caller_restarted`, for this machine alone."""
@@ -224,7 +293,7 @@ class Calls:
     def finished(self) -> list[tuple[int, Event, Calls]]:
         """(caller, what its machine is told, the calls without it) of every call whose legs are all over."""
         return [
-            (call.caller, event, Calls(tuple(other for other in self.live if other is not call), self.orphans))
+            (call.caller, event, evolve(self, live=tuple(other for other in self.live if other is not call)))
             for call in self.live
             if (event := call.outcome()) is not None
         ]
@@ -242,7 +311,17 @@ class Calls:
         orphans = (
             (to.hosts[caller], to.machine(m), to.hosts[host], number) for caller, m, host, number in self.orphans
         )
-        return Calls(tuple(sorted(live, key=lambda call: (call.caller, call.machine))), tuple(sorted(orphans)))
+        strays = (
+            evolve(
+                s, caller=to.hosts[s.caller], machine=to.machine(s.machine),
+                arguments=to.arguments(s.call, s.arguments), target=to.hosts[s.target],
+            )
+            for s in self.strays
+        )  # fmt: skip
+        return Calls(
+            tuple(sorted(live, key=lambda call: (call.caller, call.machine))), tuple(sorted(orphans)),
+            tuple(sorted(strays, key=lambda stray: stray.lane)), self.late,
+        )  # fmt: skip
 
     def _call(self, leg: Leg, status: str) -> Call:
         for call in self.live:
@@ -250,11 +329,34 @@ class Calls:
                 return call
         raise KeyError(leg)
 
+    def _free(self, lane: tuple[int, str, int]) -> int:
+        taken = {k for caller, machine, host, k in self.orphans if (caller, machine, host) == lane}
+        return next(k for k in range(len(taken) + 1) if k not in taken)
+
+    def _but(self, gone: Callable[[Stray], bool]) -> Calls:
+        strays = tuple(stray for stray in self.strays if not gone(stray))
+        return self if len(strays) == len(self.strays) else evolve(self, strays=strays)
+
+    def _strayed(self, calls: Sequence[Call], only: set[int] | None = None) -> Calls:
+        new = [
+            Stray(call.caller, call.machine, call.call, call.arguments, host)
+            for call in calls
+            for host, status, _ in call.legs
+            if call.call in self.late and status == SENT and host != call.caller and (only is None or host in only)
+        ]
+        if not new:
+            return self
+        kept = (stray for stray in self.strays if evolve(stray, former=False) not in new)
+        return evolve(self, strays=tuple(sorted((*kept, *new), key=lambda stray: stray.lane)))
+
     def _without(self, gone: Sequence[Call]) -> Calls:
-        return Calls(tuple(call for call in self.live if call not in gone), self._orphaned(gone)) if gone else self
+        if not gone:
+            return self
+        live = tuple(call for call in self.live if call not in gone)
+        return evolve(self._strayed(gone), live=live, orphans=self._orphaned(gone))
 
     def _with(self, old: Call, new: Call) -> Calls:
-        return Calls(tuple(new if call is old else call for call in self.live), self.orphans)
+        return evolve(self, live=tuple(new if call is old else call for call in self.live))
 
     def _orphaned(self, calls: Sequence[Call], only: set[int] | None = None) -> tuple[tuple[int, str, int, int], ...]:
         running = [

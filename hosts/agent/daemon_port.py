@@ -7,6 +7,7 @@ which it matters: the host that enables HA anew is another one most of the time.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 from attrs import define, field
@@ -26,11 +27,16 @@ _FAILURES |= dict.fromkeys(("propose", "query"), "gone")
 
 @define(eq=False)
 class DaemonPort:
-    """The daemon of host `me` of `pool`, which `supervisor` starts. It is used inside one event loop."""
+    """The daemon of host `me` of `pool`, which `supervisor` starts. It is used inside one event loop.
+
+    `in_liveset` is told that this host has come into the liveset, before its machines are: from then on it takes no
+    request that was sent when it was out. Its master may have started a VM elsewhere since, for it was not alive.
+    """
 
     pool: PoolDir
     me: int
     supervisor: SupervisorClient
+    in_liveset: Callable[[], None]
     client: DaemonClient = field(init=False)
     _quitting: set[asyncio.Task[None]] = field(factory=set, init=False)
 
@@ -95,7 +101,10 @@ class DaemonPort:
         except StatefileError as error:
             if (await self.supervisor.daemon_status()).state != "running":
                 return ("no_statefile" if error.code == NO_STATEFILE else "failed"), {}
-        return await self.client.start()
+        outcome = await self.client.start()
+        if outcome[0] == "started":
+            self.in_liveset()
+        return outcome
 
     async def _disarm(self) -> Outcome:
         """Until no daemon runs: one that does not answer may still hold its lease."""

@@ -95,7 +95,7 @@ class Agent:
         self.terms = TermKeeper(directory / "term.json")
         self.reign = Reign(self.terms)
         supervisor = SupervisorClient(directory)
-        self.daemon = DaemonPort(self.pool, self.me, supervisor)
+        self.daemon = DaemonPort(self.pool, self.me, supervisor, lambda: self.server.begin_anew())
         self.toolstack = ToolstackPort(self.pool, self.me, supervisor, lambda event: self.driver.post(event))
         self.planner = PlannerPort(self._database, self.value, broken=self._log_broken)
         routes = Routes.of(self.node.machines, Place("the machines of an agent"))

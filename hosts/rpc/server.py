@@ -1,7 +1,9 @@
 """The server of one host: lets in who knows the pool's secret, refuses what must be refused, asks the agent.
 
 What it does with a call between hosts (`host.OP`), in this order:
-1. no valid session, not meant for this host, or of wrong types: refused;
+1. no valid session, not meant for this host, or of wrong types: refused. A session from before `begin_anew` is not
+   valid for it: what was sent then may have dawdled in the network while this host was out of the liveset, and its
+   caller counts on that this host knows nothing of it;
 2. from a host that is cut off (an injected partition): the connection is dropped, nothing is done or said;
 3. a higher term than ours: kept on disk before anything else happens; a lower one: refused;
 4. a number that this caller has used before: refused. A call is sent once, so it can only be a mistake, and
@@ -109,6 +111,11 @@ class RpcServer:
         self._runner = runner
         return Address(*runner.addresses[0][:2])
 
+    def begin_anew(self) -> None:
+        """From now on calls between hosts count under sessions only that are opened after this. A caller that still
+        waits opens one and repeats its request, which has done nothing; a request that nobody waits for is lost."""
+        self._sessions.epoch += 1
+
     async def stop(self) -> None:
         """Close every connection and cancel every call that is being carried out, as the end of the process
         would.
@@ -171,29 +178,35 @@ class RpcServer:
         if request.method == "session.logout":
             return self._sessions.logout(request)
         if request.method.startswith("host."):
-            return await self._host_call(wire.read_call(request, self._me, self._hosts))
+            return await self._host_call(request)
         function = self._public.get(request.method)
         if function is None:
             raise Failure(wire.METHOD_UNKNOWN, request.method)
         _check_count(request, function)
         return await function(*request.params[1:])
 
-    async def _host_call(self, call: Call) -> Any:
+    async def _host_call(self, request: Request) -> Any:
+        call = wire.read_call(request, self._me, self._hosts)
         if call.caller in self._cut:
             return _DROPPED
-        await self._admit(call)
+        await self._keep_term(call)
+        self._sessions.check_new(request)
+        self._admit(call)
         answer = await self._handle(call)
         if call.caller in self._cut:
             return _DROPPED
         return {"outcome": answer.outcome, "payload": answer.payload}
 
-    async def _admit(self, call: Call) -> None:
-        """Raise Failure unless `call` may be started now; its term is on disk afterwards."""
+    async def _keep_term(self, call: Call) -> None:
+        """Keep a higher term than ours on disk. Raises Failure where that is impossible."""
         if call.term > self._terms.term:
             try:
                 await asyncio.to_thread(self._terms.raise_to, call.term)
             except PoolError as error:
                 raise Failure(wire.TERM_NOT_KEPT, str(error)) from None
+
+    def _admit(self, call: Call) -> None:
+        """Raise Failure unless `call` may be started now."""
         if call.term < self._terms.term:
             raise Failure(wire.STALE_TERM, str(call.term), str(self._terms.term))
         mark = (call.caller, call.number)
@@ -208,11 +221,13 @@ _DROPPED = object()
 
 
 class _Sessions:
-    """Who has shown the pool's secret. The session used longest ago makes room; its owner logs in again."""
+    """Who has shown the pool's secret, and in which epoch. The session used longest ago makes room; its owner logs in
+    again."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
-        self._refs: OrderedDict[str, None] = OrderedDict()
+        self._refs: OrderedDict[str, int] = OrderedDict()
+        self.epoch = 0
 
     def login(self, request: Request) -> str:
         """Return a new session for the user "pool" and the secret; clients add a version and their name to
@@ -227,7 +242,7 @@ class _Sessions:
         if not hmac.compare_digest(secret.encode(), self._secret) or user != wire.POOL_USER:
             raise Failure(wire.AUTHENTICATION_FAILED, user, "the user is pool, the password the pool's secret")
         ref = f"OpaqueRef:{uuid.uuid4()}"
-        self._refs[ref] = None
+        self._refs[ref] = self.epoch
         if len(self._refs) > _MAX_SESSIONS:
             self._refs.popitem(last=False)
         return ref
@@ -237,6 +252,11 @@ class _Sessions:
         if not isinstance(ref, str) or ref not in self._refs:
             raise Failure(wire.SESSION_INVALID, ref if isinstance(ref, str) else "")
         self._refs.move_to_end(ref)
+
+    def check_new(self, request: Request) -> None:
+        """Raise Failure for a session of an earlier epoch, or one that has ended meanwhile."""
+        if self._refs.get(request.params[0]) != self.epoch:
+            raise Failure(wire.SESSION_INVALID, str(request.params[0]))
 
     def logout(self, request: Request) -> str:
         del self._refs[request.params[0]]

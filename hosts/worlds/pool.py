@@ -6,9 +6,10 @@ lease, joining and lock), the others are tested on real daemons. `CLAUSES` says 
 
 Faults: crash (a host loses power), restart (its agent dies and starts again), exit (a VM ends by itself), statefile (a
 host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs),
-full (the planner gives no place, for some reason). Three more kinds are named like faults, because they come from
-outside and nobody may count on them: boot (a host that is down boots), back (a host reaches the statefile again) and
-room (the planner has places again). A host that was told to boot again is not counted.
+stray (a request arrives that was lost, or that its caller has abandoned on its way; the rules are those of
+`fsm.explore.calls`), full (the planner gives no place, for some reason). Three more kinds are named like faults, because
+they come from outside and nobody may count on them: boot (a host that is down boots), back (a host reaches the statefile
+again) and room (the planner has places again). A host that was told to boot again is not counted.
 
 Links: a host may no longer hear another, one way (cut), or the pool falls in two (partition), until all hear each other
 again (heal). Calls are lost where they would go unheard. Which live hosts stay is the verdict (K8): untimed, so that
@@ -24,7 +25,11 @@ waits for its caller, but that an agent or a host dies. What else could come bet
 that takes its time runs at its target, where everything may happen as ever, and with the fault loss a caller knows
 nothing of what was done. Small runs with and without it are compared (tests/test_prompt_calls.py).
 
-Left out: terms (a request never outlives its caller here), and the loss of the redo log.
+Strays are refused where the agents refuse them: by a host that has come into the liveset since, for it ends all
+sessions of its door; by the hosts of a liveset once they have kept the term of a new master; and after a call to join,
+which overtakes all commands of its caller.
+
+Left out: the loss of the redo log, and terms: they refuse strays, and nothing else here.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ from typing import Any
 from attrs import define, field
 
 from fsm.engine.turn import Effects, Event, Operation
-from fsm.explore.calls import Routes, items
+from fsm.explore.calls import Calls, Routes, items
 from fsm.explore.parted import Parts, Source, Update, actions_of, performed
 from fsm.explore.renaming import Renaming
 from fsm.explore.world import Action, Pending
@@ -108,7 +113,7 @@ class PoolWorld:
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
     faults = (
-        "crash", "restart", "boot", "exit", "statefile", "back", "loss", "late", "full", "room",
+        "crash", "restart", "boot", "exit", "statefile", "back", "loss", "late", "stray", "full", "room",
         "cut", "partition", "heal",
     )  # fmt: skip
 
@@ -154,7 +159,8 @@ class PoolWorld:
             patient=self.patient,
         )
         here = (frozenset(vm for vm, at in self.running.items() if at == host) for host in range(self.n))
-        yield beginning(daemons, tuple(Guests(vms, plugged=not self.plugs, plugs=self.plugs) for vms in here))
+        guests = tuple(Guests(vms, plugged=not self.plugs, plugs=self.plugs) for vms in here)
+        yield beginning(daemons, guests, Calls(late=self.routes.changing if "stray" in self.may else frozenset()))
 
     @property
     def fixed(self) -> frozenset[int]:
@@ -288,6 +294,8 @@ class PoolWorld:
         for host in hosts:
             at = (places.calls(host), *places.all_of(places.power), places.links)
             yield Source(at, (), partial(moves.talk, self.may, self.routes, self.prompt, host))
+            if "stray" in self.may:
+                yield Source(at, (), partial(moves.strays, self.routes, host))
 
     def _answers(self, host: int) -> Iterator[Source]:
         """How pending local operations of a host may end now, by their ports."""

@@ -5,7 +5,7 @@ Each function gives what may happen next to one host, of a world in which only t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from attrs import evolve
@@ -41,7 +41,9 @@ def of_daemon(off: frozenset[str], fickle: bool, host: int, w: Parts, pending: P
             for outcome, after, payload in answers(host, off):
                 changed = w if after is daemons else PoolState(w).with_daemons(after.reached_by(daemons.statefile))
                 if outcome not in told:  # an outcome says the same however it came about
-                    yield ended(host, machine, "daemon", name, outcome, changed, payload)
+                    then = ended(host, machine, "daemon", name, outcome, changed, payload)
+                    begins = (name, outcome) == ("start", "started")
+                    yield evolve(then, updates=(refuses(places_of(w), {host}),)) if begins else then
                 told.append(outcome)
 
 
@@ -65,7 +67,8 @@ def of_database(host: int, w: Parts, pending: Pending) -> Iterator[Then]:
                 w[places.power(member)] not in UNPOWERED and member not in deaf[host] and host not in deaf[member]
                 for member in live
             )
-            yield ended(host, machine, "database", name, "ok" if heard else "failed", w, NO_TERM if heard else {})
+            then = ended(host, machine, "database", name, "ok" if heard else "failed", w, NO_TERM if heard else {})
+            yield evolve(then, updates=(refuses(places, live),)) if heard else then
         elif name == "read":
             yield ended(host, machine, "database", name, "ok", w, NO_TERM)
 
@@ -126,3 +129,10 @@ def forgets(places: Places, host: int) -> Update:
     """The calls that are lost with a host's agent: its own, and those it served."""
     calls = places.all_of(places.calls)
     return Update(calls, moves.forgotten, (calls, host))
+
+
+def refuses(places: Places, hosts: Collection[int]) -> Update:
+    """Hosts take no request any more that was sent before: those of a liveset when they keep the term of a new master,
+    and a host that comes into one, for it ends all sessions of its door."""
+    calls = places.all_of(places.calls)
+    return Update(calls, moves.refused, (calls, frozenset(hosts)))

@@ -40,15 +40,18 @@ def power(may: Kinds, host: int, w: Parts, pending: Pending) -> Iterator[Then]:
     places = places_of(w)
     at = places.power(host)
     if w[at] == RETURNING:
-        yield Then(Action(f"host {host} boots as it was told", put(w, at, AWAKE), None, host, BOOT, (host,)))
+        booted = Action(f"host {host} boots as it was told", put(w, at, AWAKE), None, host, BOOT, (host,))
+        yield Then(booted, (forgets(places, host),))
     if w[at] == DOWN:
         if "boot" in may:
-            yield Then(Action(f"host {host} boots", put(w, at, AWAKE), "boot", host, BOOT, (host,)))
+            booted = Action(f"host {host} boots", put(w, at, AWAKE), "boot", host, BOOT, (host,))
+            yield Then(booted, (forgets(places, host),))
         return
     if "crash" in may:
         yield loses_power(w, host, f"host {host} loses power", "crash")
     if w[at] == FRESH:
-        yield Then(Action(f"the agent of host {host} starts", put(w, at, AWAKE), host=host, event=BOOT))
+        started = Action(f"the agent of host {host} starts", put(w, at, AWAKE), host=host, event=BOOT)
+        yield Then(started, (forgets(places, host),))
     elif "restart" in may and w[at] in RUNNING_AGENT:
         own = at, places.guests(host)
         lost = (Update(own, moves.agent_restarted, own), forgets(places, host))

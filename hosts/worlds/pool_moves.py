@@ -11,12 +11,15 @@ from typing import Any
 from attrs import evolve
 
 from fsm.engine.turn import Event, Operation, Reply
-from fsm.explore.calls import RUNNING, SENT, Calls, Items, Routes
+from fsm.explore.calls import RUNNING, SENT, Calls, Items, Leg, Routes, Stray
 from fsm.explore.parted import Parts, Then
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Value
 from hosts.worlds.daemon import NOBODY, Daemons
 from hosts.worlds.pool_state import AWAKE, BOUND, DOWN, RUNNING_AGENT, Guests, PoolState, Shared, places_of
+
+ANEW, QUESTIONS = "host.join", ("host.ask_ha",)
+"""The call that overtakes all commands of its caller; the questions of these machines, which it does not overtake."""
 
 
 def put(w: Parts, place: int, part: Any) -> Parts:
@@ -82,7 +85,7 @@ def forgotten(w: Parts, places: tuple[int, ...], host: int) -> Parts:
     """A host has forgotten what it asked and what it served."""
     for caller, place in enumerate(places):
         calls: Calls = w[place]
-        if calls.live or calls.orphans:
+        if calls.live or calls.orphans or calls.strays:
             calls = calls.caller_restarted(host) if caller == host else calls
             w = put(w, place, calls.target_restarted(host))
     return w
@@ -115,6 +118,14 @@ def caller_of(call: str) -> int:
     return int(call.partition(".")[0])
 
 
+def refused(w: Parts, places: tuple[int, ...], targets: frozenset[int]) -> Parts:
+    """Hosts have heard of a new term: they take no request of an older one."""
+    for place in places:
+        calls: Calls = w[place]
+        w = put(w, place, calls.refused(targets))
+    return w
+
+
 # -- calls
 
 
@@ -127,12 +138,14 @@ def talk(may: frozenset[str], routes: Routes, prompt: bool, caller: int, w: Part
     calls: Calls = w[at]
     for leg in calls.legs(SENT):
         way = f"{leg.call} from host {leg.caller} to host {leg.target}"
-        there = w[places.power(leg.target)] in RUNNING_AGENT and caller not in w[places.links][leg.target]
+        up = w[places.power(leg.target)] in RUNNING_AGENT
+        there = up and caller not in w[places.links][leg.target]
         if there:
             after, event = calls.deliver(leg, routes)
+            after = anew(after, leg)
             yield Then(Action(way, put(w, at, after), host=leg.target, event=event, prompt=prompt))
         if not there or ("loss" in may and leg.target != leg.caller):
-            lost, fault = put(w, at, calls.lose_request(leg)), "loss" if there else None
+            lost, fault = put(w, at, calls.lose_request(leg, down=not up)), "loss" if there else None
             yield Then(Action(f"{way} is lost", lost, fault, prompt=prompt))
     for leg in calls.legs(RUNNING):
         apart = leg.target in w[places.links][caller] or caller in w[places.links][leg.target]
@@ -147,3 +160,20 @@ def talk(may: frozenset[str], routes: Routes, prompt: bool, caller: int, w: Part
     for host, event, after in finished:
         label = f"host {host} has its answer: {event.name}"
         yield Then(Action(label, put(w, at, after), host=host, event=event, prompt=prompt))
+
+
+def strays(routes: Routes, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
+    """A request of a host arrives for which nobody waits any more."""
+    places = places_of(w)
+    at = places.calls(caller)
+    calls: Calls = w[at]
+    for stray in calls.strays:
+        if w[places.power(stray.target)] in RUNNING_AGENT and caller not in w[places.links][stray.target]:
+            after, event = calls.arrive(stray, routes)
+            label = f"{stray.call} from host {caller} arrives late at host {stray.target}"
+            yield Then(Action(label, put(w, at, anew(after, stray)), "stray", stray.target, event))
+
+
+def anew(calls: Calls, taken: Leg | Stray) -> Calls:
+    """With a call to join a host's part in HA begins anew: it takes no command from before."""
+    return calls.overtaken(taken.caller, taken.target, QUESTIONS) if taken.call == ANEW else calls

@@ -23,7 +23,6 @@ DOWN, FRESH, AWAKE = "down", "fresh", "awake"
 BOUND, RETURNING = "bound", "returning"
 """With an agent that runs, and told to boot again; without power for a moment, and about to boot again."""
 UNPOWERED, RUNNING_AGENT = (DOWN, RETURNING), (AWAKE, BOUND)
-NO_CALLS = Calls()
 OPEN, NO_PLACE = "open", ("later", "nowhere", "unlogged")
 """What a planner says of every VM: it has one; its turn has not come, there is no memory, the log is broken."""
 
@@ -196,8 +195,8 @@ def renamed(w: tuple[Any, ...], to: Renaming) -> PoolState:
     return PoolState((*power, *daemons, *guests, *calls, deaf, shared))
 
 
-def beginning(daemons: Daemons, guests: tuple[Guests, ...]) -> PoolState:
-    """A world in which all hosts have power, and no agent runs yet."""
+def beginning(daemons: Daemons, guests: tuple[Guests, ...], calls: Calls) -> PoolState:
+    """A world in which all hosts have power, and no agent runs yet; `calls`: none, as each host has begun."""
     n = len(guests)
-    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[NO_CALLS] * n, (NOBODY,) * n, NOTHING_SHARED)
+    parts = (*[FRESH] * n, *[(Daemon(), False)] * n, *guests, *[calls] * n, (NOBODY,) * n, NOTHING_SHARED)
     return PoolState(parts).with_daemons(daemons)

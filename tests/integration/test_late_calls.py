@@ -7,8 +7,10 @@ import asyncio
 from hosts.agent.calls import OVERTAKEN
 from hosts.agent.host_store import JsonHostStore
 from hosts.rpc import HostCalls, Refused
+from hosts.rpc.wire import SESSION_INVALID
 from hosts.secret import read_secret
 from tests.integration.agent_pool import agent_pool, settled
+from tests.rpc_host import ask, in_thread
 
 
 def test_the_clean_up_of_a_former_time_of_ha_comes_too_late() -> None:
@@ -29,6 +31,26 @@ def test_the_clean_up_of_a_former_time_of_ha_comes_too_late() -> None:
             await late.close()
             seen = await pool.until(settled, "nothing has changed")
             assert (seen[1]["daemon"], seen[1]["armed"], seen[0]["live"]) == ("live", True, [0, 1])
+            assert all(len(pool.spans(vm.name)) == 1 for vm in pool.pool.vms)
+
+    asyncio.run(story())
+
+
+def test_a_request_from_before_a_host_came_into_the_liveset_comes_too_late() -> None:
+    """A start of a VM that was sent when the host was out of the liveset is refused once it is in: its master may have
+    started the VM elsewhere meanwhile, because the host was not alive."""
+
+    async def story() -> None:
+        async with agent_pool(2, 2) as pool:
+            address, secret = pool.pool.address(1), read_secret(pool.pool.secret)
+            await pool.until(lambda seen: True, "the agents answer")
+            session = (await in_thread(ask, address, "session.login_with_password", "pool", secret))["result"]
+            await pool.enable()
+            seen = await pool.start_vms()
+            vm, term = pool.pool.vms[0].name, seen[0]["term"]
+            late = (session, 1, 0, f"9.1.restart[{vm}]", term, {"vm": vm, "incarnation": 10**12})
+            answer = await in_thread(ask, address, "host.start_vm", *late)
+            assert answer["error"]["message"] == SESSION_INVALID
             assert all(len(pool.spans(vm.name)) == 1 for vm in pool.pool.vms)
 
     asyncio.run(story())
