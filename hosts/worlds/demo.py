@@ -3,8 +3,8 @@ stories about safety do without.
 
 A survey of the planner finds that another failure would be survived, or that it would not. Terms are small numbers
 that go up with a planned change of master: whoever opens the database says of which reign it holds itself to be
-master, and keeps it where it is not behind. That a failover has a term of its own, too, is left out: no call outlives
-its caller here. So is an operator's seizure of the database.
+master, and keeps it where it is not behind. A failover has a term of its own, too, where `reigns` says so: only hosts
+outside of the liveset look at it. An operator's seizure of the database is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ from hosts.worlds.pool_state import places_of
 
 @define(eq=False)
 class DemoWorld(PoolWorld):
-    """The world of `n` hosts; arguments as of `PoolWorld`."""
+    """The world of `n` hosts.
+
+    Arguments: as of `PoolWorld`, and
+        reigns: so many takeovers of the database have a term of their own.
+    """
+
+    reigns: int = 0
 
     def read(self, view: Any, host: int, operation: Operation) -> tuple[str, Mapping[str, Value]]:
         """Terms are compared without looking at anything; all else as in a pool."""
@@ -45,7 +51,8 @@ class DemoWorld(PoolWorld):
         places = self._places
         for source in super()._answers(host):
             told = source.port == "database"
-            yield evolve(source, of=(*source.of, places.shared), act=partial(_of_term, source.act)) if told else source
+            act = partial(_of_term, source.act, self.reigns)
+            yield evolve(source, of=(*source.of, places.shared), act=act) if told else source
         yield Source((places.power(host),), (host,), partial(_of_planner, host), "planner", True)
 
 
@@ -54,13 +61,19 @@ def _opened(w: Parts, place: int, reign: int) -> Parts:
     return put(w, place, evolve(w[place], term=max(w[place].term, reign)))
 
 
-def _of_term(act: Callable[[Parts, Pending], Iterable[Then]], w: Parts, pending: Pending) -> Iterator[Then]:
-    """What the database answers, with the newest term in it."""
-    term = w[places_of(w).shared].term
+def _of_term(
+    act: Callable[[Parts, Pending], Iterable[Then]], reigns: int, w: Parts, pending: Pending
+) -> Iterator[Then]:
+    """What the database answers, with the newest term in it: that of this reign, where one begins."""
+    place = places_of(w).shared
     for then in act(w, pending):
-        event = then.action.event
-        if event is not None and "term" in event.payload:
-            then = evolve(then, action=evolve(then.action, event=evolve(event, payload={"term": term})))
+        action, event = then.action, then.action.event
+        if event is not None and event.name == "database.ok":
+            term = w[place].term
+            if term < reigns and (event.machine, "database.take_over") in pending[action.host or 0]:
+                term += 1
+            after = put(action.world, place, evolve(w[place], term=term))
+            then = evolve(then, action=evolve(action, event=evolve(event, payload={"term": term}), world=after))
         yield then
 
 
