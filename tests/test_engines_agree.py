@@ -31,9 +31,12 @@ def summary(result: Result) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_the_engines_agree_on_systems_made_by_chance(share: int) -> None:
-    """States, generated, edges, levels, rows, verdicts and the length of every story."""
+def test_the_engines_agree_on_systems_made_by_chance(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States, generated, edges, levels, rows, verdicts and the length of every story; each other share packs what a
+    state is made of into as many words as it has numbers."""
     compared = 0
+    if share % 2:
+        monkeypatch.setattr("fsm.explore.world_words.IN_WORD", 1)
     for seed in range(share, 240, SHARES):
         system = chance_system(Random(seed))
         plain = explore(PoolSpace(system), engine=REFERENCE, limits=Limits(states=LARGEST))

@@ -12,10 +12,12 @@ import pytest
 from fsm.errors import SpecError
 from fsm.explore.any_world import AnyWorld, Unknown
 from fsm.explore.joint import JointState
+from fsm.explore.memo import Memo
 from fsm.explore.pool_kernel import PoolKernel
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.pool_tables import PoolTables
 from fsm.explore.system import System
+from fsm.explore.world_words import each
 from fsm.language.load import Library
 from fsm.search.fast import FastSearch
 from fsm.search.reference import ReferenceSearch
@@ -48,6 +50,8 @@ SMALL = [
     (ROOT / "specs/systems/lock.yaml", {"faults_boot": 1}),
     (ROOT / "specs/systems/lease.yaml", {"faults_stop": 0, "faults_crash": 0, "hosts": 2}),
 ]
+
+COUNTED = [f"faults_{kind}" for kind in ("crash", "restart", "boot", "loss", "late", "statefile", "back")]
 
 
 def moves_by_rules(space: PoolSpace, states: Iterable[JointState]) -> Counter[object]:
@@ -90,6 +94,20 @@ def test_both_searches_find_the_same(path: Path, settings: dict[str, object]) ->
     assert {fast.state(int(key)) for level in fast.order for key in level} == set(plain.parents)
 
 
+@pytest.mark.parametrize(("path", "settings"), [SMALL[2], SMALL[6]])
+def test_rows_of_many_words_find_the_same(
+    path: Path, settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each number of an inside and of a world in a word of its own, as where they are many."""
+    narrow = FastSearch(PoolKernel(space_of(path, **settings)), symmetry=False)
+    monkeypatch.setattr("fsm.explore.world_words.IN_WORD", 1)
+    wide = FastSearch(PoolKernel(space_of(path, **settings)), symmetry=False)
+    for search in (narrow, wide):
+        assert search.run(Limits(), None, False)
+    assert [level.tolist() for level in wide.order] == [level.tolist() for level in narrow.order]
+    assert (wide.generated, wide.edges, wide.settled) == (narrow.generated, narrow.edges, narrow.settled)
+
+
 @pytest.mark.parametrize(("path", "settings"), SMALL)
 def test_moves_and_what_is_seen_are_those_of_the_rules(path: Path, settings: dict[str, object]) -> None:
     """Groups, faults and targets of every move out of some hundred states; observations; what is stuck."""
@@ -116,8 +134,7 @@ def test_moves_and_what_is_seen_are_those_of_the_rules(path: Path, settings: dic
 def test_fields_that_are_too_narrow_are_widened(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that begins with no room for what it finds comes to the same end."""
     space = space_of(TOYS / "asking.yaml", operator_asker_go=1, faults_loss=1)
-    monkeypatch.setattr("fsm.explore.pool_kernel.WORLD_BITS", 3)
-    monkeypatch.setattr("fsm.explore.world_words.FIRST_BITS", 2)
+    monkeypatch.setattr("fsm.explore.pool_kernel.FIRST_BITS", 3)
     kernel = PoolKernel(space)
     bits = kernel.bits
     search, plain = FastSearch(kernel, symmetry=False), ReferenceSearch(space)
@@ -174,3 +191,33 @@ def test_a_number_that_does_not_fit_is_refused() -> None:
     assert tables.below(255, 8) == 255
     with pytest.raises(SpecError, match=r"more than 256 different states of one part.*\[too-large\]"):
         tables.below(256, 8)
+
+
+def test_a_part_with_more_values_than_its_field_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would reach into the field of the next part."""
+    monkeypatch.setattr("fsm.explore.world_words.IN_WORD", 31)
+    with pytest.raises(SpecError, match=r"more than 64 different states of one part.*\[too-large\]"):
+        FastSearch(PoolKernel(space_of(ROOT / "specs/systems/enable.yaml")), symmetry=False).run(Limits())
+
+
+def test_budgets_that_leave_no_room_are_refused() -> None:
+    """A state has 63 bits."""
+    with pytest.raises(SpecError, match=r"too many values for 63 bits.*\[too-large\]"):
+        PoolKernel(space_of(ROOT / "specs/systems/failover.yaml", **dict.fromkeys(COUNTED, 1000)))
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5])
+def test_a_memo_knows_every_key_by_all_its_columns(columns: int) -> None:
+    """Keys that are the same but for one column, asked again and among new ones: each has a number of its own."""
+    asked: list[tuple[int, ...]] = []
+
+    def fill(*keys: np.ndarray) -> range:
+        asked.extend(each(keys))
+        return range(len(asked) - len(keys[0]), len(asked))
+
+    memo, random = Memo(fill, columns), np.random.default_rng(1)
+    for _ in range(4):
+        keys = random.integers(0, 5000 if columns == 1 else 8, (columns, 3000)).astype(np.uint64) << np.uint64(40)
+        found = memo.find(*keys)
+        assert [asked[number] for number in found.tolist()] == each(list(keys))
+    assert len(set(asked)) == len(asked) > 60

@@ -8,12 +8,12 @@ images of a state the smallest number is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
 
-from fsm.explore.memo import Numbers
 from fsm.explore.pool_plans import ByNumber, Index
 from fsm.explore.pool_tables import PoolTables
 from fsm.explore.renaming import Renaming
@@ -25,38 +25,41 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class Exchange:
-    """What an exchange makes of the parts of states, by their numbers. hosts: host h becomes hosts[h]."""
+    """What an exchange makes of the parts of states, by their numbers."""
 
-    hosts: tuple[int, ...]
-    local: ByNumber
-    pool: ByNumber
+    inside: ByNumber
     world: ByNumber
 
     @classmethod
     def of(cls, to: Renaming, symmetry: Symmetry, tables: PoolTables) -> Exchange:
         """That of a renaming."""
-        words = tables.words
+        words, insides = tables.words, tables.insides
 
-        def local(numbers: Index) -> list[int]:
-            return [tables.local(to.local(tables.locals.values[number])) for number in numbers.tolist()]
+        @cache
+        def local(number: int) -> int:
+            return tables.local(to.local(tables.locals.values[number]))
 
-        def pool(numbers: Index) -> list[int]:
-            return [tables.pool(to.pool(tables.pools.values[number])) for number in numbers.tolist()]
+        def inside(number: int) -> int:
+            *locals_, pool = insides.row(number)
+            moved = [0] * len(locals_)
+            for host, before in zip(to.hosts, locals_, strict=True):
+                moved[host] = local(before)
+            return insides.number([*moved, tables.pool(to.pool(tables.pools.values[pool]))])
 
-        def world(numbers: Index) -> Numbers:
-            given = (tables.given(words.world(number)) for number in numbers.tolist())
-            renamed = [words.word(tables.taken(symmetry.joint.checked.permuted(w, to))) for w in given]
-            return words.numbers.find(np.array(renamed, np.uint64))
+        def world(number: int) -> int:
+            w = tables.given(words.world(number))
+            return words.known(tables.taken(symmetry.joint.checked.permuted(w, to)))
 
-        return cls(to.hosts, ByNumber(local), ByNumber(pool), ByNumber(world))
+        return cls(_one_by_one(inside), _one_by_one(world))
 
     def __call__(self, parts: Sequence[Index]) -> list[Index]:
-        """The parts of the images: local states, pool, worlds. Raises: `fsm.explore.world_words.Relaid`."""
-        *locals_, pool, worlds = parts
-        moved: list[Any] = [None] * len(locals_)
-        for host, local in enumerate(locals_):
-            moved[self.hosts[host]] = self.local.find(local).astype(np.int64)
-        return [*moved, self.pool.find(pool).astype(np.int64), self.world.find(worlds).astype(np.int64)]
+        """The parts of the images: insides, worlds."""
+        inside, worlds = parts
+        return [self.inside.find(inside).astype(np.int64), self.world.find(worlds).astype(np.int64)]
+
+
+def _one_by_one(image: Callable[[int], int]) -> ByNumber:
+    return ByNumber(lambda numbers: [image(number) for number in numbers.tolist()])
 
 
 class PoolImages:
@@ -75,9 +78,9 @@ class PoolImages:
         """Of all images of each state the smallest.
 
         Arguments:
-            states, parts: the states; their local states, pool and worlds.
+            states, parts: the states; their insides and worlds.
             packed: gives what parts are packed as, without what is left of budgets.
-        Raises: `fsm.explore.world_words.Relaid`, and what `packed` raises.
+        Raises: what `packed` raises.
         """
         rest = states - packed(parts)
         found = states

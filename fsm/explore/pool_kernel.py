@@ -1,8 +1,9 @@
 """The fast engine for pools: many joint states at once, in arrays.
 
-A joint state is packed into one integer: from the lowest bits on the number of each host's local state, of the pool
-variables and of the world, on top what is left of each budget. Numbers are given as values turn up, and a field that
-becomes too narrow is widened (`fsm.search.space.Widened`).
+A joint state is packed into one integer: from the lowest bits on the number of its *inside* (the local states of the
+hosts and the pool variables, together: few of all combinations turn up), that of the world, and on top what is left of
+each budget. Numbers are given as values turn up, and a field that becomes too narrow is widened
+(`fsm.search.space.Widened`).
 
 States are expanded in chunks. What may happen is looked up by what it depends on (`fsm.explore.pool_tables`), which
 gives pairs of a state and an action; of all pairs the events of one host are then one lookup of turns, their effects
@@ -27,14 +28,15 @@ from fsm.explore.pool_plans import ByNumber, Index, PoolPlans, spread
 from fsm.explore.pool_seen import PoolSeen
 from fsm.explore.pool_tables import LOCAL_BITS, NONE, POOL_BITS, PoolTables
 from fsm.explore.world import Action
-from fsm.explore.world_words import WORD, Fields, Relaid
+from fsm.explore.world_words import WORD, Fields
 from fsm.search.space import Batch, Budget, Property, Widened
 
 if TYPE_CHECKING:
     from fsm.explore.pool_space import PoolSpace
     from fsm.search.space import Mask, Packed
 
-WORLD_BITS = 24
+FIRST_BITS = 24
+"""Of the inside and of the world, where there is so much room."""
 CHUNK = 1 << 15
 """States that are expanded together: their pairs stay in the cache of the processor."""
 
@@ -44,6 +46,7 @@ class _Unpacked:
     """A chunk of states, each part an array. left: what is left of each budget."""
 
     states: Packed
+    insides: Index
     locals: list[Index]
     pool: Index
     worlds: Index
@@ -86,9 +89,9 @@ class PoolKernel:
         self._seen = PoolSeen(space.observer, self._tables)
         first = space.joint.initial()[0]
         budgets = [left.bit_length() for left in first.budgets]
-        local = max(1, min(12, (WORD - WORLD_BITS - 9 - sum(budgets)) // n))
-        pool = max(1, min(12, WORD - WORLD_BITS - n * local - sum(budgets)))
-        self._fields = Fields([*[local] * n, pool, WORLD_BITS, *budgets])
+        room = max(0, WORD - sum(budgets))
+        self._fields = Fields([min(FIRST_BITS, room // 2), min(FIRST_BITS, room // 2), *budgets])
+        self._widen(1, 1)
 
     @property
     def bits(self) -> int:
@@ -103,7 +106,7 @@ class PoolKernel:
     @property
     def budgets(self) -> Sequence[Budget]:
         """Those of faults and orders."""
-        joint, shifts = self._joint, self._fields.shifts[self._n + 2 :]
+        joint, shifts = self._joint, self._fields.shifts[2:]
         return [
             Budget(name.removeprefix("fault ").partition(" ")[0], shift, full)
             for name, shift, full in zip(joint.budgets, shifts, joint.full, strict=True)
@@ -116,34 +119,29 @@ class PoolKernel:
     def pack(self, state: JointState) -> int:
         """The number of a state. Raises: `Widened`."""
         tables = self._tables
-        while True:
-            try:
-                word = np.array([tables.words.word(tables.taken(state.world))], np.uint64)
-                break
-            except Relaid:
-                continue
-        world = int(tables.words.numbers.find(word)[0])
-        numbers = [tables.local(local) for local in state.locals]
-        numbers += [tables.pool(state.pool), world, *state.budgets]
+        inside = tables.insides.number([*map(tables.local, state.locals), tables.pool(state.pool)])
+        world = tables.words.known(tables.taken(state.world))
         self._fit()
+        numbers = (inside, world, *state.budgets)
         return sum(number << shift for number, shift in zip(numbers, self._fields.shifts, strict=True))
 
     def unpack(self, packed: int) -> JointState:
         """The state of a number."""
-        tables, n = self._tables, self._n
-        numbers = [self._fields.one(int(packed), i) for i in range(len(self._fields.widths))]
+        tables = self._tables
+        inside, world, *left = (self._fields.one(int(packed), i) for i in range(len(self._fields.widths)))
+        *locals_, pool = tables.insides.row(inside)
         return JointState(
-            tuple(tables.locals.values[number] for number in numbers[:n]),
-            tables.pools.values[numbers[n]],
-            tables.given(tables.words.world(numbers[n + 1])),
-            tuple(numbers[n + 2 :]),
+            tuple(tables.locals.values[number] for number in locals_),
+            tables.pools.values[pool],
+            tables.given(tables.words.world(world)),
+            tuple(left),
         )
 
     def expand(self, states: Packed) -> Iterator[Batch]:
         """All moves out of some states. Raises: `Widened`, before anything of the chunk in question is given."""
         for start in range(0, len(states), CHUNK):
             chunk = self._unpacked(states[start : start + CHUNK])
-            yield self._batch(self._certain(self._chunk, chunk), start)
+            yield self._batch(self._chunk(chunk), start)
 
     def canonical(self, states: Packed) -> Packed:
         """Of all images of each state the smallest. Raises: `Widened`, the first time always: all that is known so far
@@ -153,13 +151,13 @@ class PoolKernel:
             self._begin()
             self._images = PoolImages(symmetry, self._tables)
             raise Widened
-        found = [self._certain(self._smallest, states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
+        found = [self._smallest(states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
         return np.concatenate(found) if found else states
 
     def _smallest(self, states: Packed) -> Packed:
         assert self._images is not None
         chunk = self._unpacked(states)
-        return self._images.smallest(chunk.states, [*chunk.locals, chunk.pool, chunk.worlds], self._parts_packed)
+        return self._images.smallest(chunk.states, [chunk.insides, chunk.worlds], self._parts_packed)
 
     def _parts_packed(self, parts: Sequence[Index]) -> Packed:
         self._fit()
@@ -172,14 +170,14 @@ class PoolKernel:
         """Where nothing is possible but faults and orders."""
         stuck = np.ones(len(states), np.bool_)
         for start in range(0, len(states), CHUNK):
-            pairs = self._certain(self._pairs, self._unpacked(states[start : start + CHUNK]))
+            pairs = self._pairs(self._unpacked(states[start : start + CHUNK]))
             free = np.array([fault is None for _, fault in self.groups], np.bool_)
             stuck[start + pairs.at[free[self._tables.actions.group.array[pairs.rows]]]] = False
         return stuck
 
     def see(self, states: Packed) -> Numbers:
         """The number of the observation of each state."""
-        found = [self._certain(self._observed, states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
+        found = [self._observed(states[at : at + CHUNK]) for at in range(0, len(states), CHUNK)]
         return np.concatenate(found) if found else np.zeros(0, np.int32)
 
     def holds(self, property_: Property, part: str, seen: Any, target: Any = None) -> Mask:
@@ -190,39 +188,34 @@ class PoolKernel:
         """The rows that fired so far."""
         return self._tables.fired
 
-    def _certain(self, compute: Any, *arguments: Any) -> Any:
-        """What a function gives once no word is packed anew while it is under way."""
-        while True:
-            try:
-                return compute(*arguments)
-            except Relaid:
-                continue
-
     def _fit(self) -> None:
         """Makes room for every number there is. Raises: `Widened`."""
-        tables, n = self._tables, self._n
-        needed = [len(tables.locals.values)] * n + [len(tables.pools.values), len(tables.words.words)]
+        needed = len(self._tables.insides.words), len(self._tables.words.words)
         if any(count > 1 << width for count, width in zip(needed, self._fields.widths, strict=False)):
-            old, budgets = self._fields, [1 << width for width in self._fields.widths[n + 2 :]]
-            self._fields = old.widened([*needed, *budgets], self.space.at)
+            self._widen(*needed)
             raise Widened
+
+    def _widen(self, insides: int, worlds: int) -> None:
+        """Makes the fields so wide. Errors: `SpecError` (too-large)."""
+        budgets = [1 << width for width in self._fields.widths[2:]]
+        self._fields = self._fields.widened([insides, worlds, *budgets], self.space.at)
 
     def _ordering(self, host: int) -> Any:
         return lambda locals_: self._tables.orders[host].find(locals_.view(np.uint64))
 
     def _unpacked(self, states: Packed) -> _Unpacked:
-        fields, n = self._fields, self._n
+        fields = self._fields
         states = states.astype(np.uint64, copy=False)
-        parts = [fields.get(states, i) for i in range(len(fields.widths))]
-        locals_ = [part.view(np.int64) for part in parts[:n]]
-        return _Unpacked(states, locals_, parts[n].view(np.int64), parts[n + 1].view(np.int64), parts[n + 2 :])
+        insides, worlds, *left = (fields.get(states, i) for i in range(len(fields.widths)))
+        *locals_, pool = self._tables.inside(insides.view(np.int64))
+        return _Unpacked(states, insides.view(np.int64), locals_, pool, worlds.view(np.int64), left)
 
     def _observed(self, states: Packed) -> Numbers:
-        chunk = self._unpacked(states)
-        return self._seen.observe(chunk.locals, chunk.pool, chunk.worlds)
+        insides, worlds = (self._fields.get(states.astype(np.uint64, copy=False), i).view(np.int64) for i in (0, 1))
+        return self._seen.observe(insides, worlds)
 
     def _pairs(self, chunk: _Unpacked) -> _Pairs:
-        """Everything that may happen in the states of a chunk. Raises: `Relaid`."""
+        """Everything that may happen in the states of a chunk."""
         plans, actions = self._plans, self._tables.actions
         found = []
         for at, planned in plans.find(chunk.worlds, chunk.locals):
@@ -248,22 +241,23 @@ class PoolKernel:
         return _Pairs(at, rows.astype(np.int32), after.astype(np.int64))
 
     def _chunk(self, chunk: _Unpacked) -> _Found:
-        """Everything that comes of a chunk. Raises: `Relaid`, `Widened`."""
+        """Everything that comes of a chunk. Raises: `Widened`."""
         tables, n = self._tables, self._n
         pairs = self._pairs(chunk)
         actions, worlds = tables.actions, pairs.worlds
-        change = np.zeros(len(pairs.at), np.int64)
+        before = chunk.insides[pairs.at]
+        insides = before.copy()
         refused = np.full(len(pairs.at), NONE, np.int32)
         hosts = actions.host.array[pairs.rows]
         for host in range(n):
             mine = np.flatnonzero(hosts == host)
             if len(mine):
-                worlds[mine], change[mine], refused[mine] = self._turns(chunk, pairs, host, mine)
+                worlds[mine], insides[mine], refused[mine] = self._turns(chunk, pairs, host, mine)
         self._fit()
         shifts = self._fields.shifts
-        change += (worlds - chunk.worlds[pairs.at]) << shifts[n + 1]
+        change = insides - before + ((worlds - chunk.worlds[pairs.at]) << shifts[1])
         for i in range(len(chunk.left)):
-            change -= (actions.budget.array[pairs.rows] == i).astype(np.int64) << shifts[n + 2 + i]
+            change -= (actions.budget.array[pairs.rows] == i).astype(np.int64) << shifts[2 + i]
         sources = chunk.states[pairs.at]
         targets = sources + change.view(np.uint64)
         messages = [(int(pairs.at[i]), tables.refusals.values[refused[i]]) for i in np.flatnonzero(refused != NONE)]
@@ -274,7 +268,7 @@ class PoolKernel:
         return pairs, targets, kept, int(np.count_nonzero(answered)), messages
 
     def _turns(self, chunk: _Unpacked, pairs: _Pairs, host: int, mine: Index) -> tuple[Index, Index, Numbers]:
-        """What comes of the actions of one host: worlds, changes to packed states, refusals."""
+        """What comes of the actions of one host: worlds, insides, refusals."""
         tables, actions, plans = self._tables, self._tables.actions, self._plans
         rows, at, worlds = pairs.rows[mine], pairs.at[mine], pairs.worlds[mine]
         before, pool_before = chunk.locals[host][at], chunk.pool[at]
@@ -290,9 +284,19 @@ class PoolKernel:
         refused[told] = tables.turn_refused.array[turns]
         after[told], pool[told] = tables.turn_local.array[turns], tables.turn_pool.array[turns]
         worlds[told] = plans.perform(worlds[told], tables.turn_chain.array[turns])
-        shifts = self._fields.shifts
-        change = ((after - before) << shifts[host]) + ((pool - pool_before) << shifts[self._n])
-        return worlds, change, refused
+        insides = self._moved(chunk.insides[at], host, after - before, pool - pool_before)
+        return worlds, insides, refused
+
+    def _moved(self, insides: Index, host: int, local: Index, pool: Index) -> Index:
+        """Insides after a change of the local state of a host, and of the pool."""
+        rows, moved = self._tables.insides, np.flatnonzero(local | pool)
+        change: list[Any] = [0] * (self._n + 1)
+        change[host], change[-1] = local[moved], pool[moved]
+        words = rows.of(insides[moved])
+        for word, by in zip(words.view(np.int64), rows.pack(change), strict=True):
+            word += by
+        insides[moved] = rows.find(words)
+        return insides
 
     def _take_wide(
         self, chunk: _Unpacked, pairs: _Pairs, targets: Packed, refused: Numbers, messages: list[tuple[int, str]]

@@ -109,7 +109,7 @@ class PoolPlans:
         self._deaf = by_ears.pop((), [])
         self._of_world = ByNumber(self._plan_deaf)
         self._ears = [_Ears(tables, sources) for sources in by_ears.values()]
-        self._heard = [Memo(self._planning(ears), tagged=True) for ears in self._ears]
+        self._heard = [Memo(self._planning(ears), columns=2) for ears in self._ears]
         self.alive = [ByNumber(self._lookup(memo, tables.world.lives_by(h))) for h, memo in enumerate(tables.alive)]
         self.views = [ByNumber(self._lookup(memo, tables.world.seen_by(h))) for h, memo in enumerate(tables.views)]
         self._performed = Memo(self._perform)
@@ -133,23 +133,20 @@ class PoolPlans:
     def _spread(self, plans: Numbers) -> tuple[Index, Index]:
         return spread(self._start.array[plans], self._count.array[plans])
 
-    def _words(self, worlds: Index) -> Words:
-        return self._tables.words.words.array[worlds]
-
     def _lookup(self, memo: Memo, of: tuple[int, ...]) -> Callable[[Index], Numbers]:
-        return lambda worlds: memo.find(self._words(worlds) & self._tables.words.fields.mask(of))
+        mask = self._tables.words.mask(of)
+        return lambda worlds: memo.find(*(self._tables.words.of(worlds) & mask))
 
-    def _perform(self, keys: Words, _: Words | None) -> Numbers:
+    def _perform(self, keys: Words) -> Numbers:
         tables, low = self._tables, np.uint64((1 << 32) - 1)
-        words = self._words((keys & low).view(np.int64))
-        return tables.words.numbers.find(tables.chains.follow(words, (keys >> _CHAIN).astype(np.int32)))
+        words = tables.words.of((keys & low).view(np.int64))
+        return tables.words.find(tables.chains.follow(words, (keys >> _CHAIN).astype(np.int32)))
 
     def _plan_deaf(self, worlds: Index) -> Index:
         return self._plan(worlds, [(i, np.arange(len(worlds)), None) for i in self._deaf])
 
-    def _planning(self, ears: _Ears) -> Callable[[Words, Words | None], Index]:
-        def plan(keys: Words, tags: Words | None) -> Index:
-            assert tags is not None
+    def _planning(self, ears: _Ears) -> Callable[[Words, Words], Index]:
+        def plan(keys: Words, tags: Words) -> Index:
             wanted: list[tuple[int, Index, Words | None]] = []
             for i in ears.sources:
                 heard, some = ears.heard(i, tags), np.arange(len(keys))
@@ -163,20 +160,24 @@ class PoolPlans:
 
     def _plan(self, worlds: Index, wanted: Sequence[tuple[int, Index, Words | None]]) -> Index:
         """The numbers of new plans. Arguments: `wanted`: of each source in which of the worlds, and what is heard."""
-        tables, words = self._tables, self._words(worlds)
+        tables, words = self._tables, self._tables.words.of(worlds)
         actions, found = tables.actions, list[tuple[Index, Index, Words]]()
         for i, some, tags in wanted:
-            mask = tables.words.fields.mask(tables.sources[i].of)
-            entries = tables.of_source[i].find(words[some] & mask, tags)
+            mask = tables.words.mask(tables.sources[i].of)
+            keys = words.take(some, axis=1) & mask
+            entries = tables.of_source[i].find(*keys) if tags is None else tables.of_source[i].find(*keys, tags)
             picked, rows = spread(actions.start.array[entries], actions.count.array[entries])
-            found.append((some[picked], rows, (words[some[picked]] & ~mask) | actions.put.array[rows]))
-        at, rows, after = (np.concatenate(column) for column in zip(*found, strict=True))
-        after = tables.words.numbers.find(tables.chains.follow(after, actions.chain.array[rows]))
+            found.append(
+                (some[picked], rows, (words.take(some[picked], axis=1) & ~mask) | actions.put.array.take(rows, axis=1))
+            )
+        at, rows = (np.concatenate(column) for column in list(zip(*found, strict=True))[:2])
+        after = np.hstack([led for _, _, led in found])
+        reached = tables.words.find(tables.chains.follow(after, actions.chain.array[rows]))
         order = np.argsort(at, kind="stable")
         counts = np.bincount(at, minlength=len(worlds))
         first, plans = len(self.row), np.arange(len(self._start), len(self._start) + len(worlds))
         self.row.extend(rows[order])
-        self.after.extend(after[order])
+        self.after.extend(reached[order])
         self._start.extend(first + np.cumsum(counts) - counts)
         self._count.extend(counts)
         return plans

@@ -12,6 +12,7 @@ nothing here may differ from it: the tests explore small systems both ways.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,22 +20,21 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from fsm.engine.turn import Effects, Event
-from fsm.errors import SpecError
 from fsm.explore.calls import items
 from fsm.explore.joint import Joint
-from fsm.explore.memo import Fill, Memo, Numbers, Words
+from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.parted import Parted, Source, Then, Update, Whole, effects_key
 from fsm.explore.pool_space import group_of
-from fsm.explore.world_words import Grown, Numbered, WorldWords
+from fsm.explore.world_words import Grown, Numbered, Rows, WorldWords, below, each
 
 NONE = -1
-LOCAL_BITS, POOL_BITS = 24, 20
+LOCAL_BITS, POOL_BITS = 21, 21
 """Fields of the key of a turn; the rest is the view's, or that of the facts."""
 REST_BITS = 64 - LOCAL_BITS - POOL_BITS
 _LOCAL, _POOL = (1 << LOCAL_BITS) - 1, (1 << POOL_BITS) - 1
 
 
-Row = tuple[int, int, int, bool, int, int, int, int, bool]
+Row = tuple[Sequence[int], int, int, bool, int, int, int, int, bool]
 """An action in the order of the columns: put, host, event, restart, budget, chain, group, wide, prompt."""
 
 
@@ -42,7 +42,7 @@ class Actions:
     """Actions in columns.
 
     Arguments:
-        words: of the worlds that they lead to; `put` lies in these.
+        words: of the worlds that they lead to.
 
     put: the fields of its source's parts after it. host, event, budget: numbers, NONE where there is none. restart: 1
     where the host loses its memory. chain: updates that follow. group: number of (group, fault). wide: index of what
@@ -50,8 +50,7 @@ class Actions:
     """
 
     def __init__(self, words: WorldWords) -> None:
-        self.put = Grown(np.uint64)
-        words.arrays.append(self.put)
+        self.put = Grown(np.uint64, words.columns)
         self.host, self.event, self.budget, self.chain, self.group, self.wide = (Grown(np.int32) for _ in range(6))
         self.restart, self.prompt = Grown(np.bool_), Grown(np.bool_)
         self.start, self.count = Grown(np.int32), Grown(np.int32)
@@ -59,14 +58,15 @@ class Actions:
     def add(self, entries: Sequence[Sequence[Row]]) -> range:
         """New entries. Returns their numbers."""
         first, rows = len(self.start), [row for entry in entries for row in entry]
-        ends = len(self.put) + np.cumsum([len(entry) for entry in entries])
+        ends = len(self.host) + np.cumsum([len(entry) for entry in entries])
         self.count.extend([len(entry) for entry in entries])
         self.start.extend(ends - self.count.array[first:])
-        columns = (
-            self.put, self.host, self.event, self.restart, self.budget, self.chain, self.group, self.wide, self.prompt,
-        )  # fmt: skip
-        for column, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
-            column.extend(values)
+        columns = self.host, self.event, self.restart, self.budget, self.chain, self.group, self.wide, self.prompt
+        if rows:
+            put, *rest = zip(*rows, strict=True)
+            self.put.extend(np.array(put, np.uint64).T)
+            for column, values in zip(columns, rest, strict=True):
+                column.extend(values)
         return range(first, len(self.start))
 
 
@@ -80,10 +80,8 @@ class Chains:
     def __init__(self, words: WorldWords) -> None:
         self._words, self._updates, self._known = words, Numbered(), Numbered()
         self._start, self._length, self._steps = Grown(np.int32), Grown(np.int32), Grown(np.int32)
-        self._put = Grown(np.uint64)
-        self._memo = Memo(self._fill, tagged=True)
-        words.arrays.append(self._put)
-        words.memos.append(self._memo)
+        self._put = Grown(np.uint64, words.columns)
+        self._memo = Memo(self._fill, words.columns + 1)
         self.number(())
 
     def number(self, updates: Sequence[Update]) -> int:
@@ -97,30 +95,28 @@ class Chains:
         return number
 
     def follow(self, words: Words, chains: Numbers) -> Words:
-        """The words of worlds after a chain each. Raises: `fsm.explore.world_words.Relaid`."""
+        """The rows of worlds after a chain each."""
         length = self._length.array[chains]
         going = np.flatnonzero(length)
         if not len(going):
             return words
-        fields = self._words.fields
-        masks = np.array([fields.mask(update.of) for update in self._updates.values], np.uint64)
+        masks = np.hstack([self._words.mask(update.of) for update in self._updates.values])
         words, k = words.copy(), 0
         while len(going):
             step = self._steps.array[self._start.array[chains[going]] + k]
-            mask, before = masks[step], words[going]
-            found = self._memo.find(before & mask, step.astype(np.uint64))
-            words[going] = (before & ~mask) | self._put.array[found]
+            mask, before = masks.take(step, axis=1), words.take(going, axis=1)
+            found = self._memo.find(*(before & mask), step.astype(np.uint64))
+            words[:, going] = (before & ~mask) | self._put.array.take(found, axis=1)
             k += 1
             going = going[length[going] > k]
         return words
 
-    def _fill(self, keys: Words, tags: Words | None) -> range:
-        assert tags is not None
+    def _fill(self, *keys: Words) -> range:
         found = []
-        for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
-            update: Update = self._updates.values[tag]
-            found.append(self._words.part(update(self._words.some(key, update.of)), update.of))
-        self._put.extend(found)
+        for *word, step in each(keys):
+            update: Update = self._updates.values[step]
+            found.append(self._words.part(update(self._words.some(word, update.of)), update.of))
+        self._put.extend(np.array(found, np.uint64).T)
         return range(len(self._put) - len(found), len(self._put))
 
 
@@ -138,6 +134,7 @@ class PoolTables:
         self.world: Any = world if self.parted else Whole(world, n)
         first = self.taken(joint.initial()[0].world)
         self.words = WorldWords(len(first), joint.system.world.at)
+        self.insides = Rows(n + 1, joint.system.at)
         self.locals, self.pools, self.refusals, self.groups = Numbered(), Numbered(), Numbered(), Numbered()
         self.wide: list[tuple[Source, Then, int | None]] = []
         self.fired: set[str] = set()
@@ -146,13 +143,13 @@ class PoolTables:
         self.waits = Grown(np.int32)
         self.actions, self.chains = Actions(self.words), Chains(self.words)
         self.sources: Sequence[Source] = self.world.sources
-        self.of_source = [Memo(_filling(self._entries, i), tagged=bool(s.hears)) for i, s in enumerate(self.sources)]
-        self.alive = [Memo(_filling(self._alive, host)) for host in range(n)]
-        self.views = [Memo(_filling(self._see, host)) for host in range(n)]
-        self.words.memos += [*self.of_source, *self.alive, *self.views]
-        self.orders = [Memo(_filling(self._orders, host)) for host in range(n)]
-        self.reboots = [Memo(_filling(self._reboot, host)) for host in range(n)]
-        self.turns = [Memo(_filling(self._turn, host), tagged=True) for host in range(n)]
+        wide = self.words.columns
+        self.of_source = [Memo(partial(self._entries, i), wide + bool(s.hears)) for i, s in enumerate(self.sources)]
+        self.alive = [Memo(partial(self._alive, host), wide) for host in range(n)]
+        self.views = [Memo(partial(self._see, host), wide) for host in range(n)]
+        self.orders = [Memo(partial(self._orders, host)) for host in range(n)]
+        self.reboots = [Memo(partial(self._reboot, host)) for host in range(n)]
+        self.turns = [Memo(partial(self._turn, host), columns=2) for host in range(n)]
         self.turn_local, self.turn_pool, self.turn_chain, self.turn_refused = (Grown(np.int32) for _ in range(4))
 
     def taken(self, w: Any) -> Any:
@@ -175,6 +172,11 @@ class PoolTables:
         """The number of the pool variables."""
         return self.below(self.pools.of(pool), POOL_BITS)
 
+    def inside(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The local states of all hosts and the pool variables of insides."""
+        words = list(self.insides.of(numbers).view(np.int64))
+        return [self.insides.one(words, i) for i in range(self.joint.n + 1)]
+
     def wait(self, pending: tuple[tuple[str, str], ...]) -> int:
         """The number of what a host waits for."""
         return self.below(self.pendings.of(pending), self.wait_bits)
@@ -194,22 +196,16 @@ class PoolTables:
         return tags
 
     def below(self, number: int, bits: int) -> int:
-        """A number that has to fit into so many bits of a key: one that does not would be taken for another one.
+        """A number that has to fit into so many bits of a key. Errors: `SpecError` (too-large)."""
+        return below(number, bits, self.joint.system.at)
 
-        Errors: `SpecError` (too-large)."""
-        if number >> bits:
-            message = f"more than {1 << bits} different states of one part; use fewer hosts, or budgets for faults"
-            raise SpecError(self.joint.system.at, message, "too-large")
-        return number
-
-    def _entries(self, index: int, keys: Words, tags: Words | None) -> range:
+    def _entries(self, index: int, *keys: Words) -> range:
         source, n = self.sources[index], self.joint.n
-        heard = [0] * len(keys) if tags is None else tags.tolist()
         found = []
-        for key, tag in zip(keys.tolist(), heard, strict=True):
+        for key in each(keys):
             pending: list[tuple[tuple[str, str], ...]] = [()] * n
             for i, host in enumerate(source.hears):
-                pending[host] = self.pendings.values[tag >> self.wait_bits * i & ((1 << self.wait_bits) - 1)]
+                pending[host] = self.pendings.values[key[-1] >> self.wait_bits * i & ((1 << self.wait_bits) - 1)]
             w = self.words.some(key, source.of)
             rows = (self._row(source, then) for then in source.act(w, pending))
             found.append([row for row in rows if row is not None])
@@ -236,8 +232,8 @@ class PoolTables:
     def _event(self, event: Event) -> int:
         return self._events.number((event.machine, event.name, items(event.payload), event.call), event)
 
-    def _orders(self, host: int, keys: Words, _: Words | None) -> range:
-        found = []
+    def _orders(self, host: int, keys: Words) -> range:
+        found, nothing = [], [0] * self.words.columns
         for local in keys.tolist():
             rows = []
             for choice in self.joint.own(None, host, self.locals.values[local]):
@@ -245,25 +241,24 @@ class PoolTables:
                 assert action.event is not None
                 group = self.groups.of((group_of(action), action.fault))
                 budget = NONE if choice.budget is None else choice.budget
-                rows.append((0, host, self._event(action.event), False, budget, 0, group, NONE, False))
+                rows.append((nothing, host, self._event(action.event), False, budget, 0, group, NONE, False))
             found.append(rows)
         return self.actions.add(found)
 
-    def _alive(self, host: int, keys: Words, _: Words | None) -> list[int]:
+    def _alive(self, host: int, *keys: Words) -> list[int]:
         of = self.world.lives_by(host)
-        return [int(self.world.alive(self.words.some(key, of), host)) for key in keys.tolist()]
+        return [int(self.world.alive(self.words.some(key, of), host)) for key in each(keys)]
 
-    def _see(self, host: int, keys: Words, _: Words | None) -> list[int]:
+    def _see(self, host: int, *keys: Words) -> list[int]:
         of = self.world.seen_by(host)
-        seen = (self._views.of(self.world.view(self.words.some(key, of), host)) for key in keys.tolist())
+        seen = (self._views.of(self.world.view(self.words.some(key, of), host)) for key in each(keys))
         return [self.below(number, REST_BITS) for number in seen]
 
-    def _reboot(self, host: int, keys: Words, _: Words | None) -> list[int]:
+    def _reboot(self, host: int, keys: Words) -> list[int]:
         return [self.local(self.joint.reboot(host, self.locals.values[local])) for local in keys.tolist()]
 
-    def _turn(self, host: int, keys: Words, tags: Words | None) -> range:
-        assert tags is not None
-        found = [self._taken(host, key, tag) for key, tag in zip(keys.tolist(), tags.tolist(), strict=True)]
+    def _turn(self, host: int, keys: Words, events: Words) -> range:
+        found = [self._taken(host, key, event) for key, event in each((keys, events))]
         columns = (self.turn_local, self.turn_pool, self.turn_chain, self.turn_refused)
         for column, values in zip(columns, zip(*found, strict=True), strict=True):
             column.extend(values)
@@ -284,8 +279,3 @@ class PoolTables:
         if self._performed.values[known] is None:
             self._performed.values[known] = self.chains.number(self.world.updates(host, evolve(effects, timers=())))
         return int(self._performed.values[known])
-
-
-def _filling(fill: Any, index: int) -> Fill:
-    """A function of several hosts or sources as one of a single one."""
-    return lambda keys, tags: fill(index, keys, tags)

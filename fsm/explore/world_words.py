@@ -1,15 +1,15 @@
-"""Worlds as words: each part's values numbered, a world packed into one word of these numbers, and the words numbered.
+"""Worlds as words: each part's values numbered, the numbers of a world packed into some words, and the worlds numbered.
 
-So a world is two things: its *number*, which is what a packed state holds, and its *word*, in which every part has a
-field, so that what depends on a few parts is looked up by the word with all other fields blanked out.
+So a world is two things: its *number*, which is what a packed state holds, and its *row* of words, in which every part
+has a field, so that what depends on a few parts is looked up by the row with all other fields blanked out.
 
-Fields grow. When a part has more values than its field holds, all words and all that is kept by them is packed anew
-(`Relaid`); whoever was in the middle of something begins it again.
+Many rows are an array of shape (columns, rows). Fields have room for all the values that anybody would wait for, so
+that nothing ever has to be packed anew; a row that is longer than a word goes on in the next column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,13 @@ from attrs import define, field
 from numpy.typing import NDArray
 
 from fsm.errors import Place, SpecError
-from fsm.explore.memo import Memo, Words
+from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.parted import Parts
 
-FIRST_BITS = 20
-"""Of a field that stands alone."""
 WORD = 63
 """Bits of a word, or of a packed state, so that none is all ones."""
-
-
-class Relaid(Exception):
-    """Words have been packed anew: what was computed from old ones has to be computed again."""
+IN_WORD = 3
+"""Fields of a word, in a row of so many or more."""
 
 
 @define(eq=False)
@@ -35,10 +31,10 @@ class Numbered:
     """Values and their numbers, in the order in which they were first seen."""
 
     values: list[Any] = field(factory=list)
-    _numbers: dict[Hashable, int] = field(factory=dict)
+    _numbers: dict[Any, int] = field(factory=dict)
 
-    def number(self, key: Hashable, value: Any) -> int:
-        """The number of `key`; `value` is kept for it if it is new."""
+    def number(self, key: Any, value: Any) -> int:
+        """The number of `key`, which is hashable; `value` is kept for it if it is new."""
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = len(self.values)
@@ -51,10 +47,16 @@ class Numbered:
 
 
 class Grown:
-    """An array that is appended to. Arguments: the kind of its entries."""
+    """An array that is appended to.
 
-    def __init__(self, kind: Any) -> None:
-        self._held: NDArray[Any] = np.zeros(256, kind)
+    Arguments:
+        kind: that of its entries.
+        columns: how many entries are appended at once, or None for an array of shape (n,), not (columns, n).
+    """
+
+    def __init__(self, kind: Any, columns: int | None = None) -> None:
+        self._shape = () if columns is None else (columns,)
+        self._held: NDArray[Any] = np.zeros((*self._shape, 256), kind)
         self._count = 0
 
     def __len__(self) -> int:
@@ -63,34 +65,31 @@ class Grown:
     @property
     def array(self) -> NDArray[Any]:
         """What is in it; a view, good until it grows."""
-        return self._held[: self._count]
+        return self._held[..., : self._count]
 
     def append(self, value: Any) -> None:
-        """One more entry."""
+        """One more entry, of an array of shape (n,)."""
         self.extend((value,))
 
     def extend(self, values: Any) -> None:
-        """More entries."""
-        count = self._count + len(values)
-        if count > len(self._held):
-            held = np.zeros(2 * count, self._held.dtype)
-            held[: self._count] = self.array
+        """More entries, in the shape that it has."""
+        added = np.asarray(values, self._held.dtype)
+        count = self._count + added.shape[-1]
+        if count > self._held.shape[-1]:
+            held = np.zeros((*self._shape, 2 * count), self._held.dtype)
+            held[..., : self._count] = self.array
             self._held = held
-        self._held[self._count : count] = values
+        self._held[..., self._count : count] = added
         self._count = count
 
 
 class Fields:
-    """Where the fields of a word lie, the first in the lowest bits. Arguments: their widths in bits."""
+    """Where the fields of a packed state lie, the first in the lowest bits. Arguments: their widths in bits."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         self.widths = tuple(widths)
         self.shifts = tuple(sum(self.widths[:i]) for i in range(len(self.widths)))
         self.bits = sum(self.widths)
-
-    def mask(self, of: Sequence[int]) -> np.uint64:
-        """Ones in some fields."""
-        return np.uint64(sum(((1 << self.widths[i]) - 1) << self.shifts[i] for i in of))
 
     def get(self, words: Words, i: int) -> Words:
         """One field of each word."""
@@ -99,17 +98,6 @@ class Fields:
     def one(self, word: int, i: int) -> int:
         """One field of one word."""
         return word >> self.shifts[i] & ((1 << self.widths[i]) - 1)
-
-    def converter(self, new: Fields) -> Callable[[Words], Words]:
-        """What turns words of these fields into those of wider ones; the order of words stays."""
-
-        def convert(words: Words) -> Words:
-            converted = np.zeros(len(words), np.uint64)
-            for i, shift in enumerate(new.shifts):
-                converted |= self.get(words, i) << np.uint64(shift)
-            return converted
-
-        return convert
 
     def widened(self, needed: Sequence[int], at: Place) -> Fields:
         """Fields in which the numbers below `needed` have room, those that do not fit now with one bit to spare.
@@ -126,8 +114,67 @@ class Fields:
         return Fields(grown)
 
 
-class WorldWords:
-    """The worlds of one search.
+class Rows:
+    """Rows of numbers, all of one length: packed, and numbered in turn.
+
+    Arguments:
+        length: how many numbers are in a row.
+        at: where complaints point.
+
+    columns: how many words a row takes. words: all rows so far.
+    """
+
+    def __init__(self, length: int, at: Place) -> None:
+        self._at, each = at, min(length, IN_WORD)
+        self._width = WORD // each
+        self._places = [(i // each, i % each * self._width) for i in range(length)]
+        self.columns = self._places[-1][0] + 1
+        self.words = Grown(np.uint64, self.columns)
+        self._numbers = Memo(self._number, self.columns)
+
+    def find(self, words: Words) -> Numbers:
+        """The number of each row."""
+        return self._numbers.find(*words)
+
+    def number(self, numbers: Sequence[int]) -> int:
+        """The number of one row."""
+        return int(self.find(np.array(self.pack(numbers), np.uint64)[:, np.newaxis])[0])
+
+    def row(self, number: int) -> list[int]:
+        """One row by its number."""
+        words = self.words.array[:, number].tolist()
+        return [self.one(words, i) for i in range(len(self._places))]
+
+    def pack(self, numbers: Sequence[Any]) -> list[Any]:
+        """The words of a row, of its numbers; or of many, where each of these is an array. Of changes to the numbers it
+        is the changes to the words."""
+        words: list[Any] = [0] * self.columns
+        for number, (column, shift) in zip(numbers, self._places, strict=True):
+            words[column] = words[column] + (number << shift)
+        return words
+
+    def of(self, numbers: NDArray[np.int64]) -> Words:
+        """The words of numbered rows."""
+        return self.words.array.take(numbers, axis=1)
+
+    def one(self, words: Sequence[Any], i: int) -> Any:
+        """A number of a row of words; or of many, where each of these is an array."""
+        column, shift = self._places[i]
+        return words[column] >> shift & (1 << self._width) - 1
+
+    def mask(self, of: Sequence[int]) -> Words:
+        """Ones in some fields, shape (columns, 1)."""
+        ones = [(1 << self._width) - 1 if i in of else 0 for i in range(len(self._places))]
+        return np.array(self.pack(ones), np.uint64)[:, np.newaxis]
+
+    def _number(self, *words: Words) -> Numbers:
+        first = len(self.words)
+        self.words.extend(words)
+        return np.arange(first, len(self.words), dtype=np.int32)
+
+
+class WorldWords(Rows):
+    """The worlds of one search, as rows of the numbers of their parts.
 
     Arguments:
         parts: how many a world has.
@@ -135,56 +182,53 @@ class WorldWords:
     """
 
     def __init__(self, parts: int, at: Place) -> None:
-        self._at, self.parts = at, [Numbered() for _ in range(parts)]
-        self.fields = Fields([min(FIRST_BITS, max(2, 48 // parts))] * parts)
-        self.words = Grown(np.uint64)
-        self.numbers = Memo(self._number)
-        self.memos: list[Memo] = [self.numbers]
-        self.arrays: list[Grown] = [self.words]
+        super().__init__(parts, at)
+        self.parts = [Numbered() for _ in range(parts)]
 
-    def word(self, w: Parts) -> int:
-        """The word of a world, or of some of its parts. Raises: `Relaid`."""
-        word, shifts, widths = 0, self.fields.shifts, self.fields.widths
-        for i, value in enumerate(w):
-            if value is not None:
-                number = self.parts[i].of(value)
-                if number >> widths[i]:
-                    self._relay()
-                word |= number << shifts[i]
-        return word
+    def word(self, w: Parts) -> list[int]:
+        """The words of a world, or of some of its parts."""
+        numbers = zip(self.parts, w, strict=True)
+        return self.pack([0 if value is None else self._below(part.of(value)) for part, value in numbers])
 
-    def part(self, w: Parts, of: Sequence[int]) -> int:
-        """The word of exactly some parts, as a source or an update gives them.
+    def known(self, w: Parts) -> int:
+        """The number of a world."""
+        return self.number([self._below(part.of(value)) for part, value in zip(self.parts, w, strict=True)])
 
-        Raises: `Relaid`. Errors: `SpecError` (bad-world) where others are filled in, or one of them is missing."""
+    def part(self, w: Parts, of: Sequence[int]) -> list[int]:
+        """The words of exactly some parts, as a source or an update gives them.
+
+        Errors: `SpecError` (bad-world) where others are filled in, or one of them is missing."""
         filled = {i for i, value in enumerate(w) if value is not None}
         if len(w) != len(self.parts) or filled != set(of):
             message = f"the world says that something is about its parts {sorted(of)}, and changes {sorted(filled)}"
             raise SpecError(self._at, f"{message}; no part is None", "bad-world")
         return self.word(w)
 
-    def some(self, word: int, of: Sequence[int]) -> Parts:
-        """Some parts of the world of a word, None for the others."""
+    def some(self, word: Sequence[int], of: Sequence[int]) -> Parts:
+        """Some parts of the world of a row, None for the others."""
         found: list[Any] = [None] * len(self.parts)
         for i in of:
-            found[i] = self.parts[i].values[self.fields.one(word, i)]
+            found[i] = self.parts[i].values[self.one(word, i)]
         return tuple(found)
 
     def world(self, number: int) -> Parts:
         """A world by its number."""
-        return self.some(int(self.words.array[number]), range(len(self.parts)))
+        return self.some(self.words.array[:, number].tolist(), range(len(self.parts)))
 
-    def _relay(self) -> None:
-        new = self.fields.widened([len(part.values) for part in self.parts], self._at)
-        convert = self.fields.converter(new)
-        for memo in self.memos:
-            memo.rekey(convert)
-        for held in self.arrays:
-            held.array[:] = convert(held.array)
-        self.fields = new
-        raise Relaid
+    def _below(self, number: int) -> int:
+        return below(number, self._width, self._at)
 
-    def _number(self, words: Words, _: Words | None) -> NDArray[np.int32]:
-        first = len(self.words)
-        self.words.extend(words)
-        return np.arange(first, first + len(words), dtype=np.int32)
+
+def below(number: int, bits: int, at: Place) -> int:
+    """A number that has to fit into so many bits of a key: one that does not would be taken for another one.
+
+    Errors: `SpecError` (too-large), which points at `at`."""
+    if number >> bits:
+        message = f"more than {1 << bits} different states of one part; use fewer hosts, or budgets for faults"
+        raise SpecError(at, message, "too-large")
+    return number
+
+
+def each(words: Sequence[Words]) -> list[tuple[int, ...]]:
+    """The rows of columns, one after the other."""
+    return list(zip(*(column.tolist() for column in words), strict=True))
