@@ -82,6 +82,21 @@ def test_a_broken_log_is_tried_again_until_it_works_and_says_so_once() -> None:
     assert value(handle(disk).read()) == writer.acknowledged
 
 
+def test_a_broken_log_that_is_claimed_anew_says_that_it_is_healed() -> None:
+    """The master that had it has it again under a newer term, before it was tried again: the alert of before is over."""
+    disk, ear = new_disk(), Ear()
+    writer = Writer(noted(disk, [], VirtualClock(), ear)).begin()
+    disk.budget = disk.written + 10
+    with pytest.raises(RedoLogBroken):
+        writer.append({"lost": True})
+    disk.budget = None
+    writer.log.claim(2)
+    assert ear.heard == ["log_broken"]
+    writer.term = 2
+    writer.begin()
+    assert (ear.heard, writer.log.broken) == (["log_broken", "log_healed"], None)
+
+
 def test_a_write_that_takes_too_long_is_given_up_and_holds_up_nobody() -> None:
     """Its call is refused when it ends, others at once; the log mends itself, and holds what was acknowledged."""
     begun, go_on = threading.Event(), threading.Event()

@@ -94,7 +94,7 @@ MUTANTS = {
     "goes on after a failed write without a full database": (
         "redo_log",
         {
-            'to: broken, tell: [caller.refused, alerts.log_broken], why: "nobody knows whether': (
+            'to: broken, set: {alarmed: true}, tell: [caller.refused, alerts.log_broken], why: "nobody knows whether': (
                 'to: open, tell: caller.refused, why: "nobody knows whether'
             )
         },

@@ -61,7 +61,8 @@ class Call:
         waits: it has no answer yet.
         answer: what was answered in the last step; `second`: to a call that was made meanwhile.
         heard: what the disk said in the last step, or that patience with it has ended.
-        alarm: an operator has heard under this claim that the log is broken, and not yet that it is healed.
+        alarm: an operator has heard from this process that the log is broken, and not yet that it is healed.
+        no_news: what an operator has heard in the last step he knew already.
         counts: the half that counts on the disk; safe: the one that has what the log held when it was read or filled
             last, which counts again where another is wiped. place, known: arguments of the operation under way.
         moved: the last step was an action of this world, not a timer.
@@ -73,6 +74,7 @@ class Call:
     second: bool = False
     heard: str = NOTHING
     alarm: bool = False
+    no_news: bool = False
     counts: int = 1
     safe: int = 1
     place: int = 0
@@ -82,7 +84,7 @@ class Call:
     def later(self) -> Call:
         """The same a step later."""
         asked = self.asked if self.waits else NOTHING
-        return evolve(self, asked=asked, answer=NOTHING, second=False, heard=NOTHING, moved=True)
+        return evolve(self, asked=asked, answer=NOTHING, second=False, heard=NOTHING, no_news=False, moved=True)
 
     def answered(self, name: str) -> Call:
         """The same once the caller hears something; nobody hears how a log mends itself."""
@@ -125,6 +127,7 @@ class WriterWorld(Instantless):
             "second": Domain("bool"),
             "heard": Domain("enum", HEARD),
             "alarm": Domain("bool"),
+            "no_news": Domain("bool"),
             "counts": Domain("int", low=0, high=1),
             "safe": Domain("int", low=0, high=1),
         }
@@ -148,9 +151,8 @@ class WriterWorld(Instantless):
             if signal.port == "caller":
                 w = w.answered(signal.name)
             elif signal.port == "alerts":
-                w = evolve(w, alarm=signal.name == "log_broken")
-        if w.waits and w.asked in ("claim_new", "begin_new"):
-            w = evolve(w, alarm=False)
+                broken = signal.name == "log_broken"
+                w = evolve(w, alarm=broken, no_news=broken == w.alarm)
         for operation in effects.operations:
             arguments = operation.arguments
             w = evolve(w, place=arguments.get("half", 0), known=arguments.get("known", False))
@@ -171,7 +173,8 @@ class WriterWorld(Instantless):
             tired = evolve(now, heard="patience", place=0, known=False)
             yield Action("patience ends", tired, host=0, event=Event("redo_log", "overdue"))
         over = Call(counts=w.counts, safe=w.safe)
-        yield Action("the log is closed", evolve(over, moved=True), "close", 0, Event("redo_log", "close"))
+        closed = evolve(over, alarm=w.alarm, moved=True)
+        yield Action("the log is closed", closed, "close", 0, Event("redo_log", "close"))
         yield Action("the process begins anew", over, "restart", restart=(0,))
 
     def ends(self, w: Call, machine: str, name: str) -> Iterator[tuple[str, Call, Event]]:
