@@ -83,7 +83,7 @@ def test_a_broken_log_is_tried_again_until_it_works_and_says_so_once() -> None:
 
 
 def test_a_broken_log_that_is_claimed_anew_says_that_it_is_healed() -> None:
-    """The master that had it has it again under a newer term, before it was tried again: the alert of before is over."""
+    """The master that had it takes it under a newer term before it is tried again: the alert of before is over."""
     disk, ear = new_disk(), Ear()
     writer = Writer(noted(disk, [], VirtualClock(), ear)).begin()
     disk.budget = disk.written + 10
