@@ -14,7 +14,7 @@ from hosts.rpc import as_term
 from hosts.worlds.handover import HandoverWorld, Kept, Log
 from tests.exploring import explore
 
-FAULTS = ("crash", "restart", "loss", "late", "disk")
+FAULTS = ("crash", "restart", "loss", "stray", "disk")
 ANY = {f"faults.{kind}": "any" for kind in ("crash", "restart", "loss", "disk")}
 TWO = {"hosts": "2", "settings.reigns": "5", "operator.handover.hand_over": "any", **ANY}
 TOLD = {

@@ -7,13 +7,13 @@ is superseded where the log has seen a later one that is another's. What it clai
 never wants one term twice, and then in the log; either write may fail, or be the last before its agent dies.
 
 Faults: crash (a host loses power), restart (its agent dies and starts again, perhaps while it claims the log, or has
-claimed it and does not know), loss (a request or a reply between hosts), late (a request arrives when its caller has
-given up), disk (the log cannot be read or written, or fails after it was claimed), boot (a host that is down boots).
+claimed it and does not know), loss (a request or a reply between hosts), stray (a request arrives that was lost, or
+that its caller has abandoned on its way, as `fsm.explore.calls` says), disk (the log cannot be read or written, or
+fails after it was claimed), boot (a host that is down boots).
 
 Left out: what the database holds (the story of the redo log), the liveset daemon (there is none with HA off).
 
-A world is in parts: of each host its power; what it keeps; the calls that it began; those of its requests that may
-still arrive though nobody waits for them, (machine, call, arguments, target). Then, once, the log.
+A world is in parts: of each host its power; what it keeps; the calls that it began. Then, once, the log.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ from hosts.worlds.pool_moves import ended, put
 DOWN, FRESH, AWAKE = "down", "fresh", "awake"
 """Without power; with an agent that is about to start; with one that runs."""
 BOOT = Event("life", "boot")
-LATE = "late"
-"""The number of calls that nobody waits for."""
 BEYOND = 2
 """A host that seizes the log takes the term after the next, for the next one may have been decided on."""
 CLAUSES = {"log": "the redo log is not given to a host of whose reign it has seen the end"}
@@ -98,7 +96,7 @@ class HandoverWorld:
     reigns: int = 9
     _sources: tuple[Source, ...] = field(init=False)
     clauses = CLAUSES
-    faults = ("crash", "restart", "loss", "late", "disk", "boot")
+    faults = ("crash", "restart", "loss", "stray", "disk", "boot")
 
     def __attrs_post_init__(self) -> None:
         self._sources = tuple(self._all_sources())
@@ -124,7 +122,8 @@ class HandoverWorld:
     def initial(self) -> Iterable[Parts]:
         """All hosts have power, and no agent runs yet."""
         log = Log((0,) * self.n)
-        yield (*[FRESH] * self.n, *[Kept(self.master)] * self.n, *[Calls()] * self.n, *[()] * self.n, log)
+        calls = Calls(late=self.routes.changing if "stray" in self.may else frozenset())
+        yield (*[FRESH] * self.n, *[Kept(self.master)] * self.n, *[calls] * self.n, log)
 
     def alive(self, w: Parts, host: int) -> bool:
         """A host with power has an agent, but for the moment before its first start."""
@@ -164,14 +163,9 @@ class HandoverWorld:
         return tuple(range(2 * self.n, 3 * self.n))
 
     @property
-    def strays(self) -> tuple[int, ...]:
-        """Where the requests of each host are for which nobody waits."""
-        return tuple(range(3 * self.n, 4 * self.n))
-
-    @property
     def log(self) -> int:
         """Where the log is."""
-        return 4 * self.n
+        return 3 * self.n
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -199,9 +193,8 @@ class HandoverWorld:
         for machine in effects.abandoned:
             yield Update((own,), moves.abandoned, (own, host, machine))
         for reply in effects.replies:
-            if reply.call != LATE:
-                at = self.calls[moves.caller_of(reply.call)]
-                yield Update((at,), _replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
+            at = self.calls[moves.caller_of(reply.call)]
+            yield Update((at,), _replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
         if "role" in effects.host:
             yield Update((kept,), _noted, (kept, "role", effects.host["role"]))
         for operation in effects.operations:
@@ -218,8 +211,9 @@ class HandoverWorld:
         for host in range(self.n):
             yield Source((host,), (), partial(self.power, host))
             yield Source((host, self.all_kept[host], self.log), (host,), partial(self.database, host), "database", True)
-            yield Source((*self.powers, self.calls[host], self.strays[host]), (), partial(self.talk, host))
-            yield Source((*self.powers, self.strays[host]), (), partial(self.arrives, host))
+            yield Source((*self.powers, self.calls[host]), (), partial(self.talk, host))
+            if "stray" in self.may:
+                yield Source((*self.powers, self.calls[host]), (), partial(self.arrives, host))
 
     def _up(self, w: Parts) -> frozenset[int]:
         return frozenset(host for host in range(self.n) if w[host] != DOWN)
@@ -230,22 +224,26 @@ class HandoverWorld:
         """Hosts boot and lose power, agents start and restart."""
         awake = put(w, host, AWAKE)
         if w[host] == DOWN:
-            yield Then(Action(f"host {host} boots", awake, "boot", host, BOOT, (host,)))
+            yield Then(Action(f"host {host} boots", awake, "boot", host, BOOT, (host,)), (self._forgets(host),))
             return
         gone = self._gone(host)
         yield Then(Action(f"host {host} loses power", put(w, host, DOWN), "crash", restart=(host,)), gone)
         if w[host] == FRESH:
-            yield Then(Action(f"the agent of host {host} starts", awake, host=host, event=BOOT))
+            yield Then(Action(f"the agent of host {host} starts", awake, host=host, event=BOOT), (self._forgets(host),))
         else:
             yield Then(Action(f"the agent of host {host} restarts", w, "restart", host, BOOT, (host,)), gone)
 
     def _gone(self, host: int) -> tuple[Update, ...]:
         """The agent is gone, with all that it asked and served; it writes nothing."""
         return (
-            Update(self.calls, moves.forgotten, (self.calls, host)),
+            self._forgets(host),
             Update((self.log,), _let_go, (self.log, host)),
             Update((self.all_kept[host],), _noted, (self.all_kept[host], "held", 0)),
         )
+
+    def _forgets(self, host: int) -> Update:
+        """Calls are lost with an agent, and requests to it that nobody waits for."""
+        return Update(self.calls, moves.forgotten, (self.calls, host))
 
     # -- the database
 
@@ -294,18 +292,15 @@ class HandoverWorld:
 
     def talk(self, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """The fates of the calls that a host began. It makes none to itself."""
-        at, own = self.calls[caller], self.strays[caller]
+        at = self.calls[caller]
         calls: Calls = w[at]
         for leg in calls.legs(SENT):
             there = w[leg.target] == AWAKE
             if there:
                 after, event = calls.deliver(leg, self.routes)
                 yield Then(Action(_way(leg), put(w, at, after), host=leg.target, event=event))
-            lost = put(w, at, calls.lose_request(leg))
+            lost = put(w, at, calls.lose_request(leg, down=not there))
             yield Then(Action(f"{_way(leg)} is lost", lost, "loss" if there else None))
-            call = next(call for call in calls.live if call.machine == leg.machine)
-            strays = tuple(sorted((*w[own], (leg.machine, leg.call, call.arguments, leg.target))))
-            yield Then(Action(f"{_way(leg)} is late", put(lost, own, strays), "late"))
         for leg in calls.legs("ok"):
             label = f"the reply to {leg.call} from host {leg.target} to host {leg.caller} is lost"
             yield Then(Action(label, put(w, at, calls.lose_reply(leg)), "loss"))
@@ -314,15 +309,13 @@ class HandoverWorld:
 
     def arrives(self, caller: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """A request arrives for which nobody waits any more."""
-        own = self.strays[caller]
-        for stray in w[own]:
-            _, call, arguments, target = stray
-            if w[target] == AWAKE:
-                rest = list(w[own])
-                rest.remove(stray)
-                event = self.routes.event(call, arguments, LATE)
-                label = f"{call} from host {caller} arrives late at host {target}"
-                yield Then(Action(label, put(w, own, tuple(rest)), host=target, event=event))
+        at = self.calls[caller]
+        calls: Calls = w[at]
+        for stray in calls.strays:
+            if w[stray.target] == AWAKE:
+                after, event = calls.arrive(stray, self.routes)
+                label = f"{stray.call} from host {caller} arrives late at host {stray.target}"
+                yield Then(Action(label, put(w, at, after), "stray", stray.target, event))
 
 
 def order_of_terms(operation: Operation) -> tuple[str, Mapping[str, Value]]:

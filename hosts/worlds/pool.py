@@ -7,9 +7,9 @@ lease, joining and lock), the others are tested on real daemons. `CLAUSES` says 
 Faults: crash (a host loses power), restart (its agent dies and starts again), exit (a VM ends by itself), statefile (a
 host cannot reach it), loss (a request or a reply between hosts), late (a caller gives up while the call still runs),
 stray (a request arrives that was lost, or that its caller has abandoned on its way; the rules are those of
-`fsm.explore.calls`), full (the planner gives no place, for some reason). Three more kinds are named like faults, because
-they come from outside and nobody may count on them: boot (a host that is down boots), back (a host reaches the statefile
-again) and room (the planner has places again). A host that was told to boot again is not counted.
+`fsm.explore.calls`), full (the planner gives no place, for some reason). Three more kinds are named like faults,
+because they come from outside and nobody may count on them: boot (a host that is down boots), back (a host reaches the
+statefile again) and room (the planner has places again). A host that was told to boot again is not counted.
 
 Links: a host may no longer hear another, one way (cut), or the pool falls in two (partition), until all hear each other
 again (heal). Calls are lost where they would go unheard. Which live hosts stay is the verdict (K8): untimed, so that
