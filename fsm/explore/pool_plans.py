@@ -167,9 +167,7 @@ class PoolPlans:
             keys = words.take(some, axis=1) & mask
             entries = tables.of_source[i].find(*keys) if tags is None else tables.of_source[i].find(*keys, tags)
             picked, rows = spread(actions.start.array[entries], actions.count.array[entries])
-            found.append(
-                (some[picked], rows, (words.take(some[picked], axis=1) & ~mask) | actions.put.array.take(rows, axis=1))
-            )
+            found.append((some[picked], rows, (words.take(some[picked], axis=1) & ~mask) | actions.put.take(rows)))
         at, rows = (np.concatenate(column) for column in list(zip(*found, strict=True))[:2])
         after = np.hstack([led for _, _, led in found])
         reached = tables.words.find(tables.chains.follow(after, actions.chain.array[rows]))

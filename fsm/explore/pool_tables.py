@@ -106,7 +106,7 @@ class Chains:
             step = self._steps.array[self._start.array[chains[going]] + k]
             mask, before = masks.take(step, axis=1), words.take(going, axis=1)
             found = self._memo.find(*(before & mask), step.astype(np.uint64))
-            words[:, going] = (before & ~mask) | self._put.array.take(found, axis=1)
+            words[:, going] = (before & ~mask) | self._put.take(found)
             k += 1
             going = going[length[going] > k]
         return words

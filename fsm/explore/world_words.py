@@ -67,6 +67,10 @@ class Grown:
         """What is in it; a view, good until it grows."""
         return self._held[..., : self._count]
 
+    def take(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """Some entries. (Of a view of several columns numpy would make a copy, all of it, before it took any.)"""
+        return self._held.take(numbers, axis=-1)
+
     def append(self, value: Any) -> None:
         """One more entry, of an array of shape (n,)."""
         self.extend((value,))
@@ -155,7 +159,7 @@ class Rows:
 
     def of(self, numbers: NDArray[np.int64]) -> Words:
         """The words of numbered rows."""
-        return self.words.array.take(numbers, axis=1)
+        return self.words.take(numbers)
 
     def one(self, words: Sequence[Any], i: int) -> Any:
         """A number of a row of words; or of many, where each of these is an array."""
