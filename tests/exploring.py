@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
+from fsm.explore.joint import JointState
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.search import explore as search
+from fsm.search.fast import FastSearch
 from fsm.search.result import Limits, Progress, Result
 
 
@@ -20,3 +22,11 @@ def explore(
     """Every reachable state, or as many as the limits allow."""
     limits = Limits(states=limit_states, seconds=limit_seconds)
     return search.explore(PoolSpace(system), limits=limits, progress=progress, stop_at_first=stop_at_first)
+
+
+def told(system: System, what: Callable[[PoolSpace, JointState], Hashable]) -> set[Hashable]:
+    """What is said of each of the reachable states."""
+    space = PoolSpace(system)
+    engine = FastSearch(space.kernel(), symmetry=False, subsume=False)
+    engine.run(Limits(), None, stop_at_first=False)
+    return {what(space, engine.state(int(key))) for level in engine.order for key in level}

@@ -1,8 +1,19 @@
 """Live hosts that no longer hear each other, and who of them stays: membership whole, time left out.
 
-Links are lost once for all, each pair both ways, at the beginning; hosts notice it one by one, in any order. Each goes
-on with its turns: what it holds is written, then the file is read in one, by the books of the shipped daemon. Whoever
-is dead is found gone at some read, and nobody else is (K1 is assumed; lease and gathering explore it).
+Links are lost once for all, each pair both ways, at the beginning; hosts notice it one by one, in any order, and that
+whoever is dead is silent as well. Each goes on with its turns: what it holds is written, then the file is read in one,
+by the books of the shipped daemon. Whoever is dead is found gone at some read, and nobody else is (K1 is assumed; lease
+and gathering explore it).
+
+Where hosts are `brisk`, four things that make no difference are left out, and four hosts come to an end:
+
+- What a host has noticed changes nothing but its next write. So it notices all that it does in a turn just before its
+  read ends.
+- A host that has nothing new to write begins its next turn at once, for until it reads nobody can tell, and it notices
+  nothing in between that it could not notice just before.
+- While somebody has yet to publish whom it misses, there is no verdict (`settle`), and reads find nothing but who has
+  died. So whoever moves first then, the others find the same later: the lowest of those goes first. Any may die.
+- Of the dead there is but their record, and not even that once nobody lists them.
 
 Clauses:
     K1      whoever is dropped is dead
@@ -14,7 +25,7 @@ Faults: crash (a host dies). Left out: joiners, the statefile's loss, links that
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, combinations
 from typing import Any
 
@@ -54,7 +65,7 @@ class Pool:
 
     Arguments:
         step: of the script that leads to a liveset of all. hosts: those. cut: the links that are lost.
-        dead: whoever has fenced itself or died. crashed: died. busy: the host whose write is about to land.
+        dead: whoever has fenced itself or died. crashed: died. busy: the host that goes on before any other.
     """
 
     step: int
@@ -75,7 +86,7 @@ class Arbitration(Instantless):
 
     Arguments:
         n, off, faults, routes: as of every world; nobody calls.
-        brisk: a write lands before anything else happens.
+        brisk: a write lands before anything else happens, and the four things above.
     """
 
     n: int
@@ -125,12 +136,27 @@ class Arbitration(Instantless):
         if w.step < len(self.script):
             return w
         if any(signal.name == "fence" for signal in effects.signals):
-            return evolve(w, dead=w.dead | {host})
+            return self.dies(w, host)
         for operation in effects.operations:
             if operation.name == "write_live":
                 live = operation.arguments["live"]
                 assert isinstance(live, frozenset)
-                w = self.with_host(evolve(w, busy=host if self.brisk else None), host, live=live)
+                missed = w.hosts[host].missed & live if self.brisk else w.hosts[host].missed
+                w = self.with_host(evolve(w, busy=host if self.brisk else None), host, live=live, missed=missed)
+        return self.forgotten(w)
+
+    def dies(self, w: Pool, p: int) -> Pool:
+        """The world once a host has died: what it was is over, but for its record."""
+        w = evolve(w, dead=w.dead | {p})
+        if not self.brisk:
+            return w
+        return self.forgotten(self.with_host(evolve(w, busy=p), p, live=NOBODY, stay=NOBODY, missed=NOBODY))
+
+    def forgotten(self, w: Pool) -> Pool:
+        """The world without the records of the dead whom nobody lists any more."""
+        listed = frozenset(chain.from_iterable(host.live for host in w.hosts))
+        for p in w.dead - listed if self.brisk else NOBODY:
+            w = self.with_host(w, p, disk=(NOBODY, NOBODY, NOBODY))
         return w
 
     def with_host(self, w: Pool, p: int, **changes: Any) -> Pool:
@@ -146,25 +172,53 @@ class Arbitration(Instantless):
             label = f"on the way to a liveset, host {host}: {event.name}"
             yield Action(label, evolve(w, step=w.step + 1), host=host, event=event)
             return
-        for p in range(self.n):
-            if p in w.dead or w.busy not in (None, p):
-                continue
-            operations = [name for _, name in pending[p]]
-            if "statefile.write_live" in operations:
-                yield self.written(w, p)
-            if w.busy is not None:
-                continue
-            if "statefile.read" in operations:
-                yield from self.reads(w, p)
-            if not operations:
-                for name in ("after", "network.hurry", "network.left"):
-                    yield Action(f"host {p} begins its next turn: {name}", w, host=p, event=Event("membership", name))
-            for who in sorted(w.lost(p) & w.hosts[p].live - w.hosts[p].missed):
-                noticed = self.with_host(w, p, missed=w.hosts[p].missed | {who})
-                event = Event("membership", "network.missed", {"who": who})
-                yield Action(f"host {p} misses host {who}", noticed, host=p, event=event)
-            dies = evolve(w, dead=w.dead | {p}, crashed=w.crashed | {p})
-            yield Action(f"host {p} dies", dies, "crash", restart=(p,))
+        if w.busy is None:
+            yield from map(partial(self.crash, w), self.alive_in(w))
+        for p in self.movers(w):
+            if p in w.dead:
+                yield Action(f"host {p} ends", evolve(w, busy=None), restart=(p,))
+            else:
+                yield from self.of_host(w, p, [name for _, name in pending[p]])
+
+    def alive_in(self, w: Pool) -> list[int]:
+        """The hosts that are not dead."""
+        return [p for p in range(self.n) if p not in w.dead]
+
+    def movers(self, w: Pool) -> list[int]:
+        """The hosts that go on now: one in the middle of its turn, the first that has yet to publish, or all."""
+        if w.busy is not None:
+            return [w.busy]
+        alive = self.alive_in(w)
+        first = [p for p in alive if self.unpublished(w, p)][:1] if self.brisk and "settle" not in self.off else []
+        return first or alive
+
+    def of_host(self, w: Pool, p: int, operations: list[str]) -> Iterator[Action[Pool]]:
+        """What a live host does next."""
+        if "statefile.write_live" in operations:
+            yield self.written(w, p)
+        if "statefile.read" in operations:
+            yield from self.reads(w, p)
+        if not operations:
+            for name in ("after", "network.hurry", "network.left"):
+                yield Action(f"host {p} begins its next turn: {name}", w, host=p, event=Event("membership", name))
+        if not self.brisk or "statefile.read" in operations:
+            yield from self.misses(w, p)
+
+    def crash(self, w: Pool, p: int) -> Action[Pool]:
+        """A host dies."""
+        dies = self.dies(evolve(w, crashed=w.crashed | {p}), p)
+        return Action(f"host {p} dies", evolve(dies, busy=None), "crash", restart=(p,))
+
+    def unpublished(self, w: Pool, p: int) -> Hosts:
+        """Hosts that are not dead and that a host has lost, by its record unnoticed."""
+        return w.lost(p) & w.hosts[p].disk[1] - w.dead
+
+    def misses(self, w: Pool, p: int) -> Iterator[Action[Pool]]:
+        """A host notices that it does not hear another."""
+        for who in sorted((w.lost(p) | w.dead) & w.hosts[p].live - w.hosts[p].missed):
+            noticed = self.with_host(w, p, missed=w.hosts[p].missed | {who})
+            busy, event = p if self.brisk else None, Event("membership", "network.missed", {"who": who})
+            yield Action(f"host {p} misses host {who}", evolve(noticed, busy=busy), host=p, event=event)
 
     def written(self, w: Pool, p: int) -> Action[Pool]:
         """The record lands with what the host holds now."""
@@ -176,7 +230,7 @@ class Arbitration(Instantless):
 
     def heard(self, host: Host, p: int) -> Hosts:
         """The hosts that host p exchanges heartbeats with, as far as it has noticed."""
-        return frozenset(range(self.n)) - {p} - host.missed
+        return (host.live if self.brisk else frozenset(range(self.n))) - {p} - host.missed
 
     def reads(self, w: Pool, p: int) -> Iterator[Action[Pool]]:
         """A read sees the file and ends; of the dead, any have been silent for long enough."""
@@ -189,10 +243,11 @@ class Arbitration(Instantless):
             seen["settled"] = seen["settled"] and (self.all_published(w) or "settle" in self.off)
             stay = seen["verdict"] if seen["deciding"] and seen["settled"] else seen["decided"]
             told = w if seen["ruled_out"] else self.with_host(w, p, stay=stay)
+            nothing_new = host.disk == (host.live - gone, mutual, stay)
+            told = evolve(told, busy=p if self.brisk and nothing_new else None)
             event = Event("membership", "statefile.seen", seen)
             yield Action(f"statefile of host {p}: seen", told, host=p, event=event)
 
     def all_published(self, w: Pool) -> bool:
         """Whether every host that is not dead has published whom it misses."""
-        alive = frozenset(range(self.n)) - w.dead
-        return all(not (w.lost(p) & alive & w.hosts[p].disk[1]) for p in alive)
+        return not any(self.unpublished(w, p) for p in self.alive_in(w))
