@@ -30,9 +30,10 @@ def world(system: System) -> LoneWorld:
     return made
 
 
-def endings(w: Lone, operation: str) -> set[str]:
+def endings(w: Lone, operation: str, off: str | None = None) -> set[str]:
     """How an operation may end then."""
-    return {outcome for outcome, _, _ in world(story("dismissal"))._endings(w, operation)}
+    system = story("dismissal")
+    return {outcome for outcome, _, _ in world(system.without(off) if off else system)._endings(w, operation)}
 
 
 def test_both_engines_find_the_same() -> None:
@@ -62,6 +63,38 @@ def test_nobody_is_superseded_who_has_a_liveset() -> None:
     """Only with HA off may another host have reigned meanwhile."""
     assert "superseded" in endings(Lone(True, OFF, None), "database.take_over")
     assert "superseded" not in endings(Lone(True, LIVE, None, backed=True), "database.take_over")
+
+
+@pytest.mark.parametrize(
+    ("clause", "w", "operation", "outcome"),
+    [
+        ("there", Lone(True, LIVE, None), "daemon.start", "failed"),
+        ("going", Lone(True, LIVE, None).left(), "daemon.start", "started"),
+        ("live", Lone(True, OFF, None), "daemon.propose", "granted"),
+        ("backed", Lone(True, LIVE, None, backed=True), "database.take_over", "superseded"),
+    ],
+)
+def test_a_clause_that_is_switched_off_is_not_kept(clause: str, w: Lone, operation: str, outcome: str) -> None:
+    """So taking it away asks what rests on it."""
+    assert outcome in endings(w, operation, clause) - endings(w, operation)
+
+
+@pytest.mark.parametrize("clause", ["marked", "whole"])
+def test_a_query_shows_more_without_what_is_said_of_it(clause: str) -> None:
+    """Several marks, or a mark outside of the liveset; a part of the pool without the statefile."""
+    system = story("service").with_setting("settings.daemon", LIVE)
+    shown = {w.seen for w in world(system).initial()}
+    more = {w.seen for w in world(system.without(clause)).initial()}
+    assert shown < more
+
+
+def test_anybody_answers_in_the_name_of_anybody_without_what_is_said_of_it() -> None:
+    """Also this host is named, and one that was not asked."""
+    w = Lone(True, OFF, None, asked=frozenset({0}))
+    for off, named in ((None, {0}), ("itself", {0, 1, 2})):
+        system = story("waking") if off is None else story("waking").without(off)
+        said = [payload for outcome, payload, _ in world(system)._endings(w, "host.ask_ha") if outcome == "on"]
+        assert {payload["master"] for payload in said} == named
 
 
 def test_of_the_others_it_is_another_that_fails() -> None:

@@ -2,11 +2,8 @@
 
 The last host is explored; the others are voices. What is asked of them ends in any way, and they call at any time. Of
 the host itself the world keeps what its operations have done, so that promises can speak of it: its daemon, the lock,
-the storage, a VM, power. It keeps these contracts: a daemon that is there already counts as started, unless it was
-disarmed; a start fails if the daemon was told to go meanwhile; only a live daemon is granted the lock; at most one host
-is marked, and it is in the liveset; who answers as master names itself; nobody is superseded who has a liveset. A
-daemon may leave at any time, as when it reads that the pool state is invalid. Storage that cannot be used may be
-attached all the same.
+the storage, a VM, power. The contracts that it keeps are `CLAUSES`. A daemon may leave at any time, as when it reads
+that the pool state is invalid. Storage that cannot be used may be attached all the same.
 
 Facts of a turn are those of the last one: `heard` (the outcome that the host was told), `said` (what it replied) and
 `alert`. `others` is how far the calls of this host have taken the pool.
@@ -37,6 +34,15 @@ BEGUN = {"preconfigure": "prepared", "join": "invited", "disarm": "unarmed", "st
 QUERY, ASK = "daemon.query", "host.ask_ha"
 INSTANT = (QUERY, "toolstack.find", "toolstack.look")
 FLAGS = ("locked", "mounted", "busy", "excluded", "owned", "revoked", "dark")
+CLAUSES = {
+    "there": "a daemon that is there already counts as started, or says that it was disarmed",
+    "going": "a start fails if the daemon was told to go meanwhile",
+    "live": "only a live daemon is granted the lock",
+    "marked": "at most one host is marked, and it is in the liveset",
+    "whole": "a liveset without the statefile is the whole pool, and shows no mark",
+    "itself": "who answers as master names itself, and was asked",
+    "backed": "nobody is superseded who takes the database over with a liveset",
+}
 Seen = tuple[frozenset[int], frozenset[int], bool]
 Ending = tuple[str, dict[str, Any], "Lone"]
 
@@ -116,7 +122,7 @@ class LoneWorld:
     facts: Mapping[str, Domain] = field(init=False)
     _livesets: Sequence[frozenset[int]] = field(init=False)
     _shown: Sequence[Seen | None] = field(init=False)
-    clauses = ()
+    clauses = CLAUSES
     faults = ("call", "restart", "leave")
 
     def __attrs_post_init__(self) -> None:
@@ -142,9 +148,14 @@ class LoneWorld:
 
     def _may_show(self) -> Iterator[Seen | None]:
         yield None
+        nobody, everybody = frozenset[int](), frozenset(range(self.n))
         for live in self._livesets:
-            yield from ((live, marked, True) for marked in (frozenset[int](), *(frozenset({host}) for host in live)))
-        yield self._livesets[-1], frozenset(), False
+            marks = [nobody, *(frozenset({host}) for host in live)]
+            if "marked" in self.off:
+                marks += [frozenset({host}) for host in everybody - live] + ([everybody] if self.n > 1 else [])
+            yield from ((live, marked, True) for marked in marks)
+            if live == everybody or "whole" in self.off:
+                yield live, nobody, False
 
     def initial(self) -> Iterable[Lone]:
         """One for whatever a query may show."""
@@ -250,14 +261,16 @@ class LoneWorld:
             yield "some_failed", {"bad": frozenset({0})}, evolve(w, others="clean") if name == "release" else w
             return
         for outcome in ("off", "on"):
-            yield from ((outcome, {"master": host}, w) for host in range(self.n) if host in w.asked - {self.me})
+            masters = [host for host in range(self.n) if host in w.asked - {self.me} or "itself" in self.off]
+            yield from ((outcome, {"master": host}, w) for host in masters)
         yield from ((outcome, {}, w) for outcome in ("changing", "failed", "lost"))
 
     def _daemon_start(self, w: Lone) -> Iterator[Ending]:
         if w.daemon != OFF:
             yield ("started" if w.daemon == LIVE else "disarmed"), {}, w
-            return
-        if w.doomed:
+            if "there" not in self.off:
+                return
+        if w.doomed and "going" not in self.off:
             yield "failed", {}, w
             return
         yield "started", {}, evolve(w, daemon=LIVE)
@@ -265,7 +278,7 @@ class LoneWorld:
         yield from ((outcome, {}, w) for outcome in ("no_statefile", "failed"))
 
     def _daemon_propose(self, w: Lone) -> Iterator[Ending]:
-        if w.daemon == LIVE:
+        if w.daemon == LIVE or "live" in self.off:
             for live in self._livesets:
                 yield "granted", {"live": live}, evolve(w, locked=True)
         yield ("gone" if w.daemon == OFF else "refused"), {}, w
@@ -296,7 +309,7 @@ class LoneWorld:
     def _database_take_over(self, w: Lone) -> Iterator[Ending]:
         yield "ok", {"term": 0}, evolve(w, owned=True)
         yield "failed", {}, w
-        if not w.backed:
+        if not w.backed or "backed" in self.off:
             yield "superseded", {}, w
 
     def _toolstack_stop_all(self, w: Lone) -> Iterator[Ending]:
