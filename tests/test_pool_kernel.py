@@ -12,7 +12,6 @@ import pytest
 from fsm.errors import SpecError
 from fsm.explore.any_world import AnyWorld, Unknown
 from fsm.explore.joint import JointState
-from fsm.explore.memo import Memo
 from fsm.explore.pool_kernel import PoolKernel
 from fsm.explore.pool_space import PoolSpace
 from fsm.explore.pool_tables import PoolTables
@@ -20,6 +19,7 @@ from fsm.explore.system import System
 from fsm.explore.world_words import each
 from fsm.language.load import Library
 from fsm.search.fast import FastSearch
+from fsm.search.memo import Memo
 from fsm.search.reference import ReferenceSearch
 from fsm.search.result import Limits
 from tests.chance_definitions import item

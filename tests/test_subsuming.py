@@ -18,6 +18,7 @@ from fsm.search.result import VIOLATED, Limits, Result
 from fsm.search.space import Budget
 from fsm.search.subsuming import Subsuming
 from tests.chance_systems import chance_system
+from tests.pool_stories import story
 
 CHANCES = 40
 
@@ -36,6 +37,27 @@ def test_of_what_differs_by_what_is_left_alone_only_the_richest_are_kept() -> No
     at = found.positions(np.array([_state(7, 0, 0), *known, _state(6, 0, 0)], np.uint64)).tolist()
     assert at[1:] == [0, 1, 2, 3, -1]
     assert known[at[0]] in (_state(7, 1, 0), _state(7, 0, 1))
+
+
+def test_of_one_level_the_richest_are_kept_whatever_was_found_first() -> None:
+    """A state that was new when it was found is left out at the end of its level, but not later."""
+    many = Subsuming([Budget("crash", 8, 9), Budget("loss", 12, 9)], ())
+    poor, rich, other = (_ten(7, *left) for left in ((8, 3), (9, 3), (3, 9)))
+    level = [many.add(np.array([state], np.uint64)) for state in (poor, other, rich)]
+    assert [found.tolist() for found in level] == [[poor], [other], [rich]]
+    assert many.level(np.concatenate(level)).tolist() == [other, rich]
+    assert many.add(np.array([poor, _ten(7, 2, 9), _ten(7, 9, 3)], np.uint64)).tolist() == []
+    assert many.add(np.array([_ten(7, 9, 4)], np.uint64)).tolist() == [_ten(7, 9, 4)]
+    assert len(many) == 3
+
+
+def test_what_is_kept_does_not_hang_on_how_many_states_are_expanded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poor states are found before rich ones of their level, or with them."""
+    system = story("enable", ("crash", "restart"))
+    whole = explore(PoolSpace(system), subsume=True)
+    monkeypatch.setattr("fsm.explore.pool_kernel.CHUNK", 300)
+    parts = explore(PoolSpace(system), subsume=True)
+    assert (parts.distinct, parts.generated, parts.edges) == (whole.distinct, whole.generated, whole.edges)
 
 
 def test_what_is_counted_on_has_to_be_equal() -> None:
@@ -92,6 +114,10 @@ def test_it_is_for_counted_faults_the_fast_engine_and_no_symmetry() -> None:
 
 def _state(core: int, crash: int, loss: int) -> int:
     return core | crash << 8 | loss << 10
+
+
+def _ten(core: int, crash: int, loss: int) -> int:
+    return core | crash << 8 | loss << 12
 
 
 def _counted(system: System, random: Random) -> System | None:

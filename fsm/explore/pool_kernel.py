@@ -22,13 +22,13 @@ import numpy as np
 from attrs import define
 
 from fsm.explore.joint import Choice, JointState
-from fsm.explore.memo import Numbers, Words
 from fsm.explore.pool_images import PoolImages
 from fsm.explore.pool_plans import ByNumber, Index, PoolPlans, spread
 from fsm.explore.pool_seen import PoolSeen
 from fsm.explore.pool_tables import LOCAL_BITS, NONE, POOL_BITS, PoolTables
 from fsm.explore.world import Action
 from fsm.explore.world_words import WORD, Fields
+from fsm.search.memo import Numbers, Words
 from fsm.search.space import Batch, Budget, Property, Widened
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.pool_tables import PoolTables
 from fsm.explore.world_words import Grown, Numbered
 from fsm.search.distinct import distinct
+from fsm.search.memo import Memo, Numbers, Words
 
 Index = NDArray[np.int64]
 UNKNOWN = -1

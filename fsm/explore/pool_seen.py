@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.pool_plans import ByNumber, Index
 from fsm.explore.pool_tables import LOCAL_BITS, POOL_BITS, REST_BITS, PoolTables
 from fsm.explore.properties import Formula, Observer
 from fsm.explore.world_words import Numbered, each
 from fsm.search.distinct import distinct
+from fsm.search.memo import Memo, Numbers, Words
 from fsm.search.space import Property
 
 _HALF = np.uint64(32)

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from fsm.engine.turn import Effects, Event
 from fsm.explore.calls import items
 from fsm.explore.joint import Joint
-from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.parted import Parted, Source, Then, Update, Whole, effects_key
 from fsm.explore.pool_space import group_of
 from fsm.explore.world_words import Grown, Numbered, Rows, WorldWords, below, each
+from fsm.search.memo import Memo, Numbers, Words
 
 NONE = -1
 LOCAL_BITS, POOL_BITS = 21, 21

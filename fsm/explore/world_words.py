@@ -17,8 +17,8 @@ from attrs import define, field
 from numpy.typing import NDArray
 
 from fsm.errors import Place, SpecError
-from fsm.explore.memo import Memo, Numbers, Words
 from fsm.explore.parted import Parts
+from fsm.search.memo import Memo, Numbers, Words
 
 WORD = 63
 """Bits of a word, or of a packed state, so that none is all ones."""

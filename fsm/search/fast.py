@@ -119,7 +119,7 @@ class FastSearch:
     def _run(self, watch: _Watch, stop_at_first: bool) -> bool:
         level = self.kernel.initial()
         self.generated += len(level)
-        level = self._visited.add(self._canonical(level))
+        level = self._visited.level(self._visited.add(self._canonical(level)))
         while len(level):
             self.order.append(level)
             self._judge(level)
@@ -127,7 +127,7 @@ class FastSearch:
                 return False
             found: list[Packed] = []
             complete = self._expand(level, found, watch, stop_at_first)
-            level = np.concatenate(found) if found else level[:0]
+            level = self._visited.level(np.concatenate(found)) if found else level[:0]
             if not complete:
                 if len(level):
                     self.order.append(level)

@@ -47,6 +47,9 @@ class Visited(Protocol):
         Returns: those that are new, each once, in the order that positions count.
         """
 
+    def level(self, states: Packed) -> Packed:
+        """Ends a level of the search, of what was new in it. Returns: what is kept of it."""
+
     def number(self, order: Sequence[Packed]) -> None:
         """Fix the positions: the states of these arrays, one array after the other, count from 0; all are in it."""
 
@@ -77,6 +80,10 @@ class Direct:
         free[new] = False
         self._count += len(new)
         return new
+
+    def level(self, states: Packed) -> Packed:
+        """See `Visited.level`: all."""
+        return states
 
     def number(self, order: Sequence[Packed]) -> None:
         """See `Visited.number`."""
@@ -128,6 +135,10 @@ class Hashed:
                 _insert(self._table, held[held != _ones(held.dtype)])
             return self._roomy(states)
         return self._table
+
+    def level(self, states: Packed) -> Packed:
+        """See `Visited.level`: all."""
+        return states
 
     def number(self, order: Sequence[Packed]) -> None:
         """See `Visited.number`."""
