@@ -24,7 +24,7 @@ Rules.
 
 Left out: which fates are possible and which are faults. A host that cannot be reached is `lose_request`, with or
 without a budget; the loopback call of a host to itself is a leg like any other, and it is the world that never loses
-it. Of equal strays of one lane the newest is kept.
+it. Equal strays are not counted: of several there is always one more.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ class Call:
 
 @frozen
 class Stray:
-    """A request that nobody waits for any more, and that may arrive yet. `former`: its caller has restarted since."""
+    """A request that nobody waits for any more, and that may arrive yet. `former`: its caller has restarted since.
+    `several`: there are more than one of it, how many nobody counts."""
 
     caller: int
     machine: str
@@ -162,6 +163,7 @@ class Stray:
     arguments: Items
     target: int
     former: bool = False
+    several: bool = False
 
     @property
     def lane(self) -> tuple[int, str, int]:
@@ -221,16 +223,12 @@ class Calls:
         number = self._free(stray.lane)
         event = routes.event(stray.call, stray.arguments, call_id(stray.caller, stray.machine, number))
         of_lane = [other for other in self.strays if other.lane == stray.lane]
-        overtaken = of_lane[: of_lane.index(stray) + 1]
+        overtaken = [] if stray.several else of_lane[: of_lane.index(stray) + 1]  # the oldest of several overtakes none
         after = self._but(
             lambda s: s in overtaken or (s.former and not stray.former and s.on_way(stray.caller, stray.target))
         )
         orphans = tuple(sorted((*after.orphans, (*stray.lane, number))))
         return evolve(after, orphans=orphans), event
-
-    def overtaken(self, caller: int, target: int, but: Collection[str] = ()) -> Calls:
-        """A target takes no stray of a caller any more, but of calls named `port.operation`."""
-        return self._but(lambda s: s.on_way(caller, target) and s.call not in but)
 
     def refused(self, targets: Collection[int]) -> Calls:
         """Targets take no stray of anybody any more."""
@@ -284,7 +282,8 @@ class Calls:
         """The host has forgotten what it asked: requests under way are strays, or dropped; what runs becomes an
         orphan."""
         after = self._without([call for call in self.live if call.caller == host])
-        return evolve(after, strays=tuple(evolve(s, former=s.former or s.caller == host) for s in after.strays))
+        strays = (evolve(s, former=s.former or s.caller == host) for s in after.strays)
+        return evolve(after, strays=())._with_strays(strays)
 
     def abandon(self, caller: int, machine: str) -> Calls:
         """A machine has left the state that waited: as `caller_restarted`, for this machine alone."""
@@ -344,10 +343,15 @@ class Calls:
             for host, status, _ in call.legs
             if call.call in self.late and status == SENT and host != call.caller and (only is None or host in only)
         ]
-        if not new:
-            return self
-        kept = (stray for stray in self.strays if evolve(stray, former=False) not in new)
-        return evolve(self, strays=tuple(sorted((*kept, *new), key=lambda stray: stray.lane)))
+        return self._with_strays(new)
+
+    def _with_strays(self, new: Iterable[Stray]) -> Calls:
+        strays = self.strays
+        for stray in new:
+            same = [s for s in strays if evolve(s, several=False) == evolve(stray, several=False)]
+            kept = (s for s in strays if s not in same)
+            strays = (*kept, evolve(stray, several=stray.several or bool(same)))
+        return evolve(self, strays=tuple(sorted(strays, key=lambda stray: stray.lane)))
 
     def _without(self, gone: Sequence[Call]) -> Calls:
         if not gone:

@@ -26,8 +26,8 @@ that takes its time runs at its target, where everything may happen as ever, and
 nothing of what was done. Small runs with and without it are compared (tests/test_prompt_calls.py).
 
 Strays are refused where the agents refuse them: by a host that has come into the liveset since, for it ends all
-sessions of its door; by the hosts of a liveset once they have kept the term of a new master; and after a call to join,
-which overtakes all commands of its caller.
+sessions of its door; and by the hosts of a liveset once they have kept the term of a new master. They refuse more than
+that: a call to join overtakes all commands of its caller.
 
 Left out: the loss of the redo log, and terms: they refuse strays, and nothing else here.
 """

@@ -11,15 +11,12 @@ from typing import Any
 from attrs import evolve
 
 from fsm.engine.turn import Event, Operation, Reply
-from fsm.explore.calls import RUNNING, SENT, Calls, Items, Leg, Routes, Stray
+from fsm.explore.calls import RUNNING, SENT, Calls, Items, Routes
 from fsm.explore.parted import Parts, Then
 from fsm.explore.world import Action, Pending
 from fsm.language.domains import Value
 from hosts.worlds.daemon import NOBODY, Daemons
 from hosts.worlds.pool_state import AWAKE, BOUND, DOWN, RUNNING_AGENT, Guests, PoolState, Shared, places_of
-
-ANEW, QUESTIONS = "host.join", ("host.ask_ha",)
-"""The call that overtakes all commands of its caller; the questions of these machines, which it does not overtake."""
 
 
 def put(w: Parts, place: int, part: Any) -> Parts:
@@ -142,7 +139,6 @@ def talk(may: frozenset[str], routes: Routes, prompt: bool, caller: int, w: Part
         there = up and caller not in w[places.links][leg.target]
         if there:
             after, event = calls.deliver(leg, routes)
-            after = anew(after, leg)
             yield Then(Action(way, put(w, at, after), host=leg.target, event=event, prompt=prompt))
         if not there or ("loss" in may and leg.target != leg.caller):
             lost, fault = put(w, at, calls.lose_request(leg, down=not up)), "loss" if there else None
@@ -171,9 +167,4 @@ def strays(routes: Routes, caller: int, w: Parts, pending: Pending) -> Iterator[
         if w[places.power(stray.target)] in RUNNING_AGENT and caller not in w[places.links][stray.target]:
             after, event = calls.arrive(stray, routes)
             label = f"{stray.call} from host {caller} arrives late at host {stray.target}"
-            yield Then(Action(label, put(w, at, anew(after, stray)), "stray", stray.target, event))
-
-
-def anew(calls: Calls, taken: Leg | Stray) -> Calls:
-    """With a call to join a host's part in HA begins anew: it takes no command from before."""
-    return calls.overtaken(taken.caller, taken.target, QUESTIONS) if taken.call == ANEW else calls
+            yield Then(Action(label, put(w, at, after), "stray", stray.target, event))
