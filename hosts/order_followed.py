@@ -32,13 +32,13 @@ class Goal:
 
     Arguments:
         machine: which carries it out.
-        done: how it is said that it has come about.
-        reached: whether it has, from the status of the host.
+        done: how it is said that it has come about, from the status of the host.
+        reached: whether it has, from that status.
         well: states and rows of the machine by which it ends without having failed.
     """
 
     machine: str
-    done: str
+    done: Callable[[Mapping[str, Any]], str]
     reached: Callable[[Mapping[str, Any]], bool]
     well: tuple[str, ...]
 
@@ -102,8 +102,9 @@ class _Order:
             self.why = self.why or (step["why"] if self.goal.failed(step) else "")
         if set(said["busy"]) - {"life"}:
             return None
-        if self.goal.reached(await self.door.request("pool.status", timeout=_ANSWER)):
-            self.say(f"done: {self.goal.done}")
+        status = await self.door.request("pool.status", timeout=_ANSWER)
+        if self.goal.reached(status):
+            self.say(f"done: {self.goal.done(status)}")
             return True
         if said["busy"]:
             return None

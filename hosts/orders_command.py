@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds for an answer: restarts that are under way are waited for. An order that watches the pool has D more."""
+
+_SETTLED = {
+    "plain": "follows another host",
+    "running": "follows another host",
+    "out": "stays so until its agent restarts",
+    "pausing": "cannot open the database yet",
+    "emergency": "finds no master yet",
+}
+"""The states of life in which a host out of HA stays, and what it does there when it is not the master."""
 
 Call = tuple[str, tuple[Any, ...]]
 
@@ -73,10 +82,23 @@ def _disable_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", metavar="PROMISE", help=what)
 
 
+def _is_out(said: Mapping[str, Any]) -> bool:
+    """Whether a host is out of HA, and knows what it is now."""
+    return (not said["armed"] or said["life"] == "out") and said["life"] in _SETTLED
+
+
+def _out_of_ha(said: Mapping[str, Any]) -> str:
+    """What a host is that is out of HA: it may serve by force, or have found that another one does."""
+    now = "serves as the master" if said["acting"] else _SETTLED[said["life"]]
+    return f"this host is out of HA, and {now}"
+
+
 def _hand_over(args: argparse.Namespace, names: list[str]) -> Call:
     unknown = [name for name in args.down if name not in names]
     if unknown:
         raise PoolError(f"--down {unknown[0]}: no such host; there are {', '.join(names)}")
+    if args.host in args.down:
+        raise PoolError(f"--down {args.host}: it is to be the master; name hosts that are switched off")
     if args.force is None:
         if args.down:
             raise PoolError("--down: in order, every host must answer; leave it out, or promise with --force")
@@ -112,12 +134,14 @@ def _seconds_option(parser: argparse.ArgumentParser) -> None:
 ORDERS = {
     "enable": Order(
         "switch HA on for the pool", "POOL", False, lambda *_: ("pool.enable_ha", ()),
-        goal=Goal("enable", "HA is on", lambda said: said["ha"] == "on", ("enable.verifying/daemon.liveset",)),
+        goal=Goal(
+            "enable", lambda _: "HA is on", lambda said: said["ha"] == "on", ("enable.verifying/daemon.liveset",),
+        ),
     ),
     "disable": Order(
         "switch HA off for the pool", "POOL", False, lambda *_: ("pool.disable_ha", ()),
         goal=Goal(
-            "disable", "HA is off", lambda said: said["ha"] == "off",
+            "disable", lambda _: "HA is off", lambda said: said["ha"] == "off",
             ("disable.releasing", "disable.reclaiming", "disable.reclaimed"),
         ),
     ),
@@ -128,7 +152,7 @@ ORDERS = {
     "hand-over": Order(
         "make a host the master, with HA off", "POOL host2", True, _hand_over, _hand_over_options,
         Goal(
-            "handover", "this host is the master", lambda said: bool(said["acting"]),
+            "handover", lambda _: "this host is the master", lambda said: bool(said["acting"]),
             ("handover.committing", "handover.deposing/all_ok"),
         ),
     ),
@@ -136,10 +160,7 @@ ORDERS = {
     "emergency-disable": Order(
         "take a host out of HA, whatever the pool says; its VMs are stopped", "POOL host2 --soft", True,
         _disable, _disable_options,
-        Goal(
-            "withdraw", "this host is out of HA", lambda said: said["withdrawn"] or said["life"] == "out",
-            ("withdraw.excluding",),
-        ),
+        Goal("withdraw", _out_of_ha, _is_out, ("withdraw.excluding",)),
     ),
     "rejoin": Order("put a host back into HA", "POOL host2", True, lambda *_: ("Host.rejoin", ())),
     "clear-exclusion": Order(

@@ -32,7 +32,7 @@ class Agents:
     ports: list[int]
     answer: Any = field(factory=lambda: {"accepted": True, "why": "as you wish", "since": 7, "lives": "3"})
     steps: list[tuple[str, str, list[int] | None, str]] = field(factory=list)
-    status: dict[str, Any] = field(factory=lambda: {"ha": None, "withdrawn": False, "life": "plain"})
+    status: dict[str, Any] = field(factory=lambda: {"ha": None, "armed": True, "life": "plain"})
     looks: list[Any] = field(factory=list)
     since: list[int] = field(factory=list)
     asked: list[tuple[int, str, tuple[Any, ...]]] = field(factory=list)
@@ -130,6 +130,9 @@ LEFT = ("enable.joining/some_failed", "idle", None, "a host did not join")
 UNDONE = ("disable.releasing/all_ok", "idle", None, "every trace is gone")
 SILENT = ("handover.proposing/some_failed", "aborting", None, "a host does not answer")
 OLD = ("handover.aborting/all_ok", "idle", None, "it grows old")
+NONE = ("withdraw.idle/disable/nothing", "idle", None, "HA is not enabled on this host")
+OUT = "this host is out of HA"
+HERE = {"armed": False, "acting": False}
 TAKEN = ("handover.committing/all_ok", "idle", None, "who missed it asks")
 LATER = "it was interrupted; `liveset status` shows what came of it"
 
@@ -158,8 +161,26 @@ LATER = "it was interrupted; `liveset status` shows what came of it"
         ),
         (["hand-over", "POOL", "host2"], [TAKEN], {"acting": False}, [TAKEN[3], f"not done: {LATER}"]),
         (["disable", "POOL"], [("disable.idle/disable/refused", "idle", None, "no")], {}, ["no", f"not done: {LATER}"]),
-        (["emergency-disable", "POOL", "host2"], [], {"withdrawn": True}, ["done: this host is out of HA"]),
-        (["emergency-disable", "POOL", "host2", "--soft"], [], {"life": "out"}, ["done: this host is out of HA"]),
+        (["emergency-disable", "POOL", "host2"], [], {}, [f"not done: {LATER}"]),
+        (["emergency-disable", "POOL", "host2"], [], HERE, [f"done: {OUT}, and follows another host"]),
+        (
+            ["emergency-disable", "POOL", "host2", "--soft"],
+            [],
+            {"life": "out", "acting": False},
+            [f"done: {OUT}, and stays so until its agent restarts"],
+        ),
+        (
+            ["emergency-disable", "POOL", "host2", "--soft"],
+            [NONE],
+            HERE,
+            [NONE[3], f"done: {OUT}, and follows another host"],
+        ),
+        (
+            ["emergency-disable", "POOL", "host2", "--force", PROMISE],
+            [],
+            {"armed": False, "acting": True},
+            [f"done: {OUT}, and serves as the master"],
+        ),
     ],
 )
 def test_an_order_that_takes_its_time_is_followed_to_its_end(
@@ -303,6 +324,7 @@ def test_steps_are_numbered_and_an_enable_has_so_many() -> None:
         (["rejoin", "POOL", "oak"], "POOL: no host 'oak'; there are host1, host2, host3"),
         (["hand-over", "POOL", "host1", "--down", "oak"], "--down oak: no such host; there are host1, host2, host3"),
         (["hand-over", "POOL", "host1", "--down", "host2"], "--down: in order, every host must answer"),
+        (["hand-over", "POOL", "host1", "--down", "host1", "--force", "x"], "--down host1: it is to be the master"),
         (["emergency-disable", "POOL", "host1", "--soft", "--force", "x"], "--force: what is forced is not soft"),
         (["prevent-restarts", "POOL", "--seconds", "nan"], "--seconds nan: how long restarts are to be held back"),
         (["rejoin", "POOL", "host1"], "host1: nobody listens; its log is POOL/hosts/host1/supervisor.log"),

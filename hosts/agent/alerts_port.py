@@ -34,7 +34,7 @@ _TEXTS = {
     "enable_undone": "HA could not be enabled; what was done is being undone",
     "disarmed": "this host was still armed, but HA is off in the pool; it is disarmed now",
     "rearmed": "this host was not armed, but HA is on in the pool; it is armed now",
-    "forced": f"this host was taken out of HA by force; the operator has promised: {PROMISE}",
+    "forced": f"this host is taken out of HA, or serves without asking, by force; the operator has promised: {PROMISE}",
     "named": f"this host was named master by force; the operator has promised: {SWITCHED_OFF}",
     "not_forced": "this host was to be master by force and is not: a host did not follow; switch it off and say so",
 }
