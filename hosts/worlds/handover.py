@@ -41,10 +41,12 @@ CLAUSES = {"log": "the redo log is not given to a host of whose reign it has see
 
 @frozen(cache_hash=True)
 class Kept:
-    """Whom a host follows; and while it takes the log over, of which term it holds itself to be master."""
+    """Whom a host follows, and of which term; and while it takes the log over, of which it holds itself to be
+    master."""
 
     role: int
     held: int = 0
+    reign: int = 0
 
 
 @frozen(cache_hash=True)
@@ -57,6 +59,7 @@ class Log:
         owner: who has claimed it with that.
         writer: who may write it.
         broken_oath: an operator has said that a host is switched off which was not.
+        denied: a host that was told to follow another by force has answered that it does not, and did.
     """
 
     wanted: tuple[int, ...]
@@ -64,6 +67,7 @@ class Log:
     owner: int | None = None
     writer: int | None = None
     broken_oath: bool = False
+    denied: bool = False
 
     def wanted_by(self, host: int, term: int) -> Log:
         """A host has written down that it wants to claim the log with a term."""
@@ -104,9 +108,9 @@ class HandoverWorld:
     @property
     def facts(self) -> Mapping[str, Domain]:
         """The hosts with power, the one that may write the database; whether all hosts have written down the same
-        master, the story has no more reigns, and an operator's word was broken."""
+        master, the story has no more reigns, an operator's word was broken, and a host has denied whom it follows."""
         hosts, yes = Domain("hosts"), Domain("bool")
-        return {"up": hosts, "writer": hosts, "agreed": yes, "spent": yes, "broken_oath": yes}
+        return {"up": hosts, "writer": hosts, "agreed": yes, "spent": yes, "broken_oath": yes, "denied": yes}
 
     def state_facts(self, w: Parts) -> Mapping[str, Value]:
         """The values of `facts`."""
@@ -117,6 +121,7 @@ class HandoverWorld:
             "agreed": len({w[place].role for place in self.all_kept}) == 1,
             "spent": max(log.term, *log.wanted) + BEYOND > self.reigns,
             "broken_oath": log.broken_oath,
+            "denied": log.denied,
         }
 
     def initial(self) -> Iterable[Parts]:
@@ -194,9 +199,11 @@ class HandoverWorld:
             yield Update((own,), moves.abandoned, (own, host, machine))
         for reply in effects.replies:
             at = self.calls[moves.caller_of(reply.call)]
+            if reply.outcome == "failed":
+                yield Update((at, kept, self.log), _denied, (at, kept, self.log, host, reply.call))
             yield Update((at,), _replied, (at, host, reply.call, reply.outcome, items(reply.payload)))
-        if "role" in effects.host:
-            yield Update((kept,), _noted, (kept, "role", effects.host["role"]))
+        for name in effects.host.keys() & {"role", "reign"}:
+            yield Update((kept,), _noted, (kept, name, effects.host[name]))
         for operation in effects.operations:
             if operation.name == "take_over":
                 yield Update((kept,), _noted, (kept, "held", operation.arguments["reign"]))
@@ -329,7 +336,7 @@ def order_of_terms(operation: Operation) -> tuple[str, Mapping[str, Value]]:
 
 
 def _noted(w: Parts, place: int, what: str, value: int) -> Parts:
-    """A host writes down whom it follows, or of which term it holds itself to be master."""
+    """A host writes down something that it keeps."""
     return put(w, place, evolve(w[place], **{what: value}))
 
 
@@ -342,6 +349,16 @@ def _let_go(w: Parts, place: int, host: int) -> Parts:
 def _sworn(w: Parts, place: int, said_off: tuple[int, ...]) -> Parts:
     """An operator has said that hosts are switched off."""
     return put(w, place, evolve(w[place], broken_oath=True)) if any(w[h] != DOWN for h in said_off) else w
+
+
+def _denied(w: Parts, place: int, kept: int, log: int, host: int, call: str) -> Parts:
+    """A host answers that it has not done what it was asked for: perhaps to follow whom it follows."""
+    leg = w[place].served(host, call)
+    if leg is None or leg.call != "host.depose":
+        return w
+    asked = dict(next(live.arguments for live in w[place].live if live.machine == leg.machine))
+    follows = (w[kept].role, w[kept].reign) == (asked["address"], asked["term"])
+    return put(w, log, evolve(w[log], denied=True)) if follows else w
 
 
 def _replied(w: Parts, place: int, host: int, call: str, outcome: str, payload: Items) -> Parts:
