@@ -9,7 +9,8 @@ import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import pytest
 from attrs import define, evolve, field
@@ -17,6 +18,7 @@ from attrs import define, evolve, field
 from fsm import Event, Operation, Signal
 from hosts.agent.alerts_port import AlertsPort
 from hosts.agent.daemon_port import DaemonPort, StoragePort
+from hosts.agent.public import Public
 from hosts.agent.toolstack_port import ToolstackPort
 from hosts.daemon import client as client_module
 from hosts.daemon.client import DaemonClient
@@ -315,3 +317,18 @@ def test_an_alert_is_a_line_with_names_and_reasons(tmp_path: Path) -> None:
     assert lines[1]["text"] == "host1, host2 left the liveset: failed, fenced, or shut down"
     assert lines[2]["text"].endswith(reasons[""])
     assert lines[0] == {"time": 1.5, "alert": "nowhere", "vm": "vm1", "text": f"vm1 cannot be restarted: {reason}"}
+
+
+def test_a_promise_to_go_on_alone_is_among_the_alerts(tmp_path: Path) -> None:
+    """No row fires for it, so nothing else tells of it; and nothing is told where it was refused."""
+
+    async def clear(promise: str) -> None:
+        if promise != ALONE:
+            raise PoolError("whoever takes it back promises more")
+
+    port = AlertsPort(tmp_path / "alerts", lambda: 1.5, str)
+    public = Public(cast(Any, SimpleNamespace(daemon=SimpleNamespace(clear_excluded=clear), alerts=port)))
+    assert not asyncio.run(public.clear_exclusion("yes"))["accepted"]
+    assert not port.path.exists()
+    assert asyncio.run(public.clear_exclusion(ALONE))["accepted"]
+    assert ALONE in json.loads(port.path.read_text())["text"]

@@ -11,6 +11,7 @@ from attrs import define
 
 from fsm import Operation, Signal
 from fsm.drivers.adapters import Outcome
+from hosts.daemon.notices import ALONE
 
 PROMISE = "I made sure that the VMs of this host run nowhere else, and that no other host is master"
 """What an operator promises who takes a host out of HA by force."""
@@ -35,6 +36,7 @@ _TEXTS = {
     "disarmed": "this host was still armed, but HA is off in the pool; it is disarmed now",
     "rearmed": "this host was not armed, but HA is on in the pool; it is armed now",
     "forced": f"this host is taken out of HA, or serves without asking, by force; the operator has promised: {PROMISE}",
+    "cleared": f"this host is not excluded any more, and may go on alone; the operator has promised: {ALONE}",
     "named": f"this host was named master by force; the operator has promised: {SWITCHED_OFF}",
     "not_forced": "this host was to be master by force and is not: a host did not follow; switch it off and say so",
 }

@@ -81,6 +81,7 @@ class Agent:
     toolstack: ToolstackPort = field(init=False)
     planner: PlannerPort = field(init=False)
     host: HostPort = field(init=False)
+    alerts: AlertsPort = field(init=False)
     driver: AsyncDriver = field(init=False)
     server: RpcServer = field(init=False)
     steps: Steps = field(init=False)
@@ -110,17 +111,17 @@ class Agent:
             self.node, commands, questions, serving.handle, self.terms, self.reign.incarnation, self._deposed
         )
         names = [host.name for host in self.pool.hosts]
-        alerts = AlertsPort(directory / "alerts.log", clock.now, self.planner.reason, names)
+        self.alerts = AlertsPort(directory / "alerts.log", clock.now, self.planner.reason, names)
         adapters: dict[str, Adapter] = {
             "daemon": self.daemon,
             "host": self.host,
             "toolstack": self.toolstack,
             "planner": self.planner,
-            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, alerts),
+            "database": DatabasePort(self.pool, self.me, self.reign, self._tell_term, self._load, self.alerts),
             "storage": StoragePort(self.pool, self.me),
             "terms": TermsPort(),
             "power": PowerPort(HostControl(directory)),
-            "alerts": alerts,
+            "alerts": self.alerts,
             "timer": TimerPort(),
         }
         name, journal = self.pool.hosts[self.me].name, Journal.open(self.pool.agent_journal(self.me))

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from fsm import Event
+from fsm import Event, Signal
 from fsm.engine.turn import Turn
 from hosts.agent.alerts_port import PROMISE, SWITCHED_OFF
 from hosts.agent.steps import OPERATIONS
 from hosts.errors import PoolError
 from hosts.pool_file import VmEntry
-from hosts.supervisor.process import log
 
 if TYPE_CHECKING:
     from hosts.agent.process import Agent
@@ -186,7 +185,8 @@ class Public:
         return await self._order("withdraw", "rejoin", _GOING)
 
     async def clear_exclusion(self, promise: str) -> dict[str, Any]:
-        """Let this host, which is excluded, go on alone: the others are gone for good.
+        """Let this host, which is excluded, go on alone: the others are gone for good. No machine hears of it, so the
+        alert is all that is left of what was promised.
 
         Arguments:
             promise: `ALONE`, word by word.
@@ -195,7 +195,7 @@ class Public:
             await self.agent.daemon.clear_excluded(promise)
         except PoolError as error:
             return {"accepted": False, "why": f"refused: {error}"}
-        log(f"agent: this host is not excluded any more; the operator has promised: {promise}")
+        self.agent.alerts.signal(Signal("alerts", "cleared"))
         return {"accepted": True, "why": "this host is not excluded any more, and may go on alone"}
 
     async def cut(self, peers: list[int], statefile: bool = False, deaf: list[int] | None = None) -> None:
