@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import define, field, frozen
@@ -127,14 +127,33 @@ class Graph:
             sources[np.searchsorted(self.starts, np.flatnonzero(some[self.groups]), side="right") - 1] = True
         return sources
 
-    def backwards(self, lasting: Mask) -> Graph:
-        """Some of the moves, the other way round."""
+    def moves(self, states: Positions, some: Mask) -> Iterator[tuple[Positions, Positions]]:
+        """The moves of some groups out of some states, as `out_of` gives them; of a part of the states at a time, since
+        what is known of a move while it is looked at takes more memory than the move.
+
+        Arguments:
+            some: of each group whether it counts.
+        """
+        for at in range(0, len(states), CHUNK):
+            sources, moves = self.out_of(states[at : at + CHUNK])
+            kept = np.flatnonzero(some[self.groups[moves]])
+            yield at + sources[kept], moves[kept]
+
+    def among(self, states: Positions, some: Mask) -> Any:
+        """The same that stay among these states, as a sparse matrix of scipy: entry i, j is a move from `states[i]` to
+        `states[j]`. Arguments: `states` in rising order."""
         from scipy.sparse import csr_array
 
-        kept = np.flatnonzero(lasting)
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lasting)])[self.starts]
-        turned = csr_array((self.groups[kept], self.targets[kept], starts), shape=(len(self), len(self))).tocsc()
-        return Graph(turned.indptr.astype(np.int64), turned.indices, turned.data)
+        place = np.full(len(self), -1, np.int32)
+        place[states] = np.arange(len(states), dtype=np.int32)
+        counts, targets = np.zeros(len(states) + 1, np.int64), [np.zeros(0, np.int32)]
+        for sources, moves in self.moves(states, some):
+            reached = place[self.targets[moves]]
+            inner = np.flatnonzero(reached >= 0)
+            np.add.at(counts, sources[inner] + 1, 1)
+            targets.append(reached[inner])
+        held = np.concatenate(targets)
+        return csr_array((np.ones(len(held), np.bool_), held, np.cumsum(counts)), shape=(len(states), len(states)))
 
 
 @define(eq=False)
@@ -186,7 +205,8 @@ class _Future:
 
     def stranded(self, property_: Property, debts: NDArray[np.int8]) -> Lasso | None:
         """The way to a first state from which no way leads on to one where the formula holds."""
-        back = self.graph.backwards(debts[self.graph.groups] != DEBTS.index(NEVER))
+        turned = self.graph.among(np.arange(len(self.graph)), debts != DEBTS.index(NEVER)).tocsc()
+        back = Graph(turned.indptr.astype(np.int64), turned.indices, turned.indices)
         arrives = self.where(property_, "text")
         frontier = np.flatnonzero(arrives)
         while len(frontier):
@@ -247,20 +267,20 @@ def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8], brief: Mask
     """
     round_of, found = np.full(len(graph), -1, np.int64), 0
     while len(states):
-        sources, moves = graph.out_of(states)
-        going = np.flatnonzero(debts[graph.groups[moves]] != DEBTS.index(NEVER))
-        sources, moves = sources[going], moves[going]
-        component, inner = _components(graph, states, sources, moves)
+        component = _components(graph, states, debts)
         sizes = np.bincount(component)
         alone = sizes[component] == 1  # nearly all are: they pay nothing, so they may owe nothing
-        owing = np.flatnonzero(debts[graph.groups[moves]] >= _WEAK)
-        owes = np.zeros(len(sizes), np.bool_)
-        owes[component[sources[owing]]] = True
-        owing = owing[~alone[sources[owing]]]
+        owes, owing = np.zeros(len(sizes), np.bool_), [np.zeros((2, 0), np.int64)]
+        for sources, moves in graph.moves(states, debts >= _WEAK):
+            owes[component[sources]] = True
+            together = np.flatnonzero(~alone[sources])
+            owing.append(np.array((sources[together], moves[together])))
+        sources, moves = np.hstack(owing)
         lasting = _lasting(component, len(sizes), brief[states])
-        refused, broken, leaving = _unpaid(
-            component, lasting, sources[owing], graph.groups[moves[owing]], inner[owing], debts
-        )
+        of = np.full(len(graph), -1, np.int32)
+        of[states] = component
+        inner = of[graph.targets[moves]] == component[sources]
+        refused, broken, leaving = _unpaid(component, lasting, sources, graph.groups[moves], inner, debts)
         refused |= owes & (sizes == 1)
         good = ~(refused | broken)[component]
         round_of[states[good]] = found + component[good]
@@ -271,25 +291,14 @@ def rounds(graph: Graph, states: Positions, debts: NDArray[np.int8], brief: Mask
     return round_of
 
 
-def _components(graph: Graph, states: Positions, sources: Positions, moves: Positions) -> tuple[Numbers, Mask]:
-    """The strongly connected component of each state, and of each move whether it stays in one.
-
-    Arguments:
-        states: positions, in rising order.
-        sources, moves: the moves that count: indices into `states`, in rising order, and numbers of moves.
-    """
-    from scipy.sparse import csr_array
+def _components(graph: Graph, states: Positions, debts: NDArray[np.int8]) -> Numbers:
+    """The strongly connected component of each state, by the moves that go on."""
     from scipy.sparse.csgraph import connected_components
 
-    place = np.full(len(graph), -1, np.int32)
-    place[states] = np.arange(len(states), dtype=np.int32)
-    targets = place[graph.targets[moves]]
-    inner = targets >= 0
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(sources[inner], minlength=len(states)))])
-    held = csr_array((np.ones(int(starts[-1])), targets[inner], starts), shape=(len(states), len(states)))
+    held = graph.among(states, debts != DEBTS.index(NEVER))
     held.sum_duplicates()  # scipy goes round for ever where a move is given twice
     component: Numbers = connected_components(held, directed=True, connection="strong")[1]
-    return component, inner & (component[sources] == component[targets])  # a target outside is -1, and not inner
+    return component
 
 
 def _lasting(component: Numbers, many: int, brief: Mask) -> Mask:
