@@ -5,15 +5,19 @@ Counts and lengths are pinned, as in `test_lease`.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import pytest
 
 from fsm import specs
+from fsm.explore.joint import JointState
+from fsm.explore.pool_space import PoolSpace
 from fsm.explore.system import System
 from fsm.search.result import Result
 from hosts.daemon.evidence import Evidence
 from hosts.daemon.timing import Timing
 from tests.evidence_books import ALL, T, beat, live, snapshot
-from tests.exploring import explore
+from tests.exploring import explore, told
 
 GATHERING = System.load(specs() / "systems" / "gathering.yaml")
 
@@ -77,6 +81,21 @@ def test_three_hosts_with_heartbeats(off: tuple[str, ...], different: dict[str, 
     assert verdict.verdict == "violated"
     assert verdict.trace is not None
     assert len(verdict.trace.steps) == moves
+
+
+def test_brisk_hosts_do_no_less() -> None:
+    """Whoever has a lease, is live and lists the owner in the world that remembers more, is so in the other, too."""
+
+    def visible(space: PoolSpace, state: JointState) -> Hashable:
+        return tuple(sorted(space.named(state).items()))
+
+    system = GATHERING.with_setting("settings.network", "true").with_setting("settings.formed", "1")
+    system = system.with_setting("settings.owner", "1")
+    for fault in ("stop", "exclude"):
+        system = system.with_setting(f"faults.{fault}", "0")
+    found = told(system, visible)
+    assert found <= told(system.with_setting("settings.brisk", "true"), visible)
+    assert len(found) > 5
 
 
 def test_a_joiner_that_nobody_asks_waits_longer() -> None:

@@ -14,8 +14,8 @@ Rules, each of which has a counterexample when it is left out:
   It does not ask a joiner, and may live without it for Ws after a write that the joiner's first read has shown.
 - *Everybody, or nothing.* Evidence by network needs an acknowledgement of every member of the liveset, each naming my
   incarnation and coming from the incarnation that I list; the oldest counts. Of nobody there is none: a lone host
-  lives by the statefile. A joiner is asked before it is a member, and is none before it knows as much: else it could
-  drop this host by a silence that began before the others' acknowledgements.
+  lives by the statefile. A joiner is asked before it is a member. What was acknowledged without it before does not
+  matter: it goes live on records that list it, so it counts the silence of this host from later than that.
 - *Fresh is who wrote after it could see me.* A peer counts as joining or online once two reads of this incarnation have
   found different records of it. A record that changed since the read before my first write may be the last word of a
   host that does not know of me and is about to form a liveset without me, as I would without it.
@@ -91,7 +91,6 @@ class Evidence:
     _ends: dict[int, tuple[int, int]] = field(factory=dict, init=False)
     _excluded: Hosts = field(default=NOBODY, init=False)
     _candidates: dict[int, int] = field(factory=dict, init=False)
-    _counted: float = field(default=0.0, init=False)
     _links: Links = field(factory=lambda: Links(()), init=False)
     _links_since: float = field(init=False)
     _based: bool = field(default=False, init=False)
@@ -107,7 +106,7 @@ class Evidence:
         """This host's daemon takes a new incarnation: nothing acknowledged or confirmed before counts for it."""
         self.incarnation = incarnation
         self._sent.clear()
-        self._confirmed, self._counted, self._looked = None, 0.0, False
+        self._confirmed, self._looked = None, False
         for peer in self._peers.values():
             peer.ack, peer.moved = None, False
 
@@ -213,9 +212,7 @@ class Evidence:
             if ack is None or ack[0] != incarnation or ack[1] not in self._sent:
                 return None
             times.append(self._sent[ack[1]])
-        oldest = min(times, default=None)
-        self._counted = max(self._counted, oldest or 0.0)
-        return oldest
+        return min(times, default=None)
 
     # -- reads of the statefile
 
@@ -305,10 +302,9 @@ class Evidence:
         return self._based
 
     def _joiners(self, near: Hosts) -> Hosts:
-        """Of the joiners that hear this host and are heard, those that know it alive as late as its evidence says."""
+        """Of the joiners that hear this host and are heard, those not listed yet: they are asked from now on."""
         self._candidates = {host: self._peers[host].incarnation for host in near - frozenset(self.listed)}
-        acks = ((host, self._peers[host].ack) for host in self._candidates)
-        return frozenset(host for host, ack in acks if ack and self._sent.get(ack[1], -1.0) >= self._counted)
+        return frozenset(self._candidates)
 
     def _fresh(self, peer: _Peer, now: float) -> bool:
         return peer.moved and now - peer.changed < self.timing.drop

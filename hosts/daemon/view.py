@@ -32,8 +32,7 @@ class View:
         gone: any of these four.
         fresh: hosts whose record has been seen to change within D.
         joining: fresh hosts whose record says that they join.
-        joiners: those of them that are not listed yet, exchange heartbeats with this host both ways, and have
-            acknowledged one that was sent no earlier than this host's newest evidence by network.
+        joiners: those of them that are not listed yet and exchange heartbeats with this host both ways.
         online: fresh hosts whose record says that they are live.
         closure: everybody in the livesets of the online hosts, of their members, and so on.
         lists_me: hosts that list this incarnation of this host: live ones, and joiners in the liveset they hope for.

@@ -235,7 +235,7 @@ def first_sight_counts(timing: Timing) -> bool:
 @cache
 def gathered(
     timing: Timing, me: int, words: tuple[Word, ...], live: Hosts, fresh: Hosts, silent: Hosts, near: Hosts,
-    late: Hosts, begun: bool, excluded: Hosts = NOBODY,
+    begun: bool, excluded: Hosts = NOBODY,
 ) -> Mapping[str, Value]:  # fmt: skip
     """The payload of a read, for one of a pool in which all links that matter are good.
 
@@ -243,7 +243,7 @@ def gathered(
         me: who reads. words: the record of each host on the disk. live: the liveset that the reader holds.
         fresh: hosts whose record was found changed between two reads, within D. silent: of the others, those that had
             been silent for D.
-        near: joiners that exchange heartbeats with the reader. late: those of them that acknowledged too old a one.
+        near: joiners that exchange heartbeats with the reader.
         begun: the reader has a new incarnation. excluded: who is excluded.
     """
     everybody = frozenset(range(len(words)))
@@ -253,10 +253,9 @@ def gathered(
             books.begin(1)
         books.read_started(now)
         books.read_finished(now, _snapshot(words, fresh if turn == 2 else NOBODY), live, everybody, 0)
-    books.sent(1, -1)
-    books.sent(2, 0)
+    books.sent(1, 0)
     for peer in everybody - {me} - silent:
-        acks = {me: (1, 1 if peer in late else 2)} if peer in near else {}
+        acks = {me: (1, 1)} if peer in near else {}
         books.received(0, _beat(peer, acks))
     books.track(live)
     books.read_started(0)
@@ -289,7 +288,7 @@ def way_to_a_liveset(timing: Timing, n: int, members: tuple[int, ...]) -> Iterat
 
     def seen(host: int, **different: Value) -> tuple[int, Event]:
         unwritten = (Word(),) * n
-        payload = {**gathered(timing, host, unwritten, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, False), **different}
+        payload = {**gathered(timing, host, unwritten, NOBODY, NOBODY, NOBODY, NOBODY, False), **different}
         return host, Event("membership", "statefile.seen", {**payload, "decided": everybody})
 
     def wrote(host: int) -> tuple[int, Event]:

@@ -8,7 +8,7 @@ holds for the others, so that none of them is silent once its first record has b
 breaks it, so that where somebody is live already one `watcher` is enough: until then no other takes the owner for gone,
 and its silence is not counted there. What the owner hears of such a host cannot harm, so it always has just heard it.
 
-Ages are forgotten where nothing depends on them any more (`kept`), and so is what a snapshot shows and no row reads.
+What is forgotten, and what is left out where hosts are `brisk`, stands in `gathering_parts`.
 
 One thing alone is urgent: a lease that has run out ends its owner before the next tick. Messages are lost or pass at
 once, for one that is late brings older evidence and a younger sign of life. Writes of the owner start, land and are
@@ -58,7 +58,7 @@ class Gathering(InParts):
         network: whether heartbeats pass.
         slow: what the others read is not what stands on the disk when they end reading.
         brisk: a turn of another host goes without a break up to the start of its read; the highest of them ends that
-            at once, too.
+            at once, too. Less is remembered, and more may be found.
         formed: so many hosts, from the lowest on, are live at the beginning; a script leads there.
         watcher: the one host that finds the owner silent, and whose reads take time though turns are brisk; -1 for all.
     """
@@ -125,7 +125,7 @@ class Gathering(InParts):
         for p in range(self.n):
             yield source(p, (self.host(p),), (p,), partial(self.turns, p), False)
             if p in self.watching and self.network:
-                yield source(None, (0, self.host(p)), (), partial(self.beats, p), False)
+                yield source(None, (0, self.host(p), mine), (), partial(self.beats, p), False)
             yield source(p, (0, self.host(p), *self.disks), (p,), partial(self.reads, p), True)
             yield source(p, (0, *hosts, self.disk(p)), (p,), partial(self.writes, p), True)
 
@@ -167,11 +167,11 @@ class Gathering(InParts):
             clock = evolve(clock, bound=True, left=self.life, confirmed=0 if self.network else None)
             ages = tuple(0 if p in members - {self.owner} else self.old for p in range(self.n))
             clock = evolve(clock, noted=ages, got=ages if self.network else clock.got)
-        member = Host(started=True, phase=Phase.LIVE, live=members, begun=True, looked=True)
-        word = books.Word(Phase.LIVE, members, 1)
+        member = Host(started=True, phase=Phase.LIVE, live=members, begun=True, looked=not self.brisk)
+        word, moved = books.Word(Phase.LIVE, members, 1), NOBODY if self.brisk else members
         parts: dict[int, object] = {0: clock, self.busy: FREE}
         for p in members:
-            parts |= {self.host(p): evolve(member, moved=members - {p}), self.disk(p): Disk(word)}
+            parts |= {self.host(p): evolve(member, moved=moved - {p}), self.disk(p): Disk(word)}
         return put(w, parts)
 
     @property
@@ -229,8 +229,10 @@ class Gathering(InParts):
             return put(w, {0: clock, self.host(host): reading, self.busy: busy})
         if host == self.owner and operation != "write_bye":
             clock = evolve(clock, write=0, landed=False)
-        writing = evolve(me, phase=books.PHASES[operation], live=me.live if live is None else live)
-        if writing.phase is Phase.LIVE and writing.live == frozenset(range(self.n)):
+        phase = books.PHASES[operation]
+        asked = me.asked if phase is Phase.LIVE else NOBODY  # a joiner has no evidence by network
+        writing = evolve(me, phase=phase, live=me.live if live is None else live, asked=asked)
+        if not self.brisk and phase is Phase.LIVE and writing.live == frozenset(range(self.n)):
             writing = evolve(writing, moved=writing.live - {host})  # nobody is left who might join
         return put(w, {0: clock, self.host(host): writing})
 
@@ -262,8 +264,9 @@ class Gathering(InParts):
 
     def beats(self, p: int, w: Parts, pending: Pending) -> Iterator[Then]:
         """A heartbeat of the owner reaches another host."""
-        clock: Clock = w[0]
-        if clock.bound and w[self.host(p)].started and clock.got[p]:
+        clock, me = w[0], w[self.host(self.owner)]
+        counts = me.phase is Phase.LIVE and p in me.live | me.asked  # evidence may come of it
+        if clock.bound and w[self.host(p)].started and clock.got[p] and (counts or not self.brisk or self.life > 1):
             reached = put(w, {0: clock.with_("got", p, 0)})
             yield Then(Action(f"a heartbeat of the owner reaches host {p}", reached))
 
@@ -281,12 +284,8 @@ class Gathering(InParts):
             ages = (min(ages),)
         left = books.by_acknowledgements(self.timing, ages, clock.confirmed if "capped" not in self.off else 0)
         if left > clock.left:
-            counted = max(ages) if clock.counted is None else min(max(ages), clock.counted)
-            if all(w[self.host(p)].phase is Phase.LIVE for p in self.watching):
-                counted = None
-            after = put(w, {0: evolve(clock, counted=counted)})
             event = Event("membership", "network.acked", {"deadline": left})
-            yield Then(Action("the owner is acknowledged by all", after, host=self.owner, event=event))
+            yield Then(Action("the owner is acknowledged by all", w, host=self.owner, event=event))
 
     def orders(self, w: Parts, pending: Pending) -> Iterator[Then]:
         """The owner is told to leave."""
@@ -329,10 +328,10 @@ class Gathering(InParts):
         names = [name.removeprefix("statefile.") for _, name in pending[p]]
         if clock.over or not any(name.startswith("write") for name in names):
             return
-        # that a host has moved is known once and for all; of the owner it matters when
+        # that a host has moved is known once and for all, if it matters at all; of the owner it matters when
         watching = self.watching if p == self.owner else NOBODY
         running = frozenset(r for r in range(self.n) if r != p and w[self.host(r)].started
-                            and (r in watching or p not in w[self.host(r)].moved))  # fmt: skip
+                            and (r in watching or not (self.brisk or p in w[self.host(r)].moved)))  # fmt: skip
         landed = put(w, {self.disk(p): Disk(books.Word(me.phase, me.live, 1), running)})
         said = "said" if me.phase is Phase.BYE else "wrote"
         if p != self.owner or said == "said":
@@ -355,7 +354,8 @@ class Gathering(InParts):
             news = frozenset(r for r, disk in enumerate(disks) if p in disk.unread)
             seen = {at: evolve(d, unread=d.unread - {p}) for at, d in zip(self.disks, disks, strict=True)}
             words = tuple(d.word for d in disks)
-            shown = evolve(me, shown=needed(me, words, news) if p == self.owner else (words, news))
+            unsure = frozenset(self.others) if self.brisk else NOBODY
+            shown = evolve(me, shown=needed(me, words, news, unsure) if p == self.owner else (words, news))
             taken = put(w, {**seen, self.host(p): shown})
             if p == self.owner or self.slow:
                 yield Then(Action(f"the read of host {p} sees the file", taken))
@@ -370,16 +370,15 @@ class Gathering(InParts):
         clock: Clock = w[0]
         if "read" in self.off:
             me = evolve(me, quiet=self.silent(clock, p, me))
-        moved = me.moved | (news if me.looked else NOBODY)
         mute = frozenset({self.owner}) if me.quiet and p != self.owner else NOBODY
         mute -= news if "records" not in self.off else NOBODY
-        look = evolve(me, reading=False, quiet=False, shown=None, looked=me.begun, moved=moved if me.begun else NOBODY)
+        moved = me.moved | (news if me.looked and not self.brisk else NOBODY)
+        look = evolve(me, reading=False, quiet=False, shown=None, looked=me.begun and not self.brisk, moved=moved)
         owner = frozenset({self.owner}) - {p}
         stale = owner if clock.noted[p] >= self.drop else NOBODY
         freshes = [moved - (stale - news)] if p in self.watching or not owner else [moved, moved - owner]
-        for silent, fresh, near in looks(p, me, words, owner, freshes):
-            late = clock.late(near & self.watching) if p == self.owner and "asked" not in self.off else NOBODY
-            payload = books.gathered(self.timing, p, words, me.live, fresh, mute | silent, near, late, me.begun)
+        for silent, fresh, near in looks(p, me, words, owner, None if self.brisk else freshes, mute):
+            payload = books.gathered(self.timing, p, words, me.live, fresh, silent, near, me.begun)
             after = evolve(look, asked=(near & self.watching) - me.live if self.network and p == self.owner else NOBODY)
             judged = self.judged(w, clock, p, payload["gone"], news)
             busy = FREE if me.begun else w[self.busy]

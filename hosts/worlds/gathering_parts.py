@@ -1,9 +1,22 @@
-"""The parts that a gathering of hosts is made of: the time of the owner, daemons, records, and what is done to them."""
+"""The parts that a gathering of hosts is made of: the time of the owner, daemons, records, and what is done to them.
+
+Ages are forgotten where nothing depends on them any more (`kept`), and so is what a snapshot shows and no row reads.
+
+Where hosts are brisk, three of them come to an end because of this. Each lets more happen than does, so what holds so
+holds:
+
+- Whose record has changed between two reads is not remembered: any host that has one may be found fresh, or not. Only
+  that the owner's record is news to a watcher counts, for that ends its silence.
+- Whoever has been silent for long enough may be found silent, or not. So it is never of use that a heartbeat arrives
+  but for the evidence that comes of it: where that lasts a tick (`life` is 1), no heartbeat is told of that none can
+  come of, while the owner joins or does not ask who hears it. It might have come later.
+- What a joiner asks of joiners is not remembered; it has no evidence by network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 from attrs import evolve, frozen
 
@@ -22,7 +35,6 @@ CLAUSES = {
     "beats": "a heartbeat that is received ends the silence",
     "records": "a record that is found changed ends the silence",
     "everybody": "evidence by network is the acknowledgement of every member, and of every joiner that may become one",
-    "asked": "only a joiner that has acknowledged as late as the evidence of this host says is admitted",
     "capped": "evidence by network counts for `cap` ticks after the start of the newest confirmed write at most",
     "armed": "a lease runs before the first byte is written",
 }
@@ -34,7 +46,7 @@ class Clock:
 
     Arguments:
         bound: it has a lease. left: ticks that this lasts.
-        confirmed: ticks since the start of its newest confirmed write. counted: of its newest evidence by network.
+        confirmed: ticks since the start of its newest confirmed write.
         write: age of its write under way. landed: whether that is on the disk.
         got: for each host the ticks since a heartbeat of the owner reached it. noted: since it began, or since a read
             that showed a change of the owner's record. misjudged: somebody found it silent while it was live.
@@ -43,7 +55,6 @@ class Clock:
     bound: bool = False
     left: int = 0
     confirmed: int | None = None
-    counted: int | None = None
     write: int | None = None
     landed: bool = False
     got: tuple[int, ...] = ()
@@ -61,22 +72,15 @@ class Clock:
         """The same a tick later; old: the age at which all ages are alike."""
         left = max(self.left - 1, 0)
         confirmed = up_to(self.confirmed, cap)
-        counted = up_to(self.counted, old)
         return evolve(
             self,
             left=left,
             # evidence by network would bring no longer lease than there is
             confirmed=None if confirmed is not None and cap - confirmed <= left else confirmed,
-            counted=None if counted == old else counted,
             write=up_to(self.write, life + 1),
             got=tuple(min(age + 1, old) for age in self.got),
             noted=tuple(min(age + 1, old) for age in self.noted),
         )
-
-    def late(self, joiners: Hosts) -> Hosts:
-        """Those of some joiners that have not acknowledged as late as the owner's evidence says."""
-        counted = self.counted
-        return NOBODY if counted is None else frozenset(r for r in joiners if self.got[r] > counted)
 
 
 @frozen(cache_hash=True)
@@ -121,32 +125,40 @@ def kept(clock: Clock, p: int, watches: bool, enough: int, drop: int, life: int,
     got, noted = (clock.got[p], clock.noted[p]) if watches else (old, old)
     if noted >= enough or (noted >= drop and got <= noted):
         noted = old
-    counts = got <= life or (clock.counted is not None and got <= clock.counted)
-    if not counts and (noted <= got or got >= enough):
+    if got > life and (noted <= got or got >= enough):
         got = old
     return clock.with_("got", p, got).with_("noted", p, noted)
 
 
-def needed(me: Host, words: tuple[books.Word, ...], news: Hosts) -> tuple[tuple[books.Word, ...], Hosts]:
-    """What a snapshot shows the owner: the records and whose are news; to a live one, of the others only who joins."""
+def needed(me: Host, words: tuple[books.Word, ...], news: Hosts, unsure: Hosts) -> tuple[tuple[books.Word, ...], Hosts]:
+    """What a snapshot shows the owner: the records and whose are news; to a live one, of the others only who joins.
+
+    Arguments:
+        unsure: hosts whose record may have changed, as far as the owner remembers.
+    """
     news = news - me.moved if me.looked else NOBODY
     if me.phase is not Phase.LIVE:
         return words, news
-    joining = frozenset(r for r in (me.moved | news) - me.live if words[r].phase is Phase.JOINING)
+    joining = frozenset(r for r in (me.moved | news | unsure) - me.live if words[r].phase is Phase.JOINING)
     joiner, member = books.Word(Phase.JOINING, NOBODY, 1), books.Word(Phase.LIVE, me.live, 1)
     return tuple(joiner if r in joining else member for r in range(len(words))), news
 
 
 def looks(
-    p: int, me: Host, words: tuple[books.Word, ...], owner: Hosts, freshes: Sequence[Hosts]
+    p: int, me: Host, words: tuple[books.Word, ...], owner: Hosts, freshes: Sequence[Hosts] | None, mute: Hosts
 ) -> Iterator[tuple[Hosts, Hosts, Hosts]]:
-    """Every way in which a read of host p may have found the others, but for the silence of the owner: who of those
-    that it has never heard was silent; who was fresh; which joiners exchange heartbeats with it."""
+    """Every way in which a read of host p may have found the others: who was silent, `mute` and of those that it has
+    never heard any; who was fresh, one of `freshes`; which joiners exchange heartbeats with it. If `freshes` is None,
+    any that have a record may be fresh, and whoever is mute may be found so or not."""
+    mutes = [mute]
+    if freshes is None:
+        freshes = list(subsets(frozenset(r for r, word in enumerate(words) if word.phase is not None) - {p}))
+        mutes = list(subsets(mute))
     unheard = frozenset(r for r in range(len(words)) if words[r].phase is None) - {p} - owner
     for silent in subsets(unheard if me.begun and me.phase is Phase.JOINING else NOBODY):
-        for fresh in freshes:
+        for mute, fresh in product(mutes, freshes):
             for near in subsets(frozenset(r for r in fresh if words[r].phase is Phase.JOINING)):
-                yield silent, fresh, near
+                yield silent | mute, fresh, near
 
 
 def put(w: Parts, parts: Mapping[int, object]) -> Parts:

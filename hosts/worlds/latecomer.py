@@ -200,9 +200,7 @@ class Latecomer(Instantless):
         news = bool(late.shown)
         silent = frozenset(range(1, me)) | (owner if late.quiet and not news else NOBODY)
         excluded = frozenset({me}) if late.excluded and "barred" not in self.off else NOBODY
-        shown = books.gathered(
-            self.timing, me, words, NOBODY, NOBODY, silent, NOBODY, NOBODY, late.begun, excluded=excluded
-        )
+        shown = books.gathered(self.timing, me, words, NOBODY, NOBODY, silent, NOBODY, late.begun, excluded=excluded)
         first = not late.begun and books.first_sight_counts(self.timing)
         silence = 0 if news or first else late.silence
         return shown, evolve(late, reading=False, quiet=False, shown=None, silence=silence)

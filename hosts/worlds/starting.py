@@ -193,7 +193,7 @@ class Starting(Instantless):
         fresh: Hosts = peer if (moved and host.silence < self.timing.drop) or (host.news and host.looked) else NOBODY
         silent = peer if host.quiet and not host.news else NOBODY
         near = peer if fresh and other.disk.phase is Phase.JOINING else NOBODY
-        shown = books.gathered(self.timing, p, words, me, fresh, silent, near, NOBODY, host.begun)
+        shown = books.gathered(self.timing, p, words, me, fresh, silent, near, host.begun)
         first = not host.begun and books.first_sight_counts(self.timing)
         shown = {**shown, "pool": self.pool}
         silence = 0 if host.news or first else host.silence
