@@ -1,6 +1,6 @@
 """One host of a pool, and whatever the rest of the pool may say: for the story of one machine, or of a few.
 
-The last host is explored; the others are voices. What is asked of them ends in any way, and they call at any time. Of
+One host is explored; the others are voices. What is asked of them ends in any way, and they call at any time. Of
 the host itself the world keeps what its operations have done, so that promises can speak of it: its daemon, the lock,
 the storage, a VM, power. The contracts that it keeps are `CLAUSES`. A daemon may leave at any time, as when it reads
 that the pool state is invalid. Storage that cannot be used may be attached all the same.
@@ -107,6 +107,7 @@ class LoneWorld:
         daemon: that of this host at the beginning.
         busy, mounted: a VM runs here at the beginning; the storage is attached.
         others: how far the pool has been taken.
+        me: the host that is explored; -1 is the last.
     """
 
     n: int
@@ -118,7 +119,8 @@ class LoneWorld:
     busy: bool = False
     mounted: bool = False
     others: str = "clean"
-    me: int = field(init=False)
+    me: int = -1
+    voice: int = field(init=False)
     facts: Mapping[str, Domain] = field(init=False)
     _livesets: Sequence[frozenset[int]] = field(init=False)
     _shown: Sequence[Seen | None] = field(init=False)
@@ -126,7 +128,8 @@ class LoneWorld:
     faults = ("call", "restart", "leave")
 
     def __attrs_post_init__(self) -> None:
-        self.me = self.n - 1
+        self.me = range(self.n)[self.me]
+        self.voice = 0 if self.me else self.n - 1
         self._livesets = list(dict.fromkeys((frozenset({self.me}), frozenset(range(self.n)))))
         ports = {port.name: port for machine in self.routes.machines for port in machine.ports.values()}
         outcomes = [f"{p.name}_{o}" for p in ports.values() for op in p.operations.values() for o in op.outcomes]
@@ -237,15 +240,15 @@ class LoneWorld:
         yield Action("the agent dies", evolve(w, up=False, calls=frozenset()), "restart", restart=(self.me,))
 
     def _called(self, w: Lone) -> Iterator[Action[Lone]]:
-        """Calls of host 0; one of a kind at a time."""
+        """Calls of another host; one of a kind at a time."""
         for call in self.calls:
             machine, _ = self.routes.table[f"host.{call}"]
             fields = next(m.ports["host"].operations[call].arguments for m in self.routes.machines if m.name == machine)
             if call not in w.calls:
-                payload = dict.fromkeys(fields, 0)
+                payload = dict.fromkeys(fields, self.voice)
                 event = Event(machine, f"host.{call}", payload, f"from {call}")
                 now = evolve(w, calls=w.calls | {call})
-                yield Action(f"host.{call} of host 0", now, "call", host=self.me, event=event)
+                yield Action(f"host.{call} of host {self.voice}", now, "call", host=self.me, event=event)
 
     def _endings(self, w: Lone, operation: str) -> Iterator[Ending]:
         """How an operation may end: outcome, payload, the world then."""
@@ -258,7 +261,7 @@ class LoneWorld:
         if name != "ask_ha":
             stage = {"join": "joined", "disable_decisions": "silenced", "release": "clean"}.get(name, w.others)
             yield "all_ok", {}, evolve(w, others=stage)
-            yield "some_failed", {"bad": frozenset({0})}, evolve(w, others="clean") if name == "release" else w
+            yield "some_failed", {"bad": frozenset({self.voice})}, evolve(w, others="clean") if name == "release" else w
             return
         for outcome in ("off", "on"):
             masters = [host for host in range(self.n) if host in w.asked - {self.me} or "itself" in self.off]
