@@ -38,7 +38,8 @@ _TEXTS = {
     "forced": f"this host is taken out of HA, or serves without asking, by force; the operator has promised: {PROMISE}",
     "cleared": f"this host is not excluded any more, and may go on alone; the operator has promised: {ALONE}",
     "named": f"this host was named master by force; the operator has promised: {SWITCHED_OFF}",
-    "not_forced": "this host was to be master by force and is not: a host did not follow; switch it off and say so",
+    "not_forced": "this host was to be master by force and is not: it did not get the database, or a host that was not"
+    " said to be switched off did not follow",
 }
 
 
