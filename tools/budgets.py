@@ -15,7 +15,6 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from fsm.explore.pool_space import PoolSpace
 from fsm.language.document import read
 from fsm.search import explore as search
 from fsm.search.frontier import LEVELS, Frontier, frontier
@@ -68,16 +67,9 @@ class Bears:
 
     def explore(self) -> Frontier:
         """Finds the frontier. Errors: `SpecError`."""
-
-        def space_with(settings: Sequence[tuple[str, str]], without: Sequence[str]) -> PoolSpace:
-            system = self.story.load()
-            for name, value in settings:
-                system = system.with_setting(name, value)
-            return PoolSpace(evolve(system, properties=tuple(p for p in system.properties if p.kind != "reachable")))
-
         limits = Limits(states=STATES)
         at_once = self.at_once
-        return frontier(space_with, lambda space: search.explore(space, limits=limits), self.kinds, at_once)
+        return frontier(self.story.space, lambda space: search.explore(space, limits=limits), self.kinds, at_once)
 
     def found(self) -> Bears:
         """The entry with what is found now.

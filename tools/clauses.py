@@ -18,7 +18,6 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from fsm.explore.pool_space import PoolSpace
 from fsm.language.document import read
 from fsm.search import explore as search
 from fsm.search.ablation import Ablation, ablate
@@ -69,16 +68,9 @@ class Ablated:
 
     def explore(self, clauses: Iterable[str]) -> Ablation:
         """Once as it is, and once without each of these. Errors: `SpecError`."""
-
-        def space_with(settings: Sequence[tuple[str, str]], without: Sequence[str]) -> PoolSpace:
-            system = self.story.load()
-            for clause in without:
-                system = system.without(clause)
-            return PoolSpace(evolve(system, properties=tuple(p for p in system.properties if p.kind != "reachable")))
-
         limits = Limits(states=self.most)
         named = dict.fromkeys(clauses, "")
-        return ablate(space_with, lambda space: search.explore(space, limits=limits), named, ())
+        return ablate(self.story.space, lambda space: search.explore(space, limits=limits), named, ())
 
     def found(self) -> Ablated:
         """The entry with what is found now.

@@ -123,6 +123,17 @@ class Story:
         space = PoolSpace(self.load())
         return search.explore(space, subsume=bool(space.joint.budgets), limits=Limits(seconds=self.limit or None))
 
+    def space(self, settings: Sequence[tuple[str, str]], without: Sequence[str]) -> PoolSpace:
+        """What is explored with other settings and without some clauses; what is to be reached is not asked there.
+
+        Errors: `SpecError`."""
+        system = self.load()
+        for name, value in settings:
+            system = system.with_setting(name, value)
+        for clause in without:
+            system = system.without(clause)
+        return PoolSpace(evolve(system, properties=tuple(p for p in system.properties if p.kind != "reachable")))
+
     def wrong(self, result: Result) -> Iterator[str]:
         """What does not hold, or is not as it was written down, a line each."""
         open_ = (HOLDS, OPEN, NOT_REACHED) if self.limit else (HOLDS,)
