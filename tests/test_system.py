@@ -201,6 +201,14 @@ def test_a_setting_that_the_world_does_not_know_is_refused_with_those_that_it_ha
         system.with_setting("foo", "1")
 
 
+def test_a_fault_whose_budget_is_none_is_not_the_worlds() -> None:
+    """A world keeps nothing for what never happens: no request that might arrive late."""
+    system = System.load(specs() / "systems" / "pledges.yaml")
+    kept = [system.with_setting("faults.stray", budget).build_world() for budget in ("0", "1", "any")]
+    assert ["stray" in getattr(world, "may", ()) for world in kept] == [False, True, True]
+    assert next(iter(kept[0].initial())) != next(iter(kept[1].initial()))
+
+
 def test_a_machine_is_no_system() -> None:
     """Who names the file of a machine is told what it is and where systems are."""
     with pytest.raises(SpecError, match="this is a machine, no system; `fsm check` checks machines"):

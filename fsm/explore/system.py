@@ -209,10 +209,9 @@ class System:
                 known = suggest(name, taken, 99) or "; it has none"
                 raise SpecError(at, f"{self.world.value} has no setting {name!r}{known}", "unknown-name")
         routes = Routes.of(self.machines, self.machines_at, self.instances)
+        may = frozenset(fault for fault, budget in self.faults.items() if budget != 0)
         try:
-            world: World[Any] = make(
-                n=self.n, off=self.off, faults=frozenset(self.faults), routes=routes, **dict(self.settings)
-            )
+            world: World[Any] = make(n=self.n, off=self.off, faults=may, routes=routes, **dict(self.settings))
         except (TypeError, ValueError) as error:
             raise SpecError(
                 at, f"{self.world.value} cannot be made with these settings: {error}", "bad-world"
