@@ -189,7 +189,13 @@ def page() -> str:
     lines.append(_row("**together**", judged, ""))
     if missing := [name for name in names if name not in {one.name for one in judged}]:
         lines += ["", f"Not judged yet: {', '.join(missing)}."]
-    lines += ["", "## Who judges", "", "| system | settings | asked about |", "|---|---|---|"]
+    lines += [
+        "", "## Who judges", "",
+        "Some promises of coordination, writer, turns and asking restate rows of the machine that they judge: which",
+        "answer belongs to which event, in a world where anything may come. They notice that such a row has changed,",
+        "and not that it was wrong from the beginning; what rests on it is promised by systems of more than one party.",
+        "", "| system | settings | asked about |", "|---|---|---|",
+    ]  # fmt: skip
     for entry in _data()["judges"]:
         settings = ", ".join(f"{name}={_text(value)}" for name, value in entry.get("set", {}).items())
         lines.append(f"| {entry['system']} | {settings} | {', '.join(entry.get('of', ['all that it has']))} |")
