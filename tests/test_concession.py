@@ -70,7 +70,7 @@ def test_what_is_left_out_makes_no_difference(hosts: int, faults: tuple[str, ...
     whole = evolve(system, world=evolve(system.world, value="tests.test_concession:Whole"))
     found = told(system, visible)
     assert found == told(whole, visible)
-    assert len(found) > 5
+    assert len(found) >= 2
 
 
 def visible(space: PoolSpace, state: JointState) -> Hashable:
