@@ -14,7 +14,7 @@ from fsm.locate import specs
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 FILES = [DATA / f"mutants{of}.yaml" for of in ("", "_enabling", "_meeting", "_peers")]
-FAULTS = ("crash", "restart", "loss", "late", "statefile", "cut")
+FAULTS = ("crash", "restart", "loss", "late", "stray", "statefile", "cut")
 
 
 @frozen
