@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from copy import deepcopy
 
+import pytest
 from attrs import define, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,10 +14,16 @@ from hypothesis import strategies as st
 from fsm.engine.turn import Event, Operation, Reply
 from fsm.errors import Place
 from fsm.explore.calls import SENT, Calls, Leg, Routes, Stray
+from fsm.explore.parted import Update
+from fsm.explore.system import System
 from fsm.language.load import Library
 from fsm.locate import specs
+from fsm.search.result import VIOLATED
 from hosts.agent import calls as agent
 from hosts.rpc import Call, Failure
+from hosts.worlds import pool_answers
+from hosts.worlds.pool_state import Places
+from tests.exploring import explore
 
 LANES = {"enable": ("preconfigure", "join"), "disable": ("disarm", "release"), "life": ("ask_ha",)}
 LATE = frozenset(f"host.{op}" for ops in LANES.values() for op in ops)
@@ -106,6 +114,22 @@ def test_questions_whose_answers_are_dropped_are_no_strays() -> None:
     names = ("enable", "disable", "join", "leave", "reconcile", "guest", "life")
     routes = Routes.of([library.machine(name) for name in names], Place("test"), {"vm": ("v",)})
     assert routes.table.keys() - routes.changing == {"host.ask_ha", "host.runs"}
+
+
+def _all_taken(places: Places, hosts: Collection[int]) -> Update:
+    """Hosts refuse nothing, whatever was sent before."""
+    return Update(places.all_of(places.calls), lambda w: w)
+
+
+def test_hosts_have_to_refuse_what_was_sent_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host was out of the liveset, and is in again, when a start of a VM arrives that was sent before: its master has
+    started the VM elsewhere meanwhile."""
+    system = System.load(specs() / "systems" / "disable.yaml")
+    for kind, often in {"crash": 0, "restart": 0, "loss": 0, "late": 0, "statefile": 1, "stray": 1}.items():
+        system = system.with_setting(f"faults.{kind}", str(often))
+    monkeypatch.setattr(pool_answers, "refuses", _all_taken)
+    verdict = explore(system).verdict("S2")
+    assert (verdict.verdict, len(verdict.trace or ())) == (VIOLATED, 21)
 
 
 @frozen

@@ -32,7 +32,8 @@ def page() -> str:
 def _stories() -> Iterator[str]:
     yield "Each line is one exploration of every reachable state; all that its system promises holds there. A kind of"
     yield "fault without a number happens any number of times, all kinds at once. States that differ only by fewer"
-    yield "faults or orders to come are counted once (`--subsume`). Seconds are of CPU. Below: [how many"
+    yield "faults or orders to come are counted once (`--subsume`). Seconds are of CPU. `make verify` explores all, but"
+    yield "those with a star, which take too long for it (`tools/prove --once`). Below: [how many"
     yield "faults](#how-many-faults) it takes to break a promise, and [what the promises rest on](#what-it-rests-on)."
     yield ""
     yield "| system | hosts | faults | orders | settings | states | edges | depth | s |"
@@ -40,7 +41,8 @@ def _stories() -> Iterator[str]:
     for story in stories.load():
         states = f"> {story.states:,}" if story.limit else f"{story.states:,}"
         counts = [f"{story.edges:,}", str(story.depth), f"{story.seconds:g}"]
-        yield _line([story.system, _hosts(story), _faults(story), story.operator, _settings(story), states, *counts])
+        system = f"{story.system} *" if story.within == "once" else story.system
+        yield _line([system, _hosts(story), _faults(story), story.operator, _settings(story), states, *counts])
 
 
 def _faults(story: Story) -> str:

@@ -52,7 +52,8 @@ class Story:
 
     Arguments:
         system: its name.
-        within: "test": every `make test` makes it; "verify": only `make verify`, which takes minutes.
+        within: "test": every `make test` makes it; "verify": only `make verify`, which takes minutes; "once": it takes
+            minutes itself, and is made by `tools/prove --once`.
         hosts: how many; 0 for as many as the system has.
         faults: kind -> "any" or a number; kinds that are not named do not happen.
         operator: how often each order may be given, "" for as often as the system says.
@@ -194,8 +195,8 @@ def entry_line(said: Mapping[str, object]) -> str:
 def story(entry: Mapping[str, Any]) -> Story:
     """An entry as it was read. Errors: `ValueError` for one that makes no sense."""
     unknown = sorted(entry.keys() - set(KEYS))
-    if unknown or entry.get("in") not in ("test", "verify"):
-        raise ValueError(f"{entry}: an entry has the keys {', '.join(KEYS)}, and is in test or verify")
+    if unknown or entry.get("in") not in ("test", "verify", "once"):
+        raise ValueError(f"{entry}: an entry has the keys {', '.join(KEYS)}, and is in test, verify or once")
     return Story(
         entry["system"], entry["in"], entry.get("hosts", 0),
         {kind: str(often) for kind, often in entry.get("faults", {}).items()}, str(entry.get("operator", "")),
