@@ -2,7 +2,7 @@
 #   make demo                       a pool of real processes survives the death of its master
 #   make demo ARGS='--how freeze'   the same, with options of `liveset demo`
 #   make test                       everything that a change must pass
-#   make verify                     every exploration of the shipped systems, some ten minutes
+#   make verify                     every exploration of the shipped systems, some twenty minutes
 #   make coverage                   who has seen each row and state of the shipped specs, some ten minutes
 #   make mutants                    what the stories notice when a row is changed; an hour on two cores
 #   make test PYTHON=python3.13     .venv made with another interpreter
