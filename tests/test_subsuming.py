@@ -108,7 +108,7 @@ def test_it_is_for_counted_faults_the_fast_engine_and_no_symmetry() -> None:
         explore(PoolSpace(system), subsume=True, limits=Limits(seconds=1))
     for kind in system.faults:
         system = system.with_setting(f"faults.{kind}", "9")
-    with pytest.raises(SpecError, match=re.escape("can be left in 10000000 ways, at most 4096")):
+    with pytest.raises(SpecError, match=re.escape("can be left in 100000000 ways, at most 4096")):
         explore(PoolSpace(system), subsume=True, limits=Limits(seconds=1))
 
 
