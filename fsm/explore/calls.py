@@ -115,6 +115,11 @@ class Leg:
     call: str
     target: int
 
+    @property
+    def lane(self) -> tuple[int, str, int]:
+        """What its number is unique in, and what requests are taken in their order in."""
+        return self.caller, self.machine, self.target
+
 
 @frozen
 class Call:
@@ -167,7 +172,7 @@ class Stray:
 
     @property
     def lane(self) -> tuple[int, str, int]:
-        """What the requests of are taken in their order only."""
+        """As of `Leg`."""
         return self.caller, self.machine, self.target
 
     def on_way(self, caller: int, target: int) -> bool:
@@ -213,10 +218,10 @@ class Calls:
         Errors: `SpecError` if no machine serves the call; `KeyError` if the request is not under way.
         """
         call = self._call(leg, SENT)
-        number = self._free(leg_key(leg))
+        number = self._free(leg.lane)
         event = routes.event(call.call, call.arguments, call_id(leg.caller, leg.machine, number))
         after = self._with(call, call.turned(leg.target, RUNNING, number))
-        return after._but(lambda s: s.on_way(leg.caller, leg.target) and (s.former or s.lane == leg_key(leg))), event
+        return after._but(lambda s: s.on_way(leg.caller, leg.target) and (s.former or s.lane == leg.lane)), event
 
     def arrive(self, stray: Stray, routes: Routes) -> tuple[Calls, Event]:
         """A stray arrives, and is an orphan from the beginning; as `deliver`."""
@@ -370,11 +375,6 @@ class Calls:
             if status == RUNNING and (only is None or host in only)
         ]
         return tuple(sorted((*self.orphans, *running)))
-
-
-def leg_key(leg: Leg) -> tuple[int, str, int]:
-    """What the numbers of a leg are unique in."""
-    return leg.caller, leg.machine, leg.target
 
 
 def call_id(caller: int, machine: str, number: int) -> str:

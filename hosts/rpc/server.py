@@ -1,15 +1,16 @@
 """The server of one host: lets in who knows the pool's secret, refuses what must be refused, asks the agent.
 
 What it does with a call between hosts (`host.OP`), in this order:
-1. no valid session, not meant for this host, or of wrong types: refused. A session from before `begin_anew` is not
-   valid for it: what was sent then may have dawdled in the network while this host was out of the liveset, and its
-   caller counts on that this host knows nothing of it;
+1. no valid session, not meant for this host, or of wrong types: refused;
 2. from a host that is cut off (an injected partition): the connection is dropped, nothing is done or said;
-3. a higher term than ours: kept on disk before anything else happens; a lower one: refused;
-4. a number that this caller has used before: refused. A call is sent once, so it can only be a mistake, and
+3. a higher term than ours: kept on disk before anything else happens;
+4. a session from before `begin_anew`: refused. What was sent under it may have dawdled in the network while this host
+   was out of the liveset, and its caller counts on that it was not carried out;
+5. a lower term: refused;
+6. a number that this caller has used before: refused. A call is sent once, so it can only be a mistake, and
    carrying it out twice is the one thing that must not happen. Keeping the first answers to repeat them would
    serve nobody;
-5. the agent's handler gets it, and its answer goes back, unless the caller was cut off meanwhile.
+7. the agent's handler gets it, and its answer goes back, unless the caller was cut off meanwhile.
 
 Between the last look at the term and the first line of the handler nothing else can run: a call is never
 started in a term that this host has left. A caller that goes away does not stop what it started here (the
